@@ -1,11 +1,11 @@
 """What a person can be told went wrong.
 
-    BulksendError              every error below; its text is one sentence: what is wrong and what to do
-    ├── UsageError             the command or call cannot be carried out as it was asked for
-    ├── SheetError             the file cannot be read as a sheet of messages
-    ├── TemplateError          a message template cannot be used
-    ├── PortalError            the portal's address or its saved credentials cannot be used
-    └── JournalError           the journal cannot be read or written
+BulksendError              every error below; its text is one sentence: what is wrong and what to do
+├── UsageError             the command or call cannot be carried out as it was asked for
+├── SheetError             the file cannot be read as a sheet of messages
+├── TemplateError          a message template cannot be used
+├── PortalError            the portal's address or its saved credentials cannot be used
+└── JournalError           the journal cannot be read or written
 """
 
 
