@@ -1,0 +1,279 @@
+"""The portal's methods that this tool calls: their names, their parameters, and how their results are read.
+
+Parameters are flat and named as the vendor's REST documentation of the open-channel methods has them.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+MESSAGE_ADD = "imopenlines.crm.message.add"
+HISTORY_GET = "imopenlines.session.history.get"
+CHAT_GET = "imopenlines.crm.chat.get"
+USER_ADD = "imopenlines.crm.chat.user.add"
+PROFILE = "profile"
+SCOPE = "scope"
+SERVER_TIME = "server.time"
+BATCH = "batch"
+
+LONGEST_MESSAGE = 20_000
+"""Characters; the messenger cuts a longer text and adds `CUT_MARK`."""
+CUT_MARK = " (...)"
+LONGEST_BATCH = 50
+"""Calls in one batch; the portal refuses those beyond."""
+
+Call = tuple[str, dict[str, Any]]
+"""A method's name and its parameters, as `Client.call` takes them."""
+
+_LARGEST_ID = 2**63 - 1
+_LINE_END = re.compile(r"\r\n|\r|<br\s*/?>|\[br\]", re.IGNORECASE)
+_ENTITY_ROUNDS = 4
+
+
+def message_add(entity_type: str, entity_id: int, user_id: int, chat_id: int, message: str) -> Call:
+    """Send one message. Not idempotent: the same call made twice puts two messages in front of a customer."""
+    return MESSAGE_ADD, {
+        "CRM_ENTITY_TYPE": entity_type,
+        "CRM_ENTITY": entity_id,
+        "USER_ID": user_id,
+        "CHAT_ID": chat_id,
+        "MESSAGE": message,
+    }
+
+
+def read_message_id(result: Any) -> int:
+    """Read what `message_add` gave: the new message's id, a number or a numeric string.
+
+    Raises:
+        ValueError: it is not an id.
+    """
+    return _id(result)
+
+
+def history_get(chat_id: int) -> Call:
+    """Read back the messages of a chat's last session."""
+    return HISTORY_GET, {"CHAT_ID": chat_id}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMessage:
+    """One message of a chat's history.
+
+    Attributes:
+        id: rises over the portal's life.
+        sender_id: who spoke; 0 is the system.
+        date: when, with its offset; None where the portal gave none that can be read.
+        text: as the portal shows it.
+        legacy: its older form, which some portals fill instead.
+    """
+
+    id: int
+    sender_id: int
+    date: datetime | None
+    text: str = field(repr=False)
+    legacy: str = field(repr=False)
+
+    def shows(self, stored: str) -> bool:
+        """Whether this is a message whose `stored_text` is the one given."""
+        return any(stored in (_plain(text), stored_text(text)) for text in (self.text, self.legacy) if text)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The messages of a chat's last session, oldest first.
+
+    Attributes:
+        messages: may be empty.
+        session_id: which session it is, None where the portal does not say.
+    """
+
+    messages: list[HistoryMessage]
+    session_id: int | None = None
+
+
+def read_history(result: Any) -> History:
+    """Read what `history_get` gave; ids may be strings, and the messages an object, a list or ``[]``.
+
+    Raises:
+        ValueError: it is not a history. (An empty one is; nothing may be concluded from an unreadable one.)
+    """
+    if not isinstance(result, Mapping) or "message" not in result:
+        raise ValueError("no history")
+    found = result["message"]
+    if isinstance(found, Mapping):
+        items: Iterable[Any] = found.values()
+    elif isinstance(found, list):
+        items = found
+    else:
+        raise ValueError("no messages")  # noqa: TRY004 - unreadable is one thing for the caller
+    messages = sorted((_message(item) for item in items), key=lambda message: message.id)
+    try:
+        session_id: int | None = _id(result.get("sessionId"))
+    except ValueError:
+        session_id = None
+    return History(messages, session_id)
+
+
+def _message(item: Any) -> HistoryMessage:
+    if not isinstance(item, Mapping):
+        raise ValueError("no message")  # noqa: TRY004 - unreadable is one thing for the caller
+    sender = item.get("senderid")
+    return HistoryMessage(
+        id=_id(item.get("id")),
+        sender_id=0 if sender in (0, "0", "", None) else _id(sender),
+        date=_date(item.get("date")),
+        text=_string(item.get("text")),
+        legacy=_string(item.get("textlegacy")),
+    )
+
+
+def chat_get(entity_type: str, entity_id: int, *, active_only: bool = True) -> Call:
+    """List the open-channel chats of a CRM entity; `message_add` accepts those that are listed as active."""
+    return CHAT_GET, {
+        "CRM_ENTITY_TYPE": entity_type,
+        "CRM_ENTITY": entity_id,
+        "ACTIVE_ONLY": "Y" if active_only else "N",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """An open-channel chat of a CRM entity, and the channel it came through."""
+
+    id: int
+    connector_id: str
+    connector_title: str
+
+
+def read_chats(result: Any) -> list[Chat]:
+    """Read what `chat_get` gave, in the portal's order.
+
+    Raises:
+        ValueError: it is not a list of chats.
+    """
+    items: Iterable[Any]
+    if isinstance(result, Mapping):
+        items = result.values()
+    elif isinstance(result, list):
+        items = result
+    else:
+        raise ValueError("no list of chats")  # noqa: TRY004 - unreadable is one thing for the caller
+    chats = []
+    for item in items:
+        if not isinstance(item, Mapping):
+            raise ValueError("no chat")  # noqa: TRY004 - likewise
+        chats.append(
+            Chat(_id(item.get("CHAT_ID")), _string(item.get("CONNECTOR_ID")), _string(item.get("CONNECTOR_TITLE")))
+        )
+    return chats
+
+
+def user_add(entity_type: str, entity_id: int, user_id: int, chat_id: int) -> Call:
+    """Make a user a member of a chat; refused with ``WRONG_REQUEST`` when already one."""
+    return USER_ADD, {
+        "CRM_ENTITY_TYPE": entity_type,
+        "CRM_ENTITY": entity_id,
+        "USER_ID": user_id,
+        "CHAT_ID": chat_id,
+    }
+
+
+def profile() -> Call:
+    """Ask who the credentials belong to; needs no scope."""
+    return PROFILE, {}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Whom the portal takes the caller for."""
+
+    id: int
+    name: str
+    admin: bool
+
+
+def read_profile(result: Any) -> Profile:
+    """Read what `profile` gave.
+
+    Raises:
+        ValueError: it is not a profile.
+    """
+    if not isinstance(result, Mapping):
+        raise ValueError("no profile")  # noqa: TRY004 - unreadable is one thing for the caller
+    names = (_string(result.get(key)).strip() for key in ("NAME", "LAST_NAME"))
+    return Profile(
+        id=_id(result.get("ID")),
+        name=" ".join(name for name in names if name),
+        admin=result.get("ADMIN") in (True, "Y", "true", "1", 1),
+    )
+
+
+def scope() -> Call:
+    """Ask what the credentials may use."""
+    return SCOPE, {}
+
+
+def read_scopes(result: Any) -> list[str]:
+    """Read what `scope` gave, in lower case.
+
+    Raises:
+        ValueError: it is not a list of scopes.
+    """
+    items = list(result.values()) if isinstance(result, Mapping) else result
+    if not isinstance(items, list):
+        raise ValueError("no list of scopes")  # noqa: TRY004 - unreadable is one thing for the caller
+    return [_string(item).strip().lower() for item in items]
+
+
+def server_time() -> Call:
+    """Ask for the portal's clock; its ``time`` part tells it more finely than its result."""
+    return SERVER_TIME, {}
+
+
+def stored_text(text: str) -> str:
+    """The form in which a text that was sent can be compared with what a history shows (`HistoryMessage.shows`).
+
+    The portal trims a text, cuts it at `LONGEST_MESSAGE` characters, and may show it with HTML entities and other
+    line ends.
+    """
+    trimmed = _LINE_END.sub("\n", text).strip()
+    # The messenger counts the characters that were sent, so the cut comes before the entities are read.
+    if len(trimmed) > LONGEST_MESSAGE and not trimmed.endswith(CUT_MARK):
+        trimmed = trimmed[:LONGEST_MESSAGE] + CUT_MARK
+    return _plain(trimmed)
+
+
+def _plain(text: str) -> str:
+    # Until nothing changes: a text that was sent with entities in it may come back with them encoded once more.
+    for _ in range(_ENTITY_ROUNDS):
+        decoded = html.unescape(text)
+        if decoded == text:
+            break
+        text = decoded
+    return _LINE_END.sub("\n", text).strip()
+
+
+def _id(value: Any) -> int:
+    """A positive id out of a number or a numeric string; ValueError for anything else."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < 32:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST_ID:
+        raise ValueError("no id")
+    return value
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _date(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        date = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else None

@@ -1,0 +1,415 @@
+"""What a call came to, decided here and nowhere else, from (HTTP status, body, failure).
+
+A message must never be sent twice, so the question behind every rule is: can the portal have carried the call out?
+*Refused* and *not carried out* are said only where the answer is surely no; where nobody can tell, the call is
+*not known*. The body is read before the status, because portals also answer errors with HTTP 200.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bulksend.portal.methods import BATCH, MESSAGE_ADD, read_message_id
+
+
+class Verdict(StrEnum):
+    """What a call came to."""
+
+    DONE = "done"
+    """Carried out; ``Outcome.result`` holds what the portal gave."""
+    REFUSED = "refused"
+    """The portal said no to this call; it was not carried out, and others may fare better."""
+    NOT_CARRIED_OUT = "not carried out"
+    """Surely not carried out, for a passing reason; the same call may be made again."""
+    CAMPAIGN_REFUSED = "campaign refused"
+    """Not carried out, for a reason that every other call will meet too."""
+    NOT_KNOWN = "not known"
+    """It left, and nobody can tell from here whether it was carried out."""
+
+
+class Reason(StrEnum):
+    """Why a call was not carried out."""
+
+    RATE = "rate"
+    OPERATING = "operating"
+    TOKEN = "token"  # noqa: S105 - the name of a reason, not a token
+    UNREACHABLE = "unreachable"
+
+
+class Cause(StrEnum):
+    """What broke a call, in words for people. It never decides an outcome: `Failure.left` does."""
+
+    HOST_NOT_FOUND = "the host name was not found"
+    CONNECTION_REFUSED = "the connection was refused"
+    TLS = "no trusted TLS connection could be made"
+    PROXY = "the proxy did not make the connection"
+    TIMED_OUT = "no complete answer came in time"
+    CLOSED = "the connection was closed or broken"
+    CUT = "the answer was cut short"
+    TOO_LARGE = "the answer was larger than any answer should be"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that got no complete HTTP answer.
+
+    Attributes:
+        left: whether a byte of the request can have been handed to the network.
+        cause: what happened, for people.
+    """
+
+    left: bool
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The ``time`` part of an answer; what is missing or nonsense is None.
+
+    Attributes:
+        start: when the portal began, Unix seconds by its own clock.
+        finish: when it ended, likewise.
+        duration: seconds between the two.
+        operating: seconds of execution time charged to this method so far.
+        operating_reset_at: when the oldest part of that charge falls out, Unix seconds by the portal's clock.
+    """
+
+    start: float | None = None
+    finish: float | None = None
+    duration: float | None = None
+    operating: float | None = None
+    operating_reset_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one call came to.
+
+    Attributes:
+        verdict: the decision.
+        code: the portal's error code as it gave it, or one of ours; empty when done.
+        description: the portal's own words, or ours; may be in the portal's language.
+        result: what the portal gave (for a sent message its id, an int).
+        reason: why it was not carried out, for `Verdict.NOT_CARRIED_OUT`.
+        timing: what the portal said of time, where it said it.
+    """
+
+    verdict: Verdict
+    code: str = ""
+    description: str = ""
+    result: Any = None
+    reason: Reason | None = None
+    timing: Timing | None = None
+
+
+# Codes of ours, for what the portal did not name.
+PORTAL_UNREACHABLE = "PORTAL_UNREACHABLE"
+NOT_THE_PORTAL = "NOT_THE_PORTAL"
+ANSWER_LOST = "ANSWER_LOST"
+GATEWAY_ERROR = "GATEWAY_ERROR"
+REDIRECTED = "REDIRECTED"
+NOT_A_REST_ADDRESS = "NOT_A_REST_ADDRESS"
+UNNAMED_ERROR = "UNNAMED_ERROR"
+
+# Codes of the portal that are spoken of by name; compared in upper case.
+_EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - an error code
+_ACCESS_DENIED = "ACCESS_DENIED"
+
+_PASSING: Mapping[str, Reason] = {
+    "QUERY_LIMIT_EXCEEDED": Reason.RATE,
+    "OPERATION_TIME_LIMIT": Reason.OPERATING,
+    _EXPIRED_TOKEN: Reason.TOKEN,
+}
+_CAMPAIGN = frozenset(
+    {
+        "APPLICATION_NOT_FOUND",
+        "ERROR_BATCH_METHOD_NOT_ALLOWED",
+        "ERROR_METHOD_NOT_FOUND",
+        "INSUFFICIENT_SCOPE",
+        "INVALID_CLIENT",
+        "INVALID_CREDENTIALS",
+        "INVALID_GRANT",
+        "INVALID_REQUEST",
+        "INVALID_SCOPE",
+        "INVALID_TOKEN",
+        "METHOD_CONFIRM_DENIED",
+        "METHOD_CONFIRM_WAITING",
+        "NO_AUTH_FOUND",
+        "OVERLOAD_LIMIT",
+        "PAYMENT_REQUIRED",
+        "PORTAL_DELETED",
+        "USER_ACCESS_ERROR",
+        "WRONG_AUTH_TYPE",
+    }
+)
+_REFUSED = frozenset(
+    {
+        _ACCESS_DENIED,
+        "CANCELED",
+        "CHAT_NOT_IN_CRM",
+        "CRM_CHAT_EMPTY_CRM_DATA",
+        "CRM_CHAT_USER_NOT_ACTIVE",
+        "ERROR_ARGUMENT",
+        "ERROR_BATCH_LENGTH_EXCEEDED",
+        "INVALID_SESSION_ID",
+        "MESSAGE_ADD_ERROR",
+        "MISSING_REQUIRED_PARAM",
+        "WRONG_REQUEST",
+    }
+)
+_NOT_KNOWN = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"})
+
+# The tariff's refusal has the row's code; only its words tell them apart, and they come in the portal's language.
+_ABOUT_THE_PLAN = re.compile(r"commercial|REST[ -]?API|коммерч|тариф", re.IGNORECASE)
+_HTML_PAGE = re.compile(rb"<!doctype|<html|<head|<body|<meta|<script", re.IGNORECASE)
+
+_LONGEST_DESCRIPTION = 500
+
+
+def judge(
+    status: int | None, body: bytes | None, failure: Failure | None, *, method: str = "", location: str = ""
+) -> Outcome:
+    """Decide what a call came to.
+
+    Args:
+        status: the HTTP status, None where there was no answer.
+        body: the complete body, decompressed.
+        failure: what broke the call, if anything did; then status and body do not count.
+        method: the REST method that was called; its result must make sense for it.
+        location: where a redirect pointed to, without path and query.
+    """
+    if failure is not None or status is None or body is None:
+        return _broken(failure or Failure(left=True, cause=Cause.CLOSED))
+    if 300 <= status < 400:
+        where = f" to {location}" if location else ""
+        return Outcome(Verdict.CAMPAIGN_REFUSED, REDIRECTED, f"The portal's address redirects{where}.")
+    answer = _json_object(body)
+    if answer is None:
+        return _without_json(status, body)
+    timing = read_timing(answer.get("time"))
+    error = _error_in(answer)
+    if error is not None:
+        return _refusal(*error, status=status, timing=timing)
+    if status >= 400:
+        return Outcome(
+            Verdict.NOT_KNOWN, GATEWAY_ERROR, f"The portal answered HTTP {status} without an error code.", timing=timing
+        )
+    if "result" not in answer:
+        return _lost("The portal's answer holds neither a result nor an error.", timing)
+    return _result(method, answer["result"], timing)
+
+
+def judge_batch(
+    status: int | None,
+    body: bytes | None,
+    failure: Failure | None,
+    *,
+    methods: Mapping[str, str],
+    location: str = "",
+) -> tuple[Outcome, dict[str, Outcome]]:
+    """Decide what a batch came to, as a whole and for each of its calls.
+
+    Args:
+        status: as for `judge`.
+        body: as for `judge`.
+        failure: as for `judge`.
+        methods: for each call's key its method, in the order in which they were sent.
+        location: as for `judge`.
+
+    Returns:
+        The whole's outcome, and one for every key. A whole that was not done gives each call its own outcome.
+    """
+    whole = judge(status, body, failure, method=BATCH, location=location)
+    if whole.verdict is not Verdict.DONE:
+        return whole, dict.fromkeys(methods, whole)
+    keys = list(methods)
+    try:
+        errors = _by_key(whole.result.get("result_error"), keys, {})
+        results = _by_key(whole.result.get("result"), keys, errors)
+    except ValueError:
+        lost = _lost("The portal's answer to a batch does not say which result belongs to which call.", whole.timing)
+        return lost, dict.fromkeys(methods, lost)
+    try:
+        times = _by_key(whole.result.get("result_time"), keys, errors)
+    except ValueError:
+        times = {}  # only hints for the pace: nothing depends on them
+    commands = {
+        key: judge_batch_command(
+            methods[key], result=results.get(key), error=errors.get(key), timing=read_timing(times.get(key))
+        )
+        for key in keys
+    }
+    return whole, commands
+
+
+def judge_batch_command(method: str, *, result: Any, error: Any, timing: Timing | None) -> Outcome:
+    """Decide what one call of a batch came to, from its own parts of the batch's answer (None where it has none)."""
+    if error is not None:
+        if result is not None:
+            return _lost("The portal's answer gives both a result and an error for one call.", timing)
+        code, description = _error_in({"error": error}) or ("", "")
+        return _refusal(code, description, status=None, timing=timing)
+    if result is None:
+        return _lost("The portal's answer to a batch leaves this call out.", timing)
+    return _result(method, result, timing)
+
+
+def read_timing(value: Any) -> Timing | None:
+    """Read the ``time`` part of an answer; None if there is nothing of use in it."""
+    if not isinstance(value, Mapping):
+        return None
+    start = _seconds(value.get("start"))
+    timing = Timing(
+        start=_moment(value.get("date_start")) if start is None else start,
+        finish=_seconds(value.get("finish")),
+        duration=_seconds(value.get("duration")),
+        operating=_seconds(value.get("operating")),
+        operating_reset_at=_seconds(value.get("operating_reset_at")),
+    )
+    return None if timing == Timing() else timing
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _moment(value: Any) -> float | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None
+
+
+def _broken(failure: Failure) -> Outcome:
+    if failure.left:
+        return _lost(f"The call left, but {failure.cause}.", None)
+    return Outcome(
+        Verdict.NOT_CARRIED_OUT,
+        PORTAL_UNREACHABLE,
+        f"The portal could not be reached: {failure.cause}.",
+        reason=Reason.UNREACHABLE,
+    )
+
+
+def _lost(description: str, timing: Timing | None) -> Outcome:
+    return Outcome(Verdict.NOT_KNOWN, ANSWER_LOST, description, timing=timing)
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _without_json(status: int, body: bytes) -> Outcome:
+    if status == 404:
+        return Outcome(Verdict.CAMPAIGN_REFUSED, NOT_A_REST_ADDRESS, "There is no REST at the portal's address.")
+    if status == 401:
+        return Outcome(Verdict.CAMPAIGN_REFUSED, "NO_AUTH_FOUND", "The server asked for other credentials (HTTP 401).")
+    if status == 407 or (status < 300 and _is_page(body)):
+        return Outcome(
+            Verdict.NOT_CARRIED_OUT,
+            NOT_THE_PORTAL,
+            "Something between here and the portal answered in its place.",
+            reason=Reason.UNREACHABLE,
+        )
+    if status < 300:
+        return _lost("The portal's answer is not readable.", None)
+    return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"A server on the way answered HTTP {status} for the portal.")
+
+
+def _is_page(body: bytes) -> bool:
+    # A self-hosted portal's PHP may print a warning as HTML in front of its JSON. That is no login page: the call
+    # was carried out. So only what looks like a page from beginning to end counts as one.
+    text = body.strip().removeprefix(b"\xef\xbb\xbf").lstrip()
+    return text.startswith(b"<") and not text.endswith((b"}", b"]")) and _HTML_PAGE.search(text[:2048]) is not None
+
+
+def _error_in(answer: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The (code, description) of an answer that holds an error; the error may be an object of its own."""
+    error = answer.get("error")
+    if isinstance(error, Mapping):
+        inner = error.get("error") or error.get("code") or ""
+        said = error.get("error_description") or error.get("message") or answer.get("error_description")
+        return _text(inner), _text(said)
+    said = answer.get("error_description")
+    if error or (error is not None and "result" not in answer) or (said and "result" not in answer):
+        return _text(error), _text(said)
+    return None
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, Mapping | list):
+        return ""
+    return " ".join(str(value).split())[:_LONGEST_DESCRIPTION]
+
+
+def _refusal(code: str, description: str, *, status: int | None, timing: Timing | None) -> Outcome:
+    verdict, reason = _verdict(code.upper(), description, status)
+    return Outcome(verdict, code or UNNAMED_ERROR, description, reason=reason, timing=timing)
+
+
+def _verdict(code: str, description: str, status: int | None) -> tuple[Verdict, Reason | None]:
+    if code in _PASSING:
+        return Verdict.NOT_CARRIED_OUT, _PASSING[code]
+    if status == 401 or code in _CAMPAIGN or (code == _ACCESS_DENIED and _ABOUT_THE_PLAN.search(description)):
+        return Verdict.CAMPAIGN_REFUSED, None
+    if code in _REFUSED:
+        return Verdict.REFUSED, None
+    if code in _NOT_KNOWN or (status is not None and status >= 500):
+        return Verdict.NOT_KNOWN, None
+    return Verdict.REFUSED, None
+
+
+def _result(method: str, result: Any, timing: Timing | None) -> Outcome:
+    name = method.lower()
+    if name == MESSAGE_ADD:
+        try:
+            return Outcome(Verdict.DONE, result=read_message_id(result), timing=timing)
+        except ValueError:
+            return _lost("The portal's answer holds no message id.", timing)
+    if name == BATCH and not (isinstance(result, Mapping) and ("result" in result or "result_error" in result)):
+        return _lost("The portal's answer is not one to a batch.", timing)
+    return Outcome(Verdict.DONE, result=result, timing=timing)
+
+
+def _by_key(part: Any, keys: list[str], errors: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each part of a batch's answer to the key of its call.
+
+    PHP writes an empty array as ``[]`` and one keyed 0…n-1 as a list, so a part may be keyed by our names, by
+    position, or be a list; a list may also leave out the calls that failed.
+
+    Raises:
+        ValueError: it cannot be told what belongs to which call.
+    """
+    if part is None or part == []:
+        return {}
+    if isinstance(part, Mapping):
+        if all(key in keys for key in part):
+            return {key: value for key, value in part.items() if value is not None}
+        if all(str(key).isdecimal() and int(key) < len(keys) for key in part):
+            return {keys[int(key)]: value for key, value in part.items() if value is not None}
+        raise ValueError
+    if not isinstance(part, list) or len(part) > len(keys):
+        raise ValueError
+    by_position = {key: value for key, value in zip(keys, part, strict=False) if value is not None}
+    if not by_position.keys() & errors.keys():
+        return by_position
+    done = [key for key in keys if key not in errors]
+    if len(done) == len(part):
+        return dict(zip(done, part, strict=True))
+    raise ValueError

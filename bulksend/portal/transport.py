@@ -1,0 +1,384 @@
+"""One HTTP request out, one complete answer or one `Failure` back; nothing is ever sent a second time by itself.
+
+Whether a request left cannot be told from the name of an exception, so the connection itself marks the moment in
+which the first byte of a request is handed to a connected (and, for https, verified) socket.
+"""
+
+import http.client
+import io
+import logging
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError, SSLError
+
+from bulksend import __version__
+from bulksend.errors import PortalError
+from bulksend.portal.address import is_loopback
+from bulksend.portal.outcomes import Cause, Failure
+
+LARGEST_ANSWER = 64 * 2**20
+"""Bytes, decompressed; no answer of a portal comes near."""
+LONGEST_CONNECT = 15.0
+"""Seconds for a TCP connection, and again for its TLS handshake; no longer than the request's own time-out."""
+LONGEST_IDLE = 15.0
+"""Seconds after which an unused connection is not used again.
+
+Servers close idle connections, and one that closes in the very moment of its use makes a call's fate unknown.
+"""
+
+_CHUNK = 64 * 2**10
+_HEADERS = {
+    "User-Agent": f"bulksend/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one HTTP request.
+
+    Attributes:
+        status: None if there was no complete answer.
+        body: the complete body, decompressed; None likewise.
+        headers: of the answer, keys in lower case.
+        failure: what broke it, None if nothing did.
+        left_at: this computer's clock just before the request, Unix seconds.
+        received_at: likewise just after it.
+    """
+
+    status: int | None
+    body: bytes | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    failure: Failure | None
+    left_at: float
+    received_at: float
+
+    @property
+    def location(self) -> str:
+        """Where a redirect points to, without its path, which may repeat a secret; empty if nowhere."""
+        try:
+            parts = urlsplit(self.headers.get("location", ""))
+        except ValueError:
+            return ""
+        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
+
+
+class Transport:
+    """Pooled connections, shared by any number of threads.
+
+    Proxies and the CA bundle come from the environment once, when it is made (``HTTPS_PROXY``, ``NO_PROXY``,
+    ``REQUESTS_CA_BUNDLE``); this computer itself is never reached through a proxy. No credentials are taken from a
+    .netrc, no redirect is followed, TLS certificates are verified.
+    """
+
+    def __init__(self, *, timeout: float, connections: int) -> None:
+        """Set up without connecting.
+
+        Args:
+            timeout: seconds for the whole of an answer, counted from when the request leaves.
+            connections: how many are kept open.
+
+        Raises:
+            PortalError: the CA bundle that the environment names is not there.
+        """
+        self._timeout = timeout
+        self._verify = _ca_bundle()
+        self._proxies: dict[str, dict[str, str]] = {}
+        self._epoch = 0
+        # The adapter is the part of a requests session that talks HTTP; the session around it would only add what
+        # must not happen here: cookies shared by threads, .netrc, redirects.
+        self._adapter = _Adapter(pool_connections=4, pool_maxsize=connections, max_retries=0, pool_block=False)
+        hide_secrets_in_logs()
+
+    def post(self, url: str, body: bytes) -> Answer:
+        """Post JSON; never raises for what the network or the other side does."""
+        return self._send("POST", url, body, {"Content-Type": "application/json"})
+
+    def get(self, url: str) -> Answer:
+        """Get; likewise."""
+        return self._send("GET", url, None, {})
+
+    def reset(self) -> None:
+        """Use no connection again that is open now, as after an outage; calls in flight go on undisturbed."""
+        self._epoch += 1
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._adapter.close()
+
+    def _send(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        attempt = _Attempt(self._timeout, self._epoch)
+        _current.attempt = attempt
+        status: int | None = None
+        received: bytes | None = None
+        response_headers: dict[str, str] = {}
+        failure: Failure | None = None
+        left_at = time.time()
+        try:
+            request = requests.Request(method, url, headers=_HEADERS | headers, data=body).prepare()
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(attempt.connect_timeout, self._timeout),
+                verify=self._verify,
+                proxies=self._proxies_for(url),
+            )
+            try:
+                response_headers = {key.lower(): value for key, value in response.headers.items()}
+                received = _read(response.raw)
+                if received is None:
+                    failure = Failure(left=True, cause=Cause.TOO_LARGE)
+                else:
+                    status = response.status_code
+            finally:
+                if status is None:
+                    response.close()
+                else:
+                    response.raw.release_conn()
+        except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            failure = Failure(left=attempt.left, cause=_cause(error, answering=bool(response_headers)))
+        finally:
+            _current.attempt = None
+        if failure is not None:
+            received = None
+        return Answer(status, received, response_headers, failure, left_at, time.time())
+
+    def _proxies_for(self, url: str) -> dict[str, str]:
+        origin = url[: url.find("/", len("https://"))]
+        proxies = self._proxies.get(origin)
+        if proxies is None:
+            host = urlsplit(origin).hostname or ""
+            proxies = {} if is_loopback(host) else dict(get_environ_proxies(origin))
+            self._proxies[origin] = proxies
+        return proxies
+
+
+def _ca_bundle() -> str | bool:
+    name = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if not name:
+        return True
+    if not Path(name).exists():
+        raise PortalError(f"REQUESTS_CA_BUNDLE names {name}, which does not exist: correct it or unset it.")
+    return name
+
+
+def _read(raw: Any) -> bytes | None:
+    """The complete body; None if it is too large."""
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in raw.stream(_CHUNK, decode_content=True):
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class _Attempt:
+    """What happens to one request, told by its connection."""
+
+    __slots__ = ("connect_timeout", "deadline", "epoch", "left", "timeout")
+
+    def __init__(self, timeout: float, epoch: int) -> None:
+        self.timeout = timeout
+        self.connect_timeout = min(timeout, LONGEST_CONNECT)
+        self.epoch = epoch
+        self.left = False
+        self.deadline = time.monotonic() + self.connect_timeout
+
+    def leave(self) -> None:
+        if not self.left:
+            self.left = True
+            self.deadline = time.monotonic() + self.timeout
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; TimeoutError when it has passed."""
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the whole request took too long")
+        return remaining
+
+
+class _Current(threading.local):
+    attempt: _Attempt | None = None
+
+
+_current = _Current()
+
+
+class _TimedStream(io.RawIOBase):
+    """A socket's stream whose every read ends at the request's deadline, however slowly the bytes trickle in."""
+
+    def __init__(self, sock: socket.socket, attempt: _Attempt) -> None:
+        self._sock = sock
+        self._stream = sock.makefile("rb", buffering=0)
+        self._attempt = attempt
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._sock.settimeout(self._attempt.remaining())
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        attempt = _current.attempt
+        if attempt is not None:
+            self.fp.close()
+            self.fp = io.BufferedReader(_TimedStream(sock, attempt))
+
+
+class _Marking(HTTPConnection):
+    """A connection that marks when a request leaves, keeps to its deadline, and does not linger."""
+
+    response_class = _TimedResponse
+    _connecting = False
+    _used_at = 0.0
+    _epoch = -1
+
+    @property
+    def is_connected(self) -> bool:
+        attempt = _current.attempt
+        if attempt is not None and self._epoch != attempt.epoch:
+            return False
+        # By the wall clock, which unlike the other one goes on while a laptop sleeps.
+        return abs(time.time() - self._used_at) < LONGEST_IDLE and super().is_connected
+
+    def connect(self) -> None:
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
+        self._touch()
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        attempt = _current.attempt
+        # While it connects, what is sent is for a proxy, not for the portal.
+        if attempt is not None and not self._connecting:
+            attempt.leave()
+            self._touch()
+            self.sock.settimeout(attempt.remaining())
+        super().send(data)
+
+    def _touch(self) -> None:
+        self._used_at = time.time()
+        attempt = _current.attempt
+        if attempt is not None:
+            self._epoch = attempt.epoch
+
+
+def _marking_pools(manager: urllib3.PoolManager) -> None:
+    """Have a manager (plain, for a proxy, or for SOCKS) make connections that mark."""
+    pools: dict[str, Any] = {}
+    plain: Mapping[str, Any] = manager.pool_classes_by_scheme
+    for scheme, pool in plain.items():
+        connection = type(f"Marking{pool.ConnectionCls.__name__}", (_Marking, pool.ConnectionCls), {})
+        pools[scheme] = type(f"Marking{pool.__name__}", (pool,), {"ConnectionCls": connection})
+    manager.pool_classes_by_scheme = pools
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _marking_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            _marking_pools(cast("urllib3.PoolManager", manager))
+        return manager
+
+
+def _cause(error: BaseException, *, answering: bool) -> Cause:
+    """Put a broken request into words; only words depend on this."""
+    kinds = (
+        ((NameResolutionError, socket.gaierror), Cause.HOST_NOT_FOUND),
+        ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), Cause.TIMED_OUT),
+        ((ssl.SSLError, SSLError), Cause.TLS),
+        ((ConnectionRefusedError,), Cause.CONNECTION_REFUSED),
+        ((ProxyError,), Cause.PROXY),
+    )
+    chain = list(_chain(error))
+    for types, cause in kinds:
+        if any(isinstance(link, types) for link in chain):
+            return cause
+    return Cause.CUT if answering else Cause.CLOSED
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it came from; the libraries keep the origin in several places."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        link = waiting.pop()
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+
+
+_IN_PATHS = re.compile(r"(/rest/[0-9]+/)[^/?\s\"']+")
+_IN_PARAMETERS = re.compile(
+    r"((?:^|[?&\s\"'{,])(?:auth|access_token|refresh_token|client_secret|APP_SID)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]+",
+    re.IGNORECASE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """A text in which what stands where addresses have their secrets is replaced by …."""
+    return _IN_PARAMETERS.sub(r"\1…", _IN_PATHS.sub(r"\1…", text))
+
+
+class _SecretsFilter(logging.Filter):
+    """Takes the secrets out of what the HTTP library logs, which is whole addresses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = without_secrets(record.getMessage())
+        record.args = None
+        return True
+
+
+_secrets_filter = _SecretsFilter()
+
+
+def hide_secrets_in_logs() -> None:
+    """Make sure that the HTTP library's log records hold no secrets; harmless to repeat."""
+    for name in (
+        "urllib3",
+        "urllib3.connection",
+        "urllib3.connectionpool",
+        "urllib3.poolmanager",
+        "urllib3.util.retry",
+    ):
+        logger = logging.getLogger(name)
+        if _secrets_filter not in logger.filters:
+            logger.addFilter(_secrets_filter)
