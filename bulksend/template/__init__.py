@@ -1,0 +1,139 @@
+"""Message templates: one text, filled in with each row of a sheet.
+
+The template is Jinja2 (``Dear {{ client_name }}, your {{ amount | money }} is due on {{ due_date | date }}.``), closed
+to what a message needs: see ``language`` for what it may say, ``names`` for which column a name means, ``values`` for
+how numbers and dates are read and written.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pandas as pd
+from jinja2 import TemplateRuntimeError, UndefinedError
+
+from bulksend.template.files import load_template, read_template, ready_templates
+from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type, empty_cell, within_limit
+from bulksend.template.language import LOOP_BUDGET, MOST_TURNS, Meaning
+from bulksend.template.names import Columns, spelling
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Context
+
+    from bulksend.template.values import Language
+
+__all__ = ["MessageTemplate", "Problem", "Rendered", "load_template", "read_template", "ready_templates"]
+
+EMPTY_VALUE: Final = "EMPTY_VALUE"
+TEMPLATE_ERROR: Final = "TEMPLATE_ERROR"
+
+_MISSING_PART: Final = (
+    "The template asks for a part of a cell, or for a name of its own, that this row does not give it."
+)
+
+
+class Problem(NamedTuple):
+    """Why a row could not fill the template."""
+
+    code: str
+    """``EMPTY_VALUE`` or ``TEMPLATE_ERROR``."""
+    description: str
+    """One sentence: what is wrong, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The messages of some rows."""
+
+    messages: "pd.Series[str]"
+    """One for each row, with the rows' own index; the empty text where there is a problem."""
+    problems: dict[int, Problem]
+    """By row number."""
+
+
+class MessageTemplate:
+    """A text with places for a sheet's columns, checked against them before the first row."""
+
+    def __init__(self, source: str, headings: Sequence[str]) -> None:
+        """Check and compile the template.
+
+        A column is named by its heading: in any case, spaces and punctuation as underscores, ``ё`` as ``е``
+        (``client_name``, ``сумма_руб``), or exactly, as ``row["Client name"]``. Numbers and dates are written as in
+        Russian where the template's own words are Russian, else as in English.
+
+        Raises:
+            TemplateError: it cannot be used with these columns: an unknown name, a slip of syntax, something that is
+                no part of a message template.
+        """
+        self.source = source
+        words = re.sub(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", "", source, flags=re.DOTALL)
+        self.language: Language = "ru" if re.search("[а-яё]", words, re.IGNORECASE) else "en"
+        self._columns = Columns(headings)
+        self._meaning = Meaning(source, self._columns, self.language)
+
+    @property
+    def headings_used(self) -> list[str]:
+        """The headings of the columns that the template takes, in the sheet's order."""
+        positions = sorted(set(self._meaning.keys.values()))
+        return [self._columns.headings[position] for position in positions]
+
+    def render(self, cells: pd.DataFrame) -> Rendered:
+        """Return the messages of these rows.
+
+        ``cells`` are texts, one column for each heading, in their order. Blanks around a cell's text are dropped, and
+        so are those around the message.
+        """
+        keys = list(self._meaning.keys)
+        columns = [self._values(cells, self._meaning.keys[key]) for key in keys]
+        rows: Iterable[tuple[object, ...]] = zip(*columns, strict=True) if columns else repeat((), len(cells))
+        messages: list[str] = []
+        problems: dict[int, Problem] = {}
+        template = self._meaning.template
+        for number, values in zip(cells.index.tolist(), rows, strict=True):
+            variables = dict(zip(keys, values, strict=True))
+            if self._meaning.loops:
+                variables[LOOP_BUDGET] = [MOST_TURNS]
+            message = ""
+            try:
+                message = self._fill(template.new_context(variables, shared=True))
+            except EmptyCellError as error:
+                problems[number] = _empty(str(error))
+            except CannotFillError as error:
+                problems[number] = Problem(TEMPLATE_ERROR, str(error))
+            except UndefinedError:
+                problems[number] = Problem(TEMPLATE_ERROR, _MISSING_PART)
+            except (TemplateRuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+                problems[number] = Problem(TEMPLATE_ERROR, f"The template cannot be filled in with this row ({error}).")
+            messages.append(message)
+        return Rendered(pd.Series(messages, index=cells.index, dtype=object, name="message"), problems)
+
+    def _values(self, cells: pd.DataFrame, position: int) -> list[object]:
+        """Return one column as the template meets it: texts that know their heading, and what stands for blanks."""
+        heading = self._columns.headings[position]
+        cell, empty = cell_type(heading), empty_cell(heading)
+        texts: list[str] = cells.iloc[:, position].tolist()
+        return [cell(stripped) if (stripped := text.strip()) else empty for text in texts]
+
+    def _fill(self, context: "Context") -> str:
+        """Return one row's message, never building more than one may hold."""
+        # Not Template.render(): it rewrites the traceback of every error, and a sheet may have a million of them.
+        if not self._meaning.loops:
+            return within_limit("".join(self._meaning.template.root_render_func(context)).strip())
+        message = ""
+        for part in self._meaning.template.root_render_func(context):
+            message = within_limit(message + part)
+        return message.strip()
+
+
+@lru_cache(maxsize=256)
+def _empty(heading: str) -> Problem:
+    # Kept, for a column may be empty in a million rows.
+    name = spelling(heading)
+    return Problem(
+        EMPTY_VALUE,
+        f'The column "{heading}" is empty here, and the message needs it: fill in the cell, '
+        f'or give the template a stand-in, as in {{{{ {name} | default("…") }}}}.',
+    )

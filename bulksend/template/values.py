@@ -1,0 +1,267 @@
+"""Numbers and dates as they stand in a sheet, and as a message should say them.
+
+Nothing here guesses: a text that two people could read differently raises ``ValueError``. Its text is the rest of a
+sentence that begins with the cell, as in ``"30.13.2026" is not a date of the calendar``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import Final, Literal
+
+Language = Literal["en", "ru"]
+
+# ---------------------------------------------------------------- numbers
+
+LONGEST_NUMBER: Final = 40
+"""Characters; nothing people count is longer, and arithmetic on it stays cheap."""
+
+_SPACES: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " ") | {"−": "-", "’": "'"})
+_UNIT: Final = r"(?:[₽$€£¥₸₴₺%]|руб(?:л(?:ь|я|ей))?\.?|р\.?|тг\.?|RUB|RUR|USD|EUR|GBP|KZT|BYN|UAH|CNY)"
+_NUMBER_WITH_UNIT: Final = re.compile(rf"(?:{_UNIT} ?)?([-+]?[\d][\d ,.']*)(?: ?{_UNIT})?", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
+_COULD_BE_THOUSANDS: Final = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")
+_GROUPED: Final = {
+    # the sign for decimals -> numbers whose thousands are set apart by something else
+    ".": re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+|[-+]?\d{1,3}(?:,\d{3}){2,}|[-+]?\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?"),
+    ",": re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:\.\d{3}){2,}|[-+]?\d{1,3}(?:[ ']\d{3})+(?:,\d+)?"),
+}
+
+
+@lru_cache(maxsize=10_000)
+def read_number(text: str, reads: str | None = None) -> Decimal:
+    """Return the number that ``text`` holds, be it ``1250.5``, ``1 250,50 ₽`` or ``$1,250.50``.
+
+    ``reads`` is the sheet's sign for decimals, ``"."`` or ``","``; without it ``1,250`` is refused, for it is 1250 to
+    some and 1.25 to others.
+
+    Raises:
+        ValueError: there is no number in it, or not only one way to read it.
+    """
+    if reads not in {None, ".", ","}:
+        raise ValueError(f'cannot be read with reads="{reads}": write reads="." or reads=","')
+    found = _NUMBER_WITH_UNIT.fullmatch(text.translate(_SPACES).strip()) if len(text) <= LONGEST_NUMBER else None
+    if found is None:
+        raise ValueError("is not a number")
+    digits = found[1].rstrip()
+    if reads is not None:
+        return _read_number_with(digits, reads)
+    if _COULD_BE_THOUSANDS.fullmatch(digits):
+        whole = re.sub(r"[.,]", "", digits)
+        raise ValueError(
+            f"can be read as {whole} or as {digits.replace(',', '.')}: "
+            'say which sign marks decimals in the sheet, as in money(reads=".")'
+        )
+    if _PLAIN.fullmatch(digits):
+        return Decimal(digits.replace(",", "."))
+    for sign, pattern in _GROUPED.items():
+        if pattern.fullmatch(digits):
+            return _read_number_with(digits, sign)
+    raise ValueError("is not a number that can be read safely")
+
+
+def _read_number_with(digits: str, sign: str) -> Decimal:
+    """Return the number, its decimals marked by ``sign`` and its thousands by anything else (or nothing)."""
+    other = "," if sign == "." else "."
+    shape = rf"[-+]?(?:\d+|\d{{1,3}}(?:[ '\{other}]\d{{3}})+)(?:\{sign}\d+)?"
+    if not re.fullmatch(shape, digits):
+        raise ValueError(f'is not a number whose decimals are marked by "{sign}"')
+    return Decimal(re.sub(rf"[ '\{other}]", "", digits).replace(sign, "."))
+
+
+def say_number(value: Decimal, decimals: int | None, language: Language) -> str:
+    """Return ``1,250.50`` in English and ``1 250,50`` in Russian; without ``decimals``, with as many as it has.
+
+    The space is an ordinary one: a no-break space may come back from the portal's history as another character, and a
+    message is known again by its text.
+    """
+    if decimals is None:
+        exponent = value.as_tuple().exponent
+        decimals = max(0, -exponent) if isinstance(exponent, int) else 0
+    rounded = value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    text = f"{rounded:z,.{decimals}f}"
+    return text.translate(str.maketrans(",.", " ,")) if language == "ru" else text
+
+
+# ---------------------------------------------------------------- dates and times
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date, a time of day, or both: what one cell says about when."""
+
+    day: date | None
+    clock: time | None
+
+
+_CLOCK: Final = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?(?:\s*(?P<half>[ap]m))?"
+_ZONE: Final = r"(?:\s*(?:Z|[+-]\d{2}:?\d{2}))?"
+_YEAR_FIRST: Final = r"(?P<year>\d{4})(?P<mark>[-./])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+_DAY_FIRST: Final = r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})"
+_EITHER: Final = r"(?P<one>\d{1,2})(?P<mark>[-/])(?P<two>\d{1,2})(?P=mark)(?P<year>\d{4})"
+_WHEN: Final = [
+    re.compile(rf"{day}(?:(?:T|,?\s+){_CLOCK}{_ZONE})?", re.IGNORECASE) for day in (_YEAR_FIRST, _DAY_FIRST, _EITHER)
+]
+_CLOCK_ALONE: Final = re.compile(_CLOCK, re.IGNORECASE)
+
+
+@lru_cache(maxsize=10_000)
+def read_moment(text: str, reads: str | None = None) -> Moment:
+    """Return the date, time or both of a text: ``2026-11-30``, ``30.11.2026 14:00``, ``11/30/2026``, ``9:30``.
+
+    ``reads`` is the sheet's own pattern (``%d/%m/%Y``), for what is not one of these; without it ``03/04/2026`` is
+    refused, for it is in March to some and in April to others. A time zone is dropped: what the cell says is said.
+
+    Raises:
+        ValueError: there is no date in it, or not only one way to read it.
+    """
+    text = text.strip()
+    if reads is not None:
+        try:
+            moment = datetime.strptime(text, reads)  # noqa: DTZ007 - a cell's date has no zone
+        except ValueError:
+            raise ValueError(f'does not look like "{reads}"') from None
+        return Moment(moment.date(), moment.time() if re.search("%[HIXcTR]", reads) else None)
+    found = next((match for pattern in _WHEN if (match := pattern.fullmatch(text))), None)
+    if found is not None:
+        parts = found.groupdict()
+        return Moment(_read_day(parts), _read_clock(parts))
+    if alone := _CLOCK_ALONE.fullmatch(text):
+        return Moment(None, _read_clock(alone.groupdict()))
+    raise ValueError("is not a date that can be read safely: write it as 2026-11-30 or 30.11.2026")
+
+
+def _read_day(parts: dict[str, str | None]) -> date:
+    """Return the date of a match's parts, the order of day and month settled."""
+    year, month, day = (int(parts.get(name) or 0) for name in ("year", "month", "day"))
+    if parts.get("one"):
+        one, two = int(parts["one"] or 0), int(parts["two"] or 0)
+        if one <= 12 and two <= 12 and one != two:
+            raise ValueError(
+                "can be read with the day first or the month first: "
+                'say which, as in date(reads="%d/%m/%Y"), or write it as 2026-11-30'
+            )
+        day, month = (one, two) if one > 12 else (two, one)
+    try:
+        return date(year + 2000 if year < 100 else year, month, day)
+    except ValueError:
+        raise ValueError("is not a date of the calendar") from None
+
+
+def _read_clock(parts: dict[str, str | None]) -> time | None:
+    """Return the time of day of a match's parts, if it has one."""
+    if parts["hour"] is None:
+        return None
+    hour, half = int(parts["hour"]), (parts["half"] or "").lower()
+    if half and not 1 <= hour <= 12:
+        raise ValueError("is not a time of the day")
+    if half:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    try:
+        return time(hour, int(parts["minute"] or 0), int(parts["second"] or 0))
+    except ValueError:
+        raise ValueError("is not a time of the day") from None
+
+
+# Months and days are named here, not by the system's locale: a message must not depend on the computer it was sent
+# from. Russian months stand in the genitive, as they do in dates.
+_MONTHS: Final[dict[Language, list[str]]] = {
+    "en": [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    "ru": [
+        "января",
+        "февраля",
+        "марта",
+        "апреля",
+        "мая",
+        "июня",
+        "июля",
+        "августа",
+        "сентября",
+        "октября",
+        "ноября",
+        "декабря",
+    ],
+}
+_WEEKDAYS: Final[dict[Language, list[str]]] = {
+    "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "ru": ["понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"],
+}
+_SHORT_WEEKDAYS: Final[dict[Language, list[str]]] = {
+    "en": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+    "ru": ["пн", "вт", "ср", "чт", "пт", "сб", "вс"],
+}
+DEFAULT_DATE: Final[dict[Language, str]] = {"en": "%-d %B %Y", "ru": "%d.%m.%Y"}
+
+_OF_DAY: Final[dict[str, Callable[[date, Language], str]]] = {
+    "%d": lambda day, _: f"{day.day:02}",
+    "%-d": lambda day, _: str(day.day),
+    "%m": lambda day, _: f"{day.month:02}",
+    "%-m": lambda day, _: str(day.month),
+    "%Y": lambda day, _: f"{day.year:04}",
+    "%y": lambda day, _: f"{day.year % 100:02}",
+    "%B": lambda day, language: _MONTHS[language][day.month - 1],
+    "%b": lambda day, language: _MONTHS[language][day.month - 1][:3],
+    "%A": lambda day, language: _WEEKDAYS[language][day.weekday()],
+    "%a": lambda day, language: _SHORT_WEEKDAYS[language][day.weekday()],
+}
+_OF_CLOCK: Final[dict[str, Callable[[time], str]]] = {
+    "%H": lambda clock: f"{clock.hour:02}",
+    "%-H": lambda clock: str(clock.hour),
+    "%I": lambda clock: f"{clock.hour % 12 or 12:02}",
+    "%-I": lambda clock: str(clock.hour % 12 or 12),
+    "%M": lambda clock: f"{clock.minute:02}",
+    "%S": lambda clock: f"{clock.second:02}",
+    "%p": lambda clock: "AM" if clock.hour < 12 else "PM",
+}
+_DIRECTIVE: Final = re.compile(r"%-?.?", re.DOTALL)
+
+
+def unknown_directive(pattern: str) -> str | None:
+    """Return the first part of a date pattern that means nothing (``%Q``), if there is one."""
+    known = {*_OF_DAY, *_OF_CLOCK, "%%"}
+    return next((found for found in _DIRECTIVE.findall(pattern) if found not in known), None)
+
+
+def known_directives() -> list[str]:
+    """Return all that a date pattern may hold, dates first."""
+    return [*_OF_DAY, *_OF_CLOCK]
+
+
+def say_moment(moment: Moment, pattern: str, language: Language) -> str:
+    """Return the moment as ``pattern`` puts it (``%d.%m.%Y``, ``%-d %B``, ``%H:%M``).
+
+    Raises:
+        ValueError: the pattern asks for a date and the cell has only a time, or the other way round.
+    """
+
+    def said(found: re.Match[str]) -> str:
+        directive = found[0]
+        if directive == "%%":
+            return "%"
+        if of_day := _OF_DAY.get(directive):
+            if moment.day is None:
+                raise ValueError(f"has no date, which {directive} asks for")
+            return of_day(moment.day, language)
+        if of_clock := _OF_CLOCK.get(directive):
+            if moment.clock is None:
+                raise ValueError(f"has no time of day, which {directive} asks for")
+            return of_clock(moment.clock)
+        raise ValueError(f"cannot be shown as {directive}: what there is are {', '.join(known_directives())}")
+
+    return _DIRECTIVE.sub(said, pattern)
