@@ -1,8 +1,8 @@
 """The journal: what every campaign was asked to send, and what became of each row of it.
 
-It is a database (SQLite on disk unless another address is given), and the one place where a row's state is kept. Each
-method is one transaction, synced before it returns, so that what the world has seen is never ahead of what the journal
-knows. A row's life::
+It is a database (SQLite on disk unless another address is given), and the one place where a row's state is kept.
+Each method is one transaction, synced before it returns, so that what the world has seen is never ahead of what the
+journal knows. A row's life::
 
     pending ─▶ sending ─▶ sent
                   │  ├──▶ failed                          the portal said no to this row
@@ -10,8 +10,8 @@ knows. A row's life::
                   │  └──▶ in_doubt ─▶ sent | pending | unknown | failed
     a row found in `sending` when its process is gone is in doubt
 
-The journal knows nothing of portals' ways or of files: what pace and budgets mean is its callers' business, and it keeps
-them as text for all processes that share it.
+The journal knows nothing of portals' ways or of files: what pace and budgets mean is its callers' business, and it
+keeps them as text for all processes that share it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class State(StrEnum):
 OPEN: Final = frozenset({State.PENDING, State.SENDING, State.IN_DOUBT})
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.PENDING: frozenset({State.SENDING, State.SKIPPED}),
+    State.PENDING: frozenset({State.SENDING, State.SKIPPED, State.FAILED}),  # failed: not let into its chat
     State.SENDING: frozenset({State.SENT, State.FAILED, State.PENDING, State.IN_DOUBT}),
     State.IN_DOUBT: frozenset({State.SENT, State.PENDING, State.UNKNOWN, State.FAILED}),
     State.SENT: frozenset(),
@@ -118,7 +118,6 @@ class Row:
     fingerprint: int
     attempts: int
     lost: int
-    joined: bool
     left_at: float | None
     began: float | None
     floor_id: int | None
@@ -143,7 +142,6 @@ class Change:
     doubt_since: float | None = None
     uncounted: bool = False
     lost: bool = False
-    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +268,6 @@ _rows = sa.Table(
     sa.Column("fingerprint", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("lost", sa.Integer, nullable=False, default=0),
-    sa.Column("joined", sa.Boolean, nullable=False, default=False),
     sa.Column("left_at", sa.Float),
     sa.Column("began", sa.Float),
     sa.Column("floor_id", sa.BigInteger),
@@ -310,7 +307,6 @@ _APPLY = (
         doubt_since=sa.bindparam("b_doubt_since"),
         attempts=_rows.c.attempts - sa.bindparam("b_uncounted"),
         lost=_rows.c.lost + sa.bindparam("b_lost"),
-        joined=sa.or_(_rows.c.joined, sa.bindparam("b_joined", type_=sa.Boolean)),
     )
 )
 
@@ -468,7 +464,6 @@ class Journal:
                 "fingerprint": row.fingerprint,
                 "attempts": 0,
                 "lost": 0,
-                "joined": False,
                 "error_code": row.error_code or None,
                 "error_description": row.error_description or None,
             }
@@ -660,7 +655,7 @@ class Journal:
         """Take a slot for a call that sends nothing; ``take`` as in `leave`."""
         with self._transaction() as connection:
             pace, _ = self._portal(connection, portal)
-            state, granted, until, why = take(pace, self._under_way(connection, portal))
+            state, granted, until, why = take(pace, 0)
             if state != pace:
                 self._set_portal(connection, portal, pace=state)
             return Departure(granted, until, why)
@@ -715,7 +710,6 @@ class Journal:
                     "b_doubt_since": change.doubt_since,
                     "b_uncounted": int(change.uncounted),
                     "b_lost": int(change.lost),
-                    "b_joined": change.joined,
                 }
                 for change in changes
             ],
@@ -934,7 +928,9 @@ class Journal:
     @staticmethod
     def _under_way(connection: sa.Connection, portal: str) -> int:
         statement = sa.select(sa.func.sum(_runs.c.count_sending)).where(
-            _runs.c.portal == portal, _runs.c.count_sending > 0
+            _runs.c.portal == portal,
+            _runs.c.count_sending > 0,
+            _runs.c.seen_at > time.time() - ABANDONED_SECONDS,
         )
         return int(connection.scalar(statement) or 0)
 
@@ -1022,7 +1018,6 @@ def _row(record: Any) -> Row:
         fingerprint=record.fingerprint,
         attempts=record.attempts,
         lost=record.lost,
-        joined=bool(record.joined),
         left_at=record.left_at,
         began=record.began,
         floor_id=record.floor_id,

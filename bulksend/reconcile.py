@@ -1,0 +1,82 @@
+"""Whether a row in doubt arrived: what the portal's own history of its chat says.
+
+A call whose answer was lost may have been carried out or not. Its message can be recognised in the history of the chat:
+same sender, same text as the portal stores it, newer than the attempt, and not the message of another row. "Newer" is
+told by the message's id (ids rise over the portal's life, so it lies above every id known before the attempt) and by
+its date, which is the portal's clock and so is only compared with that clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from bulksend.portal.methods import stored_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bulksend.journal import Row
+    from bulksend.portal.methods import History, HistoryMessage
+
+DATE_SLACK: Final = 1.0
+"""Seconds by which a message's date may lie before its attempt: history dates are cut to whole seconds."""
+
+
+class Finding(StrEnum):
+    """What a history says of a row in doubt."""
+
+    ARRIVED = "arrived"
+    ABSENT = "absent"
+    """Not there; to be believed only once the portal can no longer be working on the call."""
+    UNCLEAR = "unclear"
+    """The history does not reach back to the attempt, or old and new cannot be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A finding, with the message where it arrived and its date (Unix seconds, portal's clock)."""
+
+    finding: Finding
+    message_id: int | None = None
+    date: float | None = None
+
+
+def look_for(
+    row: Row, speaker: int, history: History, began: float | None, claimed: Callable[[list[int]], set[int]]
+) -> Sighting:
+    """Look for a row's message in the history of its chat.
+
+    Args:
+        row: the row in doubt; its ``floor_id`` is the highest message id known before its first attempt.
+        speaker: the id of the user who sent it.
+        history: the last session's messages.
+        began: a time by the portal's clock that surely was not after the first attempt, or None.
+        claimed: which of some message ids already belong to a row of any campaign.
+    """
+    text = stored_text(row.message)
+    matching = [message for message in history.messages if message.sender_id == speaker and message.shows(text)]
+    newer = [message for message in matching if not _older(message, row.floor_id, began)]
+    taken = claimed([message.id for message in newer]) if newer else set()
+    free = [message for message in newer if message.id not in taken]
+    if free:
+        if row.floor_id is None and began is None:
+            return Sighting(Finding.UNCLEAR)  # it may be last month's
+        first = min(free, key=lambda message: message.id)
+        return Sighting(Finding.ARRIVED, first.id, first.date.timestamp() if first.date else None)
+    # A session that began after the attempt hides the one in which the message may stand. One that has anything older
+    # was already there, and so would be the message.
+    reaches_back = (row.floor_id is None and began is None) or any(
+        _older(message, row.floor_id, began) for message in history.messages
+    )
+    return Sighting(Finding.ABSENT if reaches_back or not history.messages else Finding.UNCLEAR)
+
+
+def _older(message: HistoryMessage, floor_id: int | None, began: float | None) -> bool:
+    if floor_id is not None and message.id <= floor_id:
+        return True
+    if began is None or message.date is None:
+        return False
+    return message.date.timestamp() < math.floor(began) - DATE_SLACK

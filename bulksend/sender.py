@@ -1,0 +1,862 @@
+"""Sends the open rows of a campaign: several calls in flight, in order within each chat, nothing twice.
+
+One thread (the caller's) decides and writes the journal; worker threads only carry calls. Each turn takes in what has
+come back, writes it down, and lets the next calls leave as the pace allows. A row's chat is busy from the moment the
+row leaves until its fate is settled, so no later row of the same chat can overtake it, whatever happens to it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import queue
+import random
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from bulksend.errors import JournalError
+from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
+from bulksend.pace import BATCH_SECONDS, BatchSize, Lesson, Pace, Rule
+from bulksend.portal import methods
+from bulksend.portal.outcomes import Outcome, Reason, Verdict, advice
+from bulksend.reconcile import Finding, Sighting, look_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from bulksend.portal.client import Client, Reply
+
+SAME_TEXT_SECONDS: Final = 24 * 3600.0
+"""A text that another campaign sent to the same chat within this time is not sent again unasked."""
+
+SAME_REFUSALS: Final = 20
+"""When so many rows in a row are refused with one code from the very first on, it is the campaign that is wrong."""
+
+LOST_IN_A_ROW: Final = 5
+"""After so many lost answers with none in between, the portal is asked whether it is there before more rows leave."""
+
+MOST_LOST: Final = 8
+"""How often a row's answer may be lost, the row surely not arriving, before it is given up."""
+
+MOST_UNREADABLE: Final = 8
+"""How often a history may be unreadable before its row is given up as unknown."""
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 60.0
+"""Seconds between two attempts to reach a portal that is out of reach: from the first to the longest, doubling."""
+
+WINDOW: Final = 4_000
+"""Rows looked ahead, so that a chat that is waiting does not hold up the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to send. Times are seconds.
+
+    Attributes:
+        rule: the pace.
+        batch: rows a call, 1 to 50; with 1 each row is a call of its own.
+        max_in_flight: calls under way at once.
+        timeout: how long an answer is waited for.
+        settle: how long after an unanswered call the portal may still be carrying it out.
+        outage: how long an unreachable portal is waited for in mid-campaign.
+        max_failures: rows that may fail or end unknown before the campaign stops; None for any number.
+        join: whether a speaker who is not a member of a chat is made one.
+        same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
+    """
+
+    rule: Rule = field(default_factory=Rule)
+    batch: int = 1
+    max_in_flight: int = 32
+    timeout: float = 65.0
+    settle: float = 60.0
+    outage: float = 900.0
+    max_failures: int | None = None
+    join: bool = False
+    same_refusals: int | None = SAME_REFUSALS
+
+
+class How(StrEnum):
+    """How a run of the sender ended."""
+
+    ENDED = "ended"
+    INTERRUPTED = "interrupted"
+    REFUSED = "refused"
+    TOO_MANY_FAILURES = "too many failures"
+    OUT_OF_REACH = "out of reach"
+    NEVER_REACHED = "never reached"
+    JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended, and the sentence a person is told (empty where all is said by the counts)."""
+
+    how: How
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known at a moment: the campaign's counts, calls under way, and what is being waited for until when."""
+
+    counts: Counts
+    in_flight: int
+    waiting: str = ""
+    until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """A row in doubt and when its chat's history is looked at next."""
+
+    row: Row
+    since: float
+    due: float
+    looks: int = 0
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Send:
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    doubts: list[_Doubt]
+
+
+@dataclass(frozen=True, slots=True)
+class _Join:
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A call that changes nothing, to see whether the portal is there."""
+
+
+_Job = _Send | _Look | _Join | _Probe
+
+
+@dataclass(slots=True)
+class _Outage:
+    since: float
+    due: float
+    pause: float = FIRST_PAUSE
+
+
+class _Chats:
+    """Rows that wait, in the sheet's order, one chat's rows strictly one after another."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, deque[Row]] = {}
+        self._heads: list[tuple[int, int]] = []  # (n, chat) of each free chat's first row
+        self._busy: Counter[int] = Counter()
+        self.rows = 0
+
+    def add(self, row: Row) -> None:
+        """Put a row behind those of its chat."""
+        waiting = self._waiting.setdefault(row.chat_id, deque())
+        waiting.append(row)
+        self.rows += 1
+        if len(waiting) == 1 and not self._busy[row.chat_id]:
+            heapq.heappush(self._heads, (row.n, row.chat_id))
+
+    def occupy(self, chat: int) -> None:
+        """Hold back a chat's rows until it is freed as many times."""
+        self._busy[chat] += 1
+        self._heads = [head for head in self._heads if head[1] != chat]
+        heapq.heapify(self._heads)
+
+    def take(self, most: int) -> list[Row]:
+        """The first rows of so many free chats, which are busy from then on."""
+        rows: list[Row] = []
+        while self._heads and len(rows) < most:
+            _, chat = heapq.heappop(self._heads)
+            rows.append(self._waiting[chat].popleft())
+            self._busy[chat] += 1
+        self.rows -= len(rows)
+        return rows
+
+    def put_back(self, row: Row) -> None:
+        """Put a row that was taken in front of its chat's others, and free the chat."""
+        self._waiting.setdefault(row.chat_id, deque()).appendleft(row)
+        self.rows += 1
+        self.free(row.chat_id)
+
+    def free(self, chat: int) -> None:
+        """Let the chat's next row go."""
+        self._busy[chat] -= 1
+        if self._busy[chat]:
+            return
+        del self._busy[chat]
+        waiting = self._waiting.get(chat)
+        if waiting:
+            heapq.heappush(self._heads, (waiting[0].n, chat))
+        elif waiting is not None:
+            del self._waiting[chat]
+
+
+class _Workers:
+    """Threads that carry calls. They are daemons, so that a second Ctrl-C need not wait for an answer."""
+
+    def __init__(self, most: int, carry: Callable[[_Job], None]) -> None:
+        self._most, self._carry = most, carry
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._threads = 0
+
+    def start(self, job: _Job, in_flight: int) -> None:
+        if self._threads < min(self._most, in_flight):
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"bulksend-{self._threads}", daemon=True).start()
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._carry(job)
+
+    def stop(self) -> None:
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
+
+class Sender:
+    """Sends the open rows of a campaign that this process holds. ``run()`` does it; ``stop()`` ends it in good order.
+
+    ``on_progress`` is called from the thread that runs it, after each change and about once a second while waiting.
+    """
+
+    def __init__(
+        self, journal: Journal, run: Run, client: Client, options: Options, on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._journal, self._run, self._client, self._options = journal, run, client, options
+        self._on_progress = on_progress
+        self._counts = run.counts
+        self._pace = Pace(options.rule, run.identity)
+        self._size = BatchSize(1, "")
+        self._chats = _Chats()
+        self._loaded_to = -1
+        self._all_loaded = False
+        self._doubts: dict[int, _Doubt] = {}
+        self._joins: deque[Row] = deque()
+        self._joined: set[tuple[int, int]] = set()
+        self._claims: set[int] = set()
+        self._outage: _Outage | None = None
+        self._back: queue.SimpleQueue[tuple[_Job, Reply | Exception] | None] = queue.SimpleQueue()
+        self._workers = _Workers(options.max_in_flight, self._carry)
+        self._flight: set[int] = set()
+        self._sending = 0
+        self._probing = False
+        self._not_before = 0.0
+        self._waiting_for = ""
+        self._clock: deque[float] = deque(maxlen=50)
+        self._answered = False
+        self._lost_in_a_row = 0
+        fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
+        self._alike: Counter[str] | None = Counter() if fresh and options.same_refusals else None
+        self._ending: Ending | None = None
+        self._unwritten: list[Change] = []
+        self._lessons: list[Lesson] = []
+        self._rate_refused_at: float | None = None
+        self._exhausted: list[tuple[str, float | None]] = []
+        self._learnt_row_seconds: float | None = None
+        self._heartbeat = 0.0
+
+    def stop(self) -> None:
+        """Let no more calls leave; those under way are waited for. May be called from a signal handler."""
+        self._ending = self._ending or Ending(How.INTERRUPTED)
+        self._back.put(None)
+
+    def run(self) -> Ending:
+        """Send until nothing is open or something ends it; every row's true state is in the journal then.
+
+        Raises:
+            JournalError: the journal cannot be written, not even after the calls under way have come back.
+        """
+        self._journal.update_pace(self._run.portal, self._remember_speed)
+        for row in self._open(State.IN_DOUBT):
+            self._doubt(row, row.doubt_since or time.time())
+        try:
+            while True:
+                until = self._turn()
+                if not self._flight and (self._ending or self._nothing_left()):
+                    break
+                self._wait(until)
+        finally:
+            self._workers.stop()
+        if self._unwritten:
+            self._write([])
+        return self._ending or Ending(How.ENDED)
+
+    def _remember_speed(self, pace: str) -> str:
+        self._size = BatchSize(self._options.batch, pace)
+        return pace
+
+    def _open(self, state: State) -> Iterator[Row]:
+        after = -1
+        while rows := self._journal.open_rows(self._run.id, state, after, WINDOW):
+            yield from rows
+            after = rows[-1].n
+
+    def _nothing_left(self) -> bool:
+        return not (self._chats.rows or self._doubts or self._joins or self._outage) and self._all_loaded
+
+    # One turn
+
+    def _turn(self) -> float:
+        """Take in what came back and let go what may; returns until when nothing else is to be done."""
+        try:
+            self._take_in()
+            now = time.time()
+            if now >= self._heartbeat:
+                self._journal.alive(self._run.id)
+                self._heartbeat = now + HEARTBEAT_SECONDS
+            until = now + 1.0
+            if not self._ending:
+                until = min(until, self._let_go())
+        except JournalError as error:
+            # What is under way is still waited for: perhaps its fate can be written down then.
+            self._ending = Ending(How.JOURNAL, str(error))
+            until = time.time() + 1.0
+            if not self._flight:
+                raise
+        self._tell()
+        return until
+
+    def _wait(self, until: float) -> None:
+        pause = until - time.time()
+        try:
+            # The timeout also bounds how long a signal goes unheeded where waiting cannot be interrupted.
+            came = self._back.get(timeout=min(max(pause, 0.0), 0.5)) if pause > 0 else self._back.get_nowait()
+        except queue.Empty:
+            return
+        if came is not None:
+            self._back.put(came)
+
+    def _tell(self) -> None:
+        waiting, until = self._waiting_for, self._not_before
+        if self._outage:
+            waiting, until = "the portal, which cannot be reached", self._outage.since + self._options.outage
+        elif not self._chats.rows and self._doubts and not self._sending:
+            waiting, until = "the portal's history to settle rows in doubt", self._doubts_due()
+        self._on_progress(Progress(self._counts, len(self._flight), waiting, until))
+
+    # Calls leave
+
+    def _let_go(self) -> float:
+        while len(self._flight) < self._options.max_in_flight:
+            now = time.time()
+            if now < self._not_before:
+                return self._not_before
+            job = self._next_job(now)
+            if job is None:
+                return self._next_time(now)
+            if not self._start(job):
+                return self._not_before
+            if not self._back.empty():
+                return time.time()  # what came back may free chats or budgets
+        return time.time() + 1.0
+
+    def _next_job(self, now: float) -> _Job | None:
+        if self._outage:
+            if now >= self._outage.since + self._options.outage:
+                minutes = max(1, round(self._options.outage / 60))
+                self._ending = Ending(
+                    How.OUT_OF_REACH, f"The portal could not be reached for {minutes} min; check the connection."
+                )
+                return None
+            return _Probe() if now >= self._outage.due and not self._probing else None
+        due = [doubt for doubt in self._doubts.values() if doubt.due <= now]
+        if due:
+            return _Look(due[: methods.LONGEST_BATCH])
+        if self._joins:
+            return _Join(self._joins[0])
+        if self._options.batch > 1 and not self._size.known and self._sending:
+            return None  # the first batch is to tell how large the others may be
+        self._load()
+        rows = self._chats.take(self._size.rows())
+        return _Send(rows) if rows else None
+
+    def _next_time(self, now: float) -> float:
+        if self._outage:
+            return self._outage.due if not self._probing else now + 1.0
+        return self._doubts_due()
+
+    def _doubts_due(self) -> float:
+        return min((doubt.due for doubt in self._doubts.values()), default=math.inf)
+
+    def _load(self) -> None:
+        if self._all_loaded or self._chats.rows > WINDOW // 2:
+            return
+        rows = self._journal.open_rows(self._run.id, State.PENDING, self._loaded_to, WINDOW)
+        self._all_loaded = len(rows) < WINDOW
+        for row in rows:
+            self._loaded_to = row.n
+            self._chats.add(row)
+
+    def _start(self, job: _Job) -> bool:
+        """Ask for a slot and let the job leave; False if it may not yet."""
+        if isinstance(job, _Send):
+            left = self._leave(job)
+            if left is None:
+                return False
+            if not left.rows:
+                return True  # all of them were sent by another campaign: the next job may do
+            job = left
+            self._sending += 1
+        else:
+            departure = self._journal.take_slot(self._run.portal, self._asking(self._method(job), 1))
+            if not departure.granted:
+                self._hold_back(departure)
+                return False
+            if isinstance(job, _Look):
+                for doubt in job.doubts:
+                    doubt.due = math.inf
+            elif isinstance(job, _Join):
+                self._joins.popleft()
+            else:
+                self._probing = True
+        self._waiting_for = ""
+        self._flight.add(id(job))
+        self._workers.start(job, len(self._flight))
+        return True
+
+    def _leave(self, job: _Send) -> _Send | None:
+        """Mark as many of the rows as may as leaving; None if none may yet. The others go back to their places."""
+        rows = job.rows
+        began = self._portal_clock(time.time())
+        departure = self._journal.leave(
+            self._run.id,
+            rows,
+            portal=self._run.portal,
+            take=self._asking(methods.MESSAGE_ADD, len(rows)),
+            began=began,
+            again=self._run.again,
+            since=time.time() - SAME_TEXT_SECONDS,
+        )
+        if departure.already:
+            self._write(
+                [
+                    Change(row.n, State.PENDING, State.SKIPPED, "ALREADY_SENT", advice("ALREADY_SENT"))
+                    for row in rows
+                    if row.n in departure.already
+                ]
+            )
+            for row in rows:
+                if row.n in departure.already:
+                    self._chats.free(row.chat_id)
+                else:
+                    self._chats.put_back(row)
+            return _Send([])
+        for row in reversed(rows[departure.granted :]):
+            self._chats.put_back(row)
+        if not departure.granted:
+            self._hold_back(departure)
+            return None
+        now = time.time()
+        left = [
+            replace(
+                row,
+                state=State.SENDING,
+                attempts=row.attempts + 1,
+                left_at=row.left_at or now,
+                began=row.began or began,
+                floor_id=row.floor_id or departure.floor_id,
+            )
+            for row in rows[: departure.granted]
+        ]
+        self._counts = self._counts.moved({(State.PENDING, State.SENDING): len(left)})
+        return _Send(left)
+
+    def _asking(self, method: str, wanted: int) -> Callable[[str, int], tuple[str, int, float, str]]:
+        def take(pace: str, under_way: int) -> tuple[str, int, float, str]:
+            return self._pace.take(pace, method, wanted, under_way, time.time())
+
+        return take
+
+    def _hold_back(self, departure: Departure) -> None:
+        self._not_before = departure.until
+        self._waiting_for = departure.why
+
+    @staticmethod
+    def _method(job: _Job) -> str:
+        if isinstance(job, _Look):
+            return methods.HISTORY_GET
+        return methods.USER_ADD if isinstance(job, _Join) else methods.PROFILE
+
+    # In a worker's thread
+
+    def _carry(self, job: _Job) -> None:
+        try:
+            self._back.put((job, self._call(job)))
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that decides
+            self._back.put((job, error))
+
+    def _call(self, job: _Job) -> Reply:
+        if isinstance(job, _Send):
+            return self._call_all([self._message(row) for row in job.rows])
+        if isinstance(job, _Look):
+            return self._call_all([methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
+        if isinstance(job, _Join):
+            row = job.row
+            call = methods.user_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id)
+            return self._client.call(*call)
+        return self._client.call(*methods.profile())
+
+    def _call_all(self, calls: Sequence[methods.Call]) -> Reply:
+        if len(calls) == 1:
+            return self._client.call(*calls[0])
+        return self._client.batch({f"r{position}": call for position, call in enumerate(calls, 1)})
+
+    def _message(self, row: Row) -> methods.Call:
+        return methods.message_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id, row.message)
+
+    def _speaker(self, row: Row) -> int:
+        return row.user_id or self._run.user_id
+
+    # Calls come back
+
+    def _take_in(self) -> None:
+        """Take in everything that has come back and write it down in one step."""
+        changes: list[Change] = []
+        came = False
+        while True:
+            try:
+                item = self._back.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                continue
+            job, reply = item
+            self._flight.discard(id(job))
+            if isinstance(reply, Exception):
+                raise reply
+            came = True
+            self._learn(job, reply)
+            changes += self._after(job, reply)
+        if came:
+            if self._waiting_for:
+                self._not_before = 0.0  # an answer may have told that there is room again
+            self._write(changes)
+            self._stop_after_failures()
+
+    def _write(self, changes: list[Change]) -> None:
+        self._unwritten += changes
+        lessons, self._lessons = self._lessons, []
+        refused_at, self._rate_refused_at = self._rate_refused_at, None
+        exhausted, self._exhausted = self._exhausted, []
+        row_seconds, self._learnt_row_seconds = self._learnt_row_seconds, None
+
+        def update(pace: str) -> str:
+            now = time.time()
+            pace = self._pace.learn(pace, lessons, row_seconds)
+            for method, reset_at in exhausted:
+                pace = self._pace.exhausted(pace, method, reset_at, now)
+            return pace if refused_at is None else self._pace.refused(pace, refused_at, now)
+
+        taught = bool(lessons or exhausted or row_seconds or refused_at is not None)
+        if self._unwritten or taught:
+            self._journal.apply(
+                self._run.id, self._unwritten, portal=self._run.portal, update_pace=update if taught else None
+            )
+            self._counts = self._counts.moved(Counter((change.before, change.after) for change in self._unwritten))
+            self._unwritten = []
+
+    def _after(self, job: _Job, reply: Reply) -> list[Change]:
+        if isinstance(job, _Send):
+            self._sending -= 1
+            return self._after_send(job, reply)
+        if isinstance(job, _Look):
+            return self._after_look(job, reply)
+        if isinstance(job, _Join):
+            return self._after_join(job.row, reply.outcome)
+        self._probing = False
+        self._after_probe(reply.outcome)
+        return []
+
+    def _outcomes(self, calls: int, reply: Reply) -> list[Outcome]:
+        if calls == 1:
+            return [reply.outcome]
+        commands = getattr(reply, "commands")  # noqa: B009 - a batch's reply, as many calls were made
+        return [commands[f"r{position}"] for position in range(1, calls + 1)]
+
+    def _after_send(self, job: _Send, reply: Reply) -> list[Change]:
+        outcomes = self._outcomes(len(job.rows), reply)
+        self._count_lost(reply.outcome)
+        changes = []
+        for row, outcome in zip(job.rows, outcomes, strict=True):
+            changes.append(self._settle(row, outcome, reply))
+            self._watch_refusals(outcome)
+        return changes
+
+    def _settle(self, row: Row, outcome: Outcome, reply: Reply) -> Change:
+        """What an answer makes of a row that was under way."""
+        verdict = outcome.verdict
+        if verdict is Verdict.DONE:
+            self._chats.free(row.chat_id)
+            return Change(row.n, State.SENDING, State.SENT, message_id=int(outcome.result), sent_at=reply.received_at)
+        if verdict is Verdict.REFUSED:
+            return self._refused(row, outcome)
+        if verdict is Verdict.NOT_KNOWN:
+            self._doubt(row, reply.received_at)
+            return Change(
+                row.n,
+                State.SENDING,
+                State.IN_DOUBT,
+                outcome.code,
+                advice("IN_DOUBT"),
+                doubt_since=reply.received_at,
+            )
+        self._hinder(outcome, reply, methods.MESSAGE_ADD)
+        self._chats.put_back(replace(row, state=State.PENDING, attempts=row.attempts - 1))
+        return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
+
+    def _refused(self, row: Row, outcome: Outcome) -> Change:
+        key = (row.chat_id, self._speaker(row))
+        if self._options.join and outcome.code.upper() == "CANCELED" and key not in self._joined:
+            self._joined.add(key)
+            self._joins.append(replace(row, state=State.PENDING))
+            return Change(row.n, State.SENDING, State.PENDING)
+        self._chats.free(row.chat_id)
+        return Change(row.n, State.SENDING, State.FAILED, outcome.code, self._say(outcome))
+
+    @staticmethod
+    def _say(outcome: Outcome) -> str:
+        said = advice(outcome.code)
+        return f"{said} (The portal: {outcome.description})" if outcome.description else said
+
+    def _hinder(self, outcome: Outcome, reply: Reply, method: str) -> None:
+        """A call was not carried out for a reason that is not its own: make the next ones heed it."""
+        if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
+            self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
+        elif outcome.reason is Reason.RATE:
+            self._rate_refused_at = max(self._rate_refused_at or 0.0, reply.left_at)
+        elif outcome.reason is Reason.OPERATING:
+            timing = outcome.timing
+            told = timing.operating_reset_at if timing else None
+            self._exhausted.append((method, None if told is None else told + self._offset(reply)))
+        elif outcome.reason is Reason.UNREACHABLE:
+            self._unreachable(outcome)
+
+    def _unreachable(self, outcome: Outcome) -> None:
+        if self._outage or self._ending:
+            return
+        if not self._answered:
+            self._ending = Ending(How.NEVER_REACHED, self._say(outcome))
+            return
+        now = time.time()
+        self._client.reset()
+        self._outage = _Outage(now, now + FIRST_PAUSE)
+
+    def _count_lost(self, outcome: Outcome) -> None:
+        if outcome.verdict is not Verdict.NOT_KNOWN:
+            self._lost_in_a_row = 0
+            self._answered = self._answered or outcome.reason is not Reason.UNREACHABLE
+            return
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= LOST_IN_A_ROW and not self._outage and not self._ending:
+            now = time.time()
+            self._client.reset()
+            self._outage = _Outage(now, now + FIRST_PAUSE)
+
+    def _after_probe(self, outcome: Outcome) -> None:
+        if self._outage is None:
+            return
+        if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
+            self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
+        elif outcome.verdict is Verdict.NOT_KNOWN or outcome.reason is Reason.UNREACHABLE:
+            self._outage.pause = min(LONGEST_PAUSE, self._outage.pause * 2)
+            jitter = random.uniform(0.8, 1.0)  # noqa: S311 - no secret depends on it
+            end = self._outage.since + self._options.outage
+            self._outage.due = min(time.time() + self._outage.pause * jitter, max(end, time.time()))
+            return
+        self._answered = True
+        self._outage = None
+        self._lost_in_a_row = 0
+
+    def _watch_refusals(self, outcome: Outcome) -> None:
+        if self._alike is None or self._options.same_refusals is None:
+            return
+        if outcome.verdict is Verdict.DONE:
+            self._alike = None
+            return
+        if outcome.verdict is not Verdict.REFUSED:
+            return
+        self._alike[outcome.code] += 1
+        if len(self._alike) > 1:
+            self._alike = None
+        elif self._alike[outcome.code] >= self._options.same_refusals:
+            self._ending = self._ending or Ending(
+                How.REFUSED,
+                f"All of the first {self._alike[outcome.code]} rows were refused with {outcome.code}, so the others "
+                f"are kept back. {self._say(outcome)} If the other rows are right, go on with `bulksend resume`.",
+            )
+
+    def _stop_after_failures(self) -> None:
+        bad = self._counts.failed + self._counts.unknown
+        if self._options.max_failures is not None and bad > self._options.max_failures and not self._ending:
+            self._ending = Ending(
+                How.TOO_MANY_FAILURES,
+                f"{bad} rows failed or are unknown, more than the {self._options.max_failures} that --max-failures "
+                "allows.",
+            )
+
+    def _after_join(self, row: Row, outcome: Outcome) -> list[Change]:
+        if outcome.verdict is Verdict.DONE or outcome.code.upper() == "WRONG_REQUEST":  # already a member
+            self._chats.put_back(row)
+            return []
+        if outcome.verdict is Verdict.REFUSED:
+            self._chats.free(row.chat_id)
+            said = f"{advice('CANCELED')} The portal did not let the speaker join either: {outcome.code}."
+            return [Change(row.n, State.PENDING, State.FAILED, "CANCELED", said)]
+        if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
+            self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
+        elif outcome.verdict is Verdict.NOT_KNOWN or outcome.reason is Reason.UNREACHABLE:
+            self._count_lost(outcome)
+            if outcome.reason is Reason.UNREACHABLE:
+                self._unreachable(outcome)
+        self._joins.append(row)  # joining twice does no harm
+        return []
+
+    # Rows in doubt
+
+    def _doubt(self, row: Row, since: float) -> None:
+        if row.n not in self._doubts and row.state is State.IN_DOUBT:
+            self._chats.occupy(row.chat_id)  # found so; a row that has just left keeps its chat busy already
+        self._doubts[row.n] = _Doubt(replace(row, state=State.IN_DOUBT), since, time.time() + 0.2)
+
+    def _after_look(self, job: _Look, reply: Reply) -> list[Change]:
+        self._count_lost(reply.outcome)
+        outcomes = self._outcomes(len(job.doubts), reply)
+        changes = []
+        for doubt, outcome in zip(job.doubts, outcomes, strict=True):
+            change = self._conclude(doubt, outcome, reply)
+            if change is not None:
+                del self._doubts[doubt.row.n]
+                if change.after is State.PENDING:
+                    row = replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1)
+                    self._chats.put_back(row)
+                else:
+                    self._chats.free(doubt.row.chat_id)
+                changes.append(change)
+        return changes
+
+    def _conclude(self, doubt: _Doubt, outcome: Outcome, reply: Reply) -> Change | None:
+        """What a look at the history makes of a row in doubt; None: it will be looked at again."""
+        now = time.time()
+        row = doubt.row
+        if outcome.verdict is Verdict.DONE:
+            try:
+                history = methods.read_history(outcome.result)
+            except ValueError:
+                return self._unreadable(doubt, outcome)
+            began = row.began
+            if began is None and row.left_at is not None:
+                began = self._portal_clock(row.left_at)
+            sighting = look_for(row, self._speaker(row), history, began, self._claimed)
+            return self._believe(doubt, sighting, reply)
+        if outcome.verdict is Verdict.NOT_CARRIED_OUT:
+            self._hinder(outcome, reply, methods.HISTORY_GET)
+            doubt.due = now + 0.5
+            return None
+        if outcome.verdict is Verdict.NOT_KNOWN:
+            return self._unreadable(doubt, outcome)
+        if outcome.verdict is Verdict.CAMPAIGN_REFUSED and outcome.code.upper() not in _ONLY_THE_HISTORY:
+            self._hinder(outcome, reply, methods.HISTORY_GET)
+            doubt.due = now + 1.0
+            return None
+        return self._give_up(doubt, outcome)
+
+    def _unreadable(self, doubt: _Doubt, outcome: Outcome) -> Change | None:
+        doubt.unreadable += 1
+        now = time.time()
+        if doubt.unreadable >= MOST_UNREADABLE and now >= doubt.since + self._options.settle and not self._outage:
+            return self._give_up(doubt, outcome)
+        doubt.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doubt.unreadable)
+        return None
+
+    @staticmethod
+    def _give_up(doubt: _Doubt, outcome: Outcome) -> Change:
+        code = doubt.row.error_code or "ANSWER_LOST"
+        why = f" The portal's history could not be read ({outcome.code})." if outcome.code else ""
+        return Change(doubt.row.n, State.IN_DOUBT, State.UNKNOWN, code, advice("UNKNOWN") + why)
+
+    def _believe(self, doubt: _Doubt, sighting: Sighting, reply: Reply) -> Change | None:
+        row = doubt.row
+        now = time.time()
+        if sighting.finding is Finding.ARRIVED:
+            if self._journal.rivals(self._run.id, row, self._run.portal, now - self._options.timeout - 5):
+                doubt.due = now + 2.0  # it may be that row's message: its own answer tells
+                return None
+            self._claims.add(sighting.message_id or 0)
+            return Change(
+                row.n,
+                State.IN_DOUBT,
+                State.SENT,
+                message_id=sighting.message_id,
+                sent_at=sighting.date or row.left_at,
+            )
+        settled_at = doubt.since + self._options.settle
+        if reply.left_at < settled_at:  # the portal may still be at it
+            doubt.looks += 1
+            halfway = doubt.since + self._options.settle / 3
+            doubt.due = halfway if doubt.looks == 1 and now < halfway else settled_at + 0.05
+            return None
+        if sighting.finding is Finding.UNCLEAR:
+            return Change(row.n, State.IN_DOUBT, State.UNKNOWN, row.error_code or "ANSWER_LOST", advice("UNKNOWN"))
+        if row.lost + 1 >= MOST_LOST:
+            code = row.error_code or "ANSWER_LOST"
+            return Change(row.n, State.IN_DOUBT, State.FAILED, code, advice("LOST_TOO_OFTEN"), lost=True)
+        return Change(row.n, State.IN_DOUBT, State.PENDING, lost=True)
+
+    def _claimed(self, message_ids: list[int]) -> set[int]:
+        return self._journal.claimed(self._run.portal, message_ids) | (self._claims & set(message_ids))
+
+    # The portal's clock and budgets
+
+    def _portal_clock(self, at: float) -> float | None:
+        """The least that the portal's clock can have shown at ``at``, a time by this machine's clock."""
+        return at + max(self._clock) if self._clock else None
+
+    @staticmethod
+    def _offset(reply: Reply) -> float:
+        """What to add to a time of the portal's clock to have it by this machine's; late rather than early."""
+        timing = reply.outcome.timing
+        told = timing.finish if timing and timing.finish is not None else reply.portal_time
+        return 0.0 if told is None else reply.received_at - told
+
+    def _learn(self, job: _Job, reply: Reply) -> None:
+        if reply.portal_time is not None:
+            self._clock.append(reply.portal_time - reply.received_at)
+        method = methods.MESSAGE_ADD if isinstance(job, _Send) else self._method(job)
+        commands = list(getattr(reply, "commands", {}).values()) or [reply.outcome]
+        offset = self._offset(reply)
+        for outcome in commands:
+            timing = outcome.timing
+            if timing is None or timing.operating is None or timing.operating_reset_at is None:
+                continue
+            if outcome.verdict in {Verdict.DONE, Verdict.REFUSED} and outcome.reason is None:
+                reset_at = timing.operating_reset_at + offset
+                if 0 < reset_at - reply.received_at < 2 * 3600:
+                    self._lessons.append(Lesson(method, timing.operating, reset_at, 1))
+        if isinstance(job, _Send) and self._options.batch > 1:
+            self._learn_speed(job, reply, commands)
+
+    def _learn_speed(self, job: _Send, reply: Reply, commands: list[Outcome]) -> None:
+        elapsed = reply.received_at - reply.left_at
+        if reply.outcome.verdict is Verdict.DONE:
+            told = [outcome.timing.duration for outcome in commands if outcome.timing and outcome.timing.duration]
+            self._size.learn(len(job.rows), sum(told) if len(told) == len(commands) > 1 else elapsed)
+            self._learnt_row_seconds = self._size.row_seconds
+        elif reply.outcome.verdict is Verdict.NOT_KNOWN and elapsed > BATCH_SECONDS:
+            self._size.learn(len(job.rows), elapsed)
+
+
+_ONLY_THE_HISTORY: Final = frozenset({"INSUFFICIENT_SCOPE", "ERROR_METHOD_NOT_FOUND"})
+"""Refusals that say that histories may not be read, not that nothing may be sent."""
