@@ -17,8 +17,10 @@ from jinja2 import TemplateRuntimeError, UndefinedError
 
 from bulksend.template.files import load_template, read_template, ready_templates
 from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type, empty_cell, within_limit
-from bulksend.template.language import LOOP_BUDGET, MOST_TURNS, Meaning
+from bulksend.template.language import LOOP_BUDGET, MOST_TURNS
+from bulksend.template.meaning import Meaning
 from bulksend.template.names import Columns, spelling
+from bulksend.template.sentences import RowSlip
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
@@ -29,10 +31,6 @@ __all__ = ["MessageTemplate", "Problem", "Rendered", "load_template", "read_temp
 
 EMPTY_VALUE: Final = "EMPTY_VALUE"
 TEMPLATE_ERROR: Final = "TEMPLATE_ERROR"
-
-_MISSING_PART: Final = (
-    "The template asks for a part of a cell, or for a name of its own, that this row does not give it."
-)
 
 
 class Problem(NamedTuple):
@@ -104,9 +102,9 @@ class MessageTemplate:
             except CannotFillError as error:
                 problems[number] = Problem(TEMPLATE_ERROR, str(error))
             except UndefinedError:
-                problems[number] = Problem(TEMPLATE_ERROR, _MISSING_PART)
+                problems[number] = Problem(TEMPLATE_ERROR, RowSlip.MISSING_PART)
             except (TemplateRuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-                problems[number] = Problem(TEMPLATE_ERROR, f"The template cannot be filled in with this row ({error}).")
+                problems[number] = Problem(TEMPLATE_ERROR, RowSlip.CANNOT_FILL.format(why=error))
             messages.append(message)
         return Rendered(pd.Series(messages, index=cells.index, dtype=object, name="message"), problems)
 
@@ -131,9 +129,4 @@ class MessageTemplate:
 @lru_cache(maxsize=256)
 def _empty(heading: str) -> Problem:
     # Kept, for a column may be empty in a million rows.
-    name = spelling(heading)
-    return Problem(
-        EMPTY_VALUE,
-        f'The column "{heading}" is empty here, and the message needs it: fill in the cell, '
-        f'or give the template a stand-in, as in {{{{ {name} | default("…") }}}}.',
-    )
+    return Problem(EMPTY_VALUE, RowSlip.EMPTY.format(heading=heading, name=spelling(heading)))

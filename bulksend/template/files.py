@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bulksend.errors import TemplateError
+from bulksend.template.sentences import Slip
 
 LARGEST_FILE: Final = 400_000
 """Bytes; a template of the greatest length is smaller in any encoding."""
@@ -21,18 +22,16 @@ def read_template(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise TemplateError(f"There is no message template at {path}: check the name and the folder.") from None
+        raise TemplateError(Slip.NO_SUCH_FILE.format(path=path, ready="")) from None
     except OSError as error:
         if path.is_dir():
-            raise TemplateError(f"{path} is a folder: name the message template in it.") from None
-        raise TemplateError(f"The message template {path} cannot be read ({error.strerror or error}).") from None
+            raise TemplateError(Slip.IS_A_FOLDER.format(path=path)) from None
+        raise TemplateError(Slip.CANNOT_OPEN.format(path=path, why=error.strerror or error)) from None
     if len(content) > LARGEST_FILE:
-        raise TemplateError(f"{path} is too large for a message template: it must be a short text file.")
+        raise TemplateError(Slip.LARGE_FILE.format(path=path))
     text = _decode(content)
     if text is None:
-        raise TemplateError(
-            f"{path} is not a text file: save the message template as plain text (.txt), in UTF-8 if asked."
-        )
+        raise TemplateError(Slip.NO_TEXT.format(path=path))
     return text
 
 
@@ -59,16 +58,13 @@ def load_template(name: str) -> str:
     Raises:
         TemplateError: there is no such file and no such name, or it cannot be read.
     """
-    path = Path(name)
-    ready = ready_templates()
-    if name in ready and not path.exists():
-        return _folder().joinpath(name).read_text(encoding="utf-8")
-    try:
+    path, ready = Path(name), ready_templates()
+    if path.exists() or path.name != name:
         return read_template(path)
-    except TemplateError as error:
-        if path.exists() or path.name != name:
-            raise
-        raise TemplateError(f"{str(error).rstrip('.')}; the ready ones are {', '.join(ready)}.") from None
+    if name in ready:
+        return _folder().joinpath(name).read_text(encoding="utf-8")
+    listed = f", or take one of the ready ones: {', '.join(ready)}"
+    raise TemplateError(Slip.NO_SUCH_FILE.format(path=name, ready=listed))
 
 
 def ready_templates() -> list[str]:

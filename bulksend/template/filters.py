@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NoReturn
 from jinja2 import StrictUndefined, TemplateRuntimeError, Undefined
 from jinja2.filters import do_default
 
+from bulksend.template.sentences import CellProblem, RowSlip
 from bulksend.template.values import DEFAULT_DATE, Language, read_moment, read_number, say_moment, say_number
 
 LONGEST_TEXT: Final = 50_000
@@ -71,10 +72,7 @@ class Cell(str):
     __hash__ = str.__hash__
 
     def _is_text(self, *_: object) -> NoReturn:
-        raise CannotFillError(
-            f'"{self.heading}" is text to the message template: '
-            "write | float after its name to compare or count with it."
-        )
+        raise CannotFillError(RowSlip.TEXT_COMPARED.format(heading=self.heading))
 
     __lt__ = __le__ = __gt__ = __ge__ = _is_text
 
@@ -87,16 +85,14 @@ def cell_type(heading: str) -> type[Cell]:
 def named(value: object) -> str:
     """Return how a sentence names a value: by its column where that is known, and cut short."""
     text = str(value)
-    shown = f'"{text if len(text) <= _SHOWN else text[:_SHOWN] + "…"}"'
-    return f'{shown} in the column "{value.heading}"' if isinstance(value, Cell) else shown
+    shown = f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}…'"
+    return f"{shown} in the column '{value.heading}'" if isinstance(value, Cell) else shown
 
 
 def within_limit(text: str) -> str:
     """Return ``text``, or refuse one that is longer than any message."""
     if len(text) > LONGEST_TEXT:
-        raise CannotFillError(
-            f"The message grows longer than {LONGEST_TEXT:,} characters: shorten the template or the cells."
-        )
+        raise CannotFillError(RowSlip.TOO_LONG.format(longest=LONGEST_TEXT))
     return text
 
 
@@ -114,7 +110,7 @@ def as_text(value: object) -> str:
     if isinstance(value, str | Undefined):
         return str(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise CannotFillError("The template puts something into the message that is no text and no number.")
+        raise CannotFillError(RowSlip.NO_TEXT)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -125,18 +121,18 @@ def as_number(value: object, reads: str | None = None) -> Decimal:
     try:
         return read_number(as_text(value), reads)
     except ValueError as error:
-        raise CannotFillError(f"{named(value)} {error}.") from None
+        raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=error)) from None
 
 
-def _whole_number(value: object, what: str) -> int:
+def _whole_number(value: object) -> int:
     """Return an argument that must be a small whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST_TEXT:
-        raise CannotFillError(f"{what} in the message template must be a whole number, such as 2.")
+        raise CannotFillError(RowSlip.NO_WHOLE_NUMBER)
     return value
 
 
 def _decimals(value: object) -> int:
-    return min(_whole_number(value, "The number of decimals"), 10)
+    return min(_whole_number(value), 10)
 
 
 def _replace(value: object, old: object, new: object) -> str:
@@ -146,19 +142,19 @@ def _replace(value: object, old: object, new: object) -> str:
 
 
 def _truncate(value: object, length: int = 100, end: str = "…") -> str:
-    text, room = as_text(value), _whole_number(length, "The length")
+    text, room = as_text(value), _whole_number(length)
     return text if len(text) <= room else text[: max(0, room - len(end))].rstrip() + end
 
 
 def _size(value: object) -> int:
     if not isinstance(value, str | list | tuple):
-        raise CannotFillError(f"{named(value)} has no length.")
+        raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=CellProblem.NO_LENGTH))
     return len(value)
 
 
 def _end(value: object, position: int) -> object:
     if not isinstance(value, str | list | tuple) or not value:
-        raise CannotFillError(f"{named(value)} has no first and no last part.")
+        raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=CellProblem.NO_LENGTH))
     return value[position]
 
 
@@ -179,7 +175,7 @@ def _speaking(language: Language) -> dict[str, Callable[..., Any]]:
         try:
             return say_moment(read_moment(as_text(value), reads), as_text(pattern), language)
         except ValueError as error:
-            raise CannotFillError(f"{named(value)} {error}.") from None
+            raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=error)) from None
 
     return {"number": number, "money": money, "date": date}
 

@@ -9,6 +9,7 @@ from keyword import iskeyword
 from typing import Final
 
 from bulksend.errors import TemplateError
+from bulksend.template.sentences import Slip
 
 _SHOWN: Final = 12
 """How many columns a sentence lists before it says "and so on"."""
@@ -70,8 +71,8 @@ class Columns:
             cure = f'write row["{headings[0]}"] for the one you mean'
         else:
             cure = "give them different headings in the sheet"
-        shown = " and ".join(f'"{heading}"' for heading in headings)
-        raise TemplateError(f'The message template\'s "{asked}" could be any of the columns {shown}: {cure}.')
+        shown = " and ".join(f"'{heading}'" for heading in headings)
+        raise TemplateError(Slip.TWO_COLUMNS.format(name=asked, columns=shown, cure=cure))
 
     def near(self, *attempts: str) -> str | None:
         """Return the spelling of the column that was probably meant by one of ``attempts``, the likeliest first."""

@@ -12,6 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Final, Literal
 
+from bulksend.template.sentences import CellProblem
+
 Language = Literal["en", "ru"]
 
 # ---------------------------------------------------------------- numbers
@@ -42,25 +44,22 @@ def read_number(text: str, reads: str | None = None) -> Decimal:
         ValueError: there is no number in it, or not only one way to read it.
     """
     if reads not in {None, ".", ","}:
-        raise ValueError(f'cannot be read with reads="{reads}": write reads="." or reads=","')
+        raise ValueError(CellProblem.NO_SUCH_READING.format(reads=reads))
     found = _NUMBER_WITH_UNIT.fullmatch(text.translate(_SPACES).strip()) if len(text) <= LONGEST_NUMBER else None
     if found is None:
-        raise ValueError("is not a number")
+        raise ValueError(CellProblem.NO_NUMBER)
     digits = found[1].rstrip()
     if reads is not None:
         return _read_number_with(digits, reads)
     if _COULD_BE_THOUSANDS.fullmatch(digits):
-        whole = re.sub(r"[.,]", "", digits)
-        raise ValueError(
-            f"can be read as {whole} or as {digits.replace(',', '.')}: "
-            'say which sign marks decimals in the sheet, as in money(reads=".")'
-        )
+        whole, broken = re.sub(r"[.,]", "", digits), digits.replace(",", ".")
+        raise ValueError(CellProblem.COMMA_OR_POINT.format(whole=whole, broken=broken))
     if _PLAIN.fullmatch(digits):
         return Decimal(digits.replace(",", "."))
     for sign, pattern in _GROUPED.items():
         if pattern.fullmatch(digits):
             return _read_number_with(digits, sign)
-    raise ValueError("is not a number that can be read safely")
+    raise ValueError(CellProblem.NO_NUMBER)
 
 
 def _read_number_with(digits: str, sign: str) -> Decimal:
@@ -68,7 +67,7 @@ def _read_number_with(digits: str, sign: str) -> Decimal:
     other = "," if sign == "." else "."
     shape = rf"[-+]?(?:\d+|\d{{1,3}}(?:[ '\{other}]\d{{3}})+)(?:\{sign}\d+)?"
     if not re.fullmatch(shape, digits):
-        raise ValueError(f'is not a number whose decimals are marked by "{sign}"')
+        raise ValueError(CellProblem.OTHER_DECIMALS.format(sign=sign))
     return Decimal(re.sub(rf"[ '\{other}]", "", digits).replace(sign, "."))
 
 
@@ -123,7 +122,7 @@ def read_moment(text: str, reads: str | None = None) -> Moment:
         try:
             moment = datetime.strptime(text, reads)  # noqa: DTZ007 - a cell's date has no zone
         except ValueError:
-            raise ValueError(f'does not look like "{reads}"') from None
+            raise ValueError(CellProblem.OTHER_DATE.format(reads=reads)) from None
         return Moment(moment.date(), moment.time() if re.search("%[HIXcTR]", reads) else None)
     found = next((match for pattern in _WHEN if (match := pattern.fullmatch(text))), None)
     if found is not None:
@@ -131,7 +130,7 @@ def read_moment(text: str, reads: str | None = None) -> Moment:
         return Moment(_read_day(parts), _read_clock(parts))
     if alone := _CLOCK_ALONE.fullmatch(text):
         return Moment(None, _read_clock(alone.groupdict()))
-    raise ValueError("is not a date that can be read safely: write it as 2026-11-30 or 30.11.2026")
+    raise ValueError(CellProblem.NO_DATE)
 
 
 def _read_day(parts: dict[str, str | None]) -> date:
@@ -140,15 +139,12 @@ def _read_day(parts: dict[str, str | None]) -> date:
     if parts.get("one"):
         one, two = int(parts["one"] or 0), int(parts["two"] or 0)
         if one <= 12 and two <= 12 and one != two:
-            raise ValueError(
-                "can be read with the day first or the month first: "
-                'say which, as in date(reads="%d/%m/%Y"), or write it as 2026-11-30'
-            )
+            raise ValueError(CellProblem.DAY_OR_MONTH)
         day, month = (one, two) if one > 12 else (two, one)
     try:
         return date(year + 2000 if year < 100 else year, month, day)
     except ValueError:
-        raise ValueError("is not a date of the calendar") from None
+        raise ValueError(CellProblem.NOT_IN_CALENDAR) from None
 
 
 def _read_clock(parts: dict[str, str | None]) -> time | None:
@@ -157,13 +153,13 @@ def _read_clock(parts: dict[str, str | None]) -> time | None:
         return None
     hour, half = int(parts["hour"]), (parts["half"] or "").lower()
     if half and not 1 <= hour <= 12:
-        raise ValueError("is not a time of the day")
+        raise ValueError(CellProblem.NO_TIME)
     if half:
         hour = hour % 12 + (12 if half == "pm" else 0)
     try:
         return time(hour, int(parts["minute"] or 0), int(parts["second"] or 0))
     except ValueError:
-        raise ValueError("is not a time of the day") from None
+        raise ValueError(CellProblem.NO_TIME) from None
 
 
 # Months and days are named here, not by the system's locale: a message must not depend on the computer it was sent
@@ -256,12 +252,12 @@ def say_moment(moment: Moment, pattern: str, language: Language) -> str:
             return "%"
         if of_day := _OF_DAY.get(directive):
             if moment.day is None:
-                raise ValueError(f"has no date, which {directive} asks for")
+                raise ValueError(CellProblem.NO_DATE_IN_IT.format(part=directive))
             return of_day(moment.day, language)
         if of_clock := _OF_CLOCK.get(directive):
             if moment.clock is None:
-                raise ValueError(f"has no time of day, which {directive} asks for")
+                raise ValueError(CellProblem.NO_CLOCK_IN_IT.format(part=directive))
             return of_clock(moment.clock)
-        raise ValueError(f"cannot be shown as {directive}: what there is are {', '.join(known_directives())}")
+        raise ValueError(CellProblem.UNKNOWN_PART.format(part=directive, known=" ".join(known_directives())))
 
     return _DIRECTIVE.sub(said, pattern)

@@ -1,0 +1,85 @@
+"""Every sentence about a message template, in one place.
+
+`Slip` is what makes a template unusable; `RowSlip` is why one row cannot fill it, `CellProblem` the end of one that
+begins with a cell's text. The words in braces are filled in.
+"""
+
+from enum import StrEnum
+
+
+class Slip(StrEnum):
+    """Why a template cannot be used at all: what is wrong, and what to do."""
+
+    NO_SUCH_FILE = "There is no message template '{path}': check the name and the folder{ready}."
+    IS_A_FOLDER = "'{path}' is a folder: name the message template in it."
+    CANNOT_OPEN = "The message template '{path}' cannot be opened ({why}): check that you may read it."
+    LARGE_FILE = "'{path}' is too large for a message template: use a short text file."
+    NO_TEXT = "'{path}' is no text file: save the message template as plain text (.txt), in UTF-8 if asked."
+
+    TOO_LONG = "The message template is longer than {longest:,} characters: shorten it."
+    TOO_DEEP = "The message template is nested too deeply or holds too long a number: simplify it."
+    UNREADABLE = "Line {line} of the message template cannot be read ({why}){hint}."
+    UNKNOWN_NAMES = (
+        "The message template uses {names}, but the sheet has no such column: the columns it has are {columns}."
+    )
+    UNKNOWN_HEADING = (
+        "Line {line} of the message template uses {used}, but the sheet has no such column{hint}: "
+        "the columns it has are {columns}."
+    )
+    TWO_COLUMNS = "The name {name} in the message template could be any of the columns {columns}: {cure}."
+    UNKNOWN_FILTER = "Line {line} of the message template uses the filter '{name}', which does not exist: use {known}."
+    UNKNOWN_DATE_PART = "Line {line} of the message template uses '{part}' in a date, which means nothing: use {known}."
+    ROW_ALONE = 'Line {line} of the message template uses row without a heading in quotes: write row["Heading"].'
+    ROW_ATTRIBUTE = 'Line {line} of the message template uses row.{name}: write row["{name}"].'
+    METHOD_OF_A_FILTER = "Line {line} of the message template uses .{name}(…): write | {name}(…) after the name."
+    CLOSED = "Line {line} of the message template uses {what}, which is no part of a message template: {cure}."
+    TOO_LARGE_A_NUMBER = "Line {line} of the message template holds too large a number: write a smaller one."
+
+
+class RowSlip(StrEnum):
+    """Why a row cannot fill the template: what is wrong, and what to do."""
+
+    EMPTY = (
+        "The column '{heading}' is empty here, and the message needs it: fill in the cell, or give the template "
+        'a stand-in, as in {{{{ {name} | default("…") }}}}.'
+    )
+    CELL = "{cell} {problem}."
+    TEXT_COMPARED = (
+        "The column '{heading}' is text to the message template: write | float after its name to compare it "
+        "with numbers."
+    )
+    TEXT_COUNTED = (
+        "The template uses {sign} on something that is no number: write | float after a column's name to count with "
+        "it, or ~ to put texts together."
+    )
+    LARGE_NUMBER = "The template counts with numbers that are too large: check the cells it counts with."
+    NO_TEXT = "The template puts something into the message that is no text and no number: take it out."
+    NO_LIST = "The template loops over something that is no list and no text: take the loop out."
+    TOO_MANY_TURNS = "The template's loops take more than {most:,} turns here: make them shorter."
+    TOO_LONG = "The message grows longer than {longest:,} characters here: shorten the template or the cells."
+    NO_WHOLE_NUMBER = "A length or a number of decimals in the template is no whole number: write one, such as 2."
+    MISSING_PART = "The template asks for a part of a cell, or for a name of its own, that this row does not give it."
+    CANNOT_FILL = "The template cannot be filled in with this row ({why}): check the template."
+
+
+class CellProblem(StrEnum):
+    """Why a cell is not what a filter takes it for; goes on from the cell's text."""
+
+    NO_NUMBER = "is not a number that can be read safely"
+    COMMA_OR_POINT = (
+        'can be read as {whole} or as {broken}: say which sign marks decimals in the sheet, as in | money(reads=".")'
+    )
+    OTHER_DECIMALS = "is not a number whose decimals are marked by '{sign}'"
+    NO_SUCH_READING = 'cannot be read with reads="{reads}": write reads="." or reads=","'
+    NO_DATE = "is not a date that can be read safely: write it as 2026-11-30 or 30.11.2026"
+    DAY_OR_MONTH = (
+        'can be read with the day first or the month first: say which, as in | date(reads="%d/%m/%Y"), '
+        "or write it as 2026-11-30"
+    )
+    NOT_IN_CALENDAR = "is not a date of the calendar"
+    NO_TIME = "is not a time of the day"
+    OTHER_DATE = "does not look like '{reads}'"
+    NO_DATE_IN_IT = "has no date, which {part} asks for"
+    NO_CLOCK_IN_IT = "has no time of day, which {part} asks for"
+    UNKNOWN_PART = "cannot be shown as '{part}': use {known}"
+    NO_LENGTH = "has no length, no first and no last part"
