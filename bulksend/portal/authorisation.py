@@ -1,11 +1,41 @@
 """How calls show the portal that they may: an incoming webhook's address, or an application's tokens."""
 
-from typing import Protocol
+import json
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from filelock import FileLock, Timeout
 
 from bulksend.errors import PortalError
-from bulksend.portal.address import AddressError, WebhookAddress, read_webhook_address
+from bulksend.portal.address import (
+    AddressError,
+    WebhookAddress,
+    read_endpoint,
+    read_https_address,
+    read_webhook_address,
+)
+from bulksend.portal.advice import advice
+from bulksend.portal.codes import RENEWAL_IN_VAIN, RENEWAL_NOT_SAVED
+from bulksend.portal.transport import Answer, Transport
 
-__all__ = ["AddressError", "Authorisation", "RenewalRefusedError", "Webhook", "parse_webhook"]
+__all__ = [
+    "TOKEN_URL",
+    "AddressError",
+    "Application",
+    "Authorisation",
+    "OAuth",
+    "RenewalRefusedError",
+    "RenewalUnreachableError",
+    "Tokens",
+    "Webhook",
+    "application",
+    "parse_webhook",
+]
 
 
 class RenewalRefusedError(PortalError):
@@ -119,3 +149,252 @@ def parse_webhook(text: str) -> Webhook:
         AddressError: it is no webhook's address, or plain http to another computer.
     """
     return Webhook(read_webhook_address(text))
+
+
+TOKEN_URL = "https://oauth.bitrix.info/oauth/token/"  # noqa: S105 - where applications renew their tokens
+_RENEWAL_TIMEOUT = 30.0
+_LOCK_TIMEOUT = 90.0
+_MOST_RENEWALS_IN_VAIN = 10
+# What a token endpoint says of itself rather than of the application; later it may say otherwise.
+_PASSING = frozenset({"QUERY_LIMIT_EXCEEDED", "OVERLOAD_LIMIT", "INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """An application's tokens, as the last renewal gave them.
+
+    Attributes:
+        access_token: lives an hour; empty if there is none yet.
+        refresh_token: good for one renewal, 180 days long.
+        endpoint: the REST base of the portal to use with them, such as ``https://portal.example/rest``.
+        user_id: the user in whose name the application calls, None where that is not known.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    endpoint: str
+    user_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An OAuth application of a portal.
+
+    Attributes:
+        client_id: the application's id.
+        client_secret: its secret.
+        tokens: its tokens.
+        portal: the portal's identity, ``host`` or ``host:port``; it stays though a renewal may name another endpoint.
+        token_url: where tokens are renewed.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    tokens: Tokens
+    portal: str
+    token_url: str = TOKEN_URL
+
+
+def application(
+    address: str,
+    *,
+    client_id: str,
+    client_secret: str,
+    refresh_token: str,
+    access_token: str = "",
+    token_url: str = TOKEN_URL,
+) -> Application:
+    """Make an application of what a person gives: the portal's address, and what the application's page shows.
+
+    Raises:
+        AddressError: an address is none, or would send tokens in the open.
+        PortalError: something is missing.
+    """
+    given = {"client id": client_id, "client secret": client_secret, "refresh token": refresh_token}
+    missing = [what for what, value in given.items() if not value.strip()]
+    if missing:
+        raise PortalError(f"The application's {' and '.join(missing)} must be given, too.")
+    origin, path = read_endpoint(address)
+    return Application(
+        client_id.strip(),
+        client_secret.strip(),
+        Tokens(access_token.strip(), refresh_token.strip(), f"{origin}{path}"),
+        origin.netloc,
+        read_https_address(token_url, "token address"),
+    )
+
+
+class OAuth:
+    """An application: each call holds an access token, which is renewed when the portal says that it has run out.
+
+    A renewal ends the old refresh token, so the new pair is saved before it is used, and only one process at a time
+    renews; the others take over what it saved.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        save: Callable[[Tokens], None],
+        load: Callable[[], Tokens | None] | None = None,
+        lock: Path | None = None,
+    ) -> None:
+        """Set up without connecting.
+
+        Args:
+            application: the application and its tokens.
+            save: keeps new tokens durably; called before their first use. May raise `PortalError`.
+            load: gives the newest saved tokens, which another process may have renewed. May raise `PortalError`.
+            lock: a file by which processes take turns; None where there is only this one.
+        """
+        self._application = application
+        self._tokens = application.tokens
+        self._unsaved: Tokens | None = None
+        self._save = save
+        self._load = load
+        self._process_lock = None if lock is None else FileLock(lock, timeout=_LOCK_TIMEOUT)
+        self._thread_lock = threading.Lock()
+        self._in_vain = 0
+        self._secrets = {application.client_secret}
+        self._remember(self._tokens)
+        self.generation = 0
+        self.portal = application.portal
+        self.identity = f"application {application.client_id}"
+
+    def __repr__(self) -> str:
+        return f"OAuth({self.masked}, {self.identity})"
+
+    @property
+    def user_id(self) -> int | None:
+        """See `Authorisation`."""
+        return self._tokens.user_id
+
+    @property
+    def masked(self) -> str:
+        """See `Authorisation`."""
+        return f"{self._tokens.endpoint}/…"
+
+    @property
+    def stale(self) -> bool:
+        """See `Authorisation`."""
+        return not self._tokens.access_token
+
+    def url(self, method: str) -> str:
+        """See `Authorisation`."""
+        return f"{self._tokens.endpoint}/{method}"
+
+    def parameters(self) -> dict[str, str]:
+        """See `Authorisation`."""
+        return {"auth": self._tokens.access_token}
+
+    def accepted(self, generation: int) -> None:
+        """See `Authorisation`."""
+        if self._in_vain and generation == self.generation:
+            self._in_vain = 0
+
+    def conceal(self, text: str) -> str:
+        """See `Authorisation`."""
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    def renew(self, generation: int) -> None:
+        """See `Authorisation`."""
+        with self._thread_lock:
+            if generation != self.generation:
+                return
+            try:
+                with self._process_lock or nullcontext():
+                    self._renew()
+            except Timeout:
+                raise RenewalUnreachableError(
+                    "Another program has been renewing this portal's sign-in for too long: wait for it or stop it."
+                ) from None
+            except OSError as error:
+                raise RenewalRefusedError(
+                    RENEWAL_NOT_SAVED, f"The folder with the saved portals cannot be written ({error.strerror})."
+                ) from None
+
+    def _renew(self) -> None:
+        if self._unsaved is None:
+            newest = self._newest_saved()
+            if newest is not None and newest != self._tokens:
+                self._use(newest)
+                return
+            if self._in_vain >= _MOST_RENEWALS_IN_VAIN:
+                raise RenewalRefusedError(RENEWAL_IN_VAIN, advice(RENEWAL_IN_VAIN))
+            # From here on the old refresh token may be gone: what came is kept until it is saved, even if that fails.
+            self._unsaved = self._fetch()
+            self._in_vain += 1
+        try:
+            self._save(self._unsaved)
+        except PortalError as error:
+            raise RenewalRefusedError(RENEWAL_NOT_SAVED, str(error)) from None
+        self._use(self._unsaved)
+        self._unsaved = None
+
+    def _newest_saved(self) -> Tokens | None:
+        if self._load is None:
+            return None
+        try:
+            return self._load()
+        except PortalError as error:
+            raise RenewalRefusedError(RENEWAL_NOT_SAVED, str(error)) from None
+
+    def _use(self, tokens: Tokens) -> None:
+        self._remember(tokens)
+        self._tokens = tokens
+        self.generation += 1
+
+    def _remember(self, tokens: Tokens) -> None:
+        # A new set, because other threads may be going through the old one.
+        self._secrets = self._secrets | ({tokens.access_token, tokens.refresh_token} - {""})
+
+    def _fetch(self) -> Tokens:
+        query = urlencode(
+            {
+                "grant_type": "refresh_token",
+                "client_id": self._application.client_id,
+                "client_secret": self._application.client_secret,
+                "refresh_token": self._tokens.refresh_token,
+            }
+        )
+        transport = Transport(timeout=_RENEWAL_TIMEOUT, connections=1)
+        try:
+            answer = transport.get(f"{self._application.token_url}?{query}")
+        finally:
+            transport.close()
+        return self._read_tokens(answer)
+
+    def _read_tokens(self, answer: Answer) -> Tokens:
+        if answer.failure is not None or answer.status is None or answer.body is None:
+            cause = "" if answer.failure is None else f": {answer.failure.cause}"
+            raise RenewalUnreachableError(f"The sign-in could not be renewed now{cause}.")
+        try:
+            said = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, dict):
+            raise RenewalUnreachableError(
+                f"The sign-in could not be renewed now: its server gave no readable answer (HTTP {answer.status})."
+            )
+        code = str(said.get("error") or "")
+        if code:
+            if answer.status >= 500 or answer.status == 429 or code.upper() in _PASSING:
+                raise RenewalUnreachableError(f"The sign-in could not be renewed now: its server said {code}.")
+            raise RenewalRefusedError(code, advice(code, self.conceal(str(said.get("error_description") or ""))))
+        access_token, refresh_token = said.get("access_token"), said.get("refresh_token")
+        if not (isinstance(access_token, str) and access_token and isinstance(refresh_token, str) and refresh_token):
+            raise RenewalUnreachableError("The sign-in could not be renewed now: its server gave no tokens.")
+        return Tokens(access_token, refresh_token, self._endpoint(said), self._user(said))
+
+    def _endpoint(self, said: Mapping[str, Any]) -> str:
+        try:
+            origin, path = read_endpoint(str(said.get("client_endpoint") or ""))
+        except AddressError:
+            return self._tokens.endpoint
+        return f"{origin}{path}"
+
+    def _user(self, said: Mapping[str, Any]) -> int | None:
+        user_id = str(said.get("user_id") or "")
+        return int(user_id) if user_id.isdecimal() and int(user_id) > 0 else self._tokens.user_id

@@ -9,8 +9,9 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from bulksend.portal.authorisation import Authorisation, RenewalRefusedError, RenewalUnreachableError
+from bulksend.portal.codes import PORTAL_UNREACHABLE
 from bulksend.portal.methods import BATCH, LONGEST_BATCH
-from bulksend.portal.outcomes import PORTAL_UNREACHABLE, Outcome, Reason, Verdict, judge, judge_batch
+from bulksend.portal.outcomes import Outcome, Reason, Verdict, judge, judge_batch
 from bulksend.portal.transport import Answer, Transport
 
 

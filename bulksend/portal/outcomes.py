@@ -14,7 +14,35 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from bulksend.portal.advice import advice
+from bulksend.portal.codes import (
+    ACCESS_DENIED,
+    ANSWER_LOST,
+    EXPIRED_TOKEN,
+    GATEWAY_ERROR,
+    NO_AUTH_FOUND,
+    NOT_A_REST_ADDRESS,
+    NOT_THE_PORTAL,
+    PORTAL_UNREACHABLE,
+    REDIRECTED,
+    UNNAMED_ERROR,
+    about_the_plan,
+)
 from bulksend.portal.methods import BATCH, MESSAGE_ADD, read_message_id
+
+__all__ = [
+    "Cause",
+    "Failure",
+    "Outcome",
+    "Reason",
+    "Timing",
+    "Verdict",
+    "advice",
+    "judge",
+    "judge_batch",
+    "judge_batch_command",
+    "read_timing",
+]
 
 
 class Verdict(StrEnum):
@@ -107,23 +135,10 @@ class Outcome:
     timing: Timing | None = None
 
 
-# Codes of ours, for what the portal did not name.
-PORTAL_UNREACHABLE = "PORTAL_UNREACHABLE"
-NOT_THE_PORTAL = "NOT_THE_PORTAL"
-ANSWER_LOST = "ANSWER_LOST"
-GATEWAY_ERROR = "GATEWAY_ERROR"
-REDIRECTED = "REDIRECTED"
-NOT_A_REST_ADDRESS = "NOT_A_REST_ADDRESS"
-UNNAMED_ERROR = "UNNAMED_ERROR"
-
-# Codes of the portal that are spoken of by name; compared in upper case.
-_EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - an error code
-_ACCESS_DENIED = "ACCESS_DENIED"
-
 _PASSING: Mapping[str, Reason] = {
     "QUERY_LIMIT_EXCEEDED": Reason.RATE,
     "OPERATION_TIME_LIMIT": Reason.OPERATING,
-    _EXPIRED_TOKEN: Reason.TOKEN,
+    EXPIRED_TOKEN: Reason.TOKEN,
 }
 _CAMPAIGN = frozenset(
     {
@@ -139,7 +154,7 @@ _CAMPAIGN = frozenset(
         "INVALID_TOKEN",
         "METHOD_CONFIRM_DENIED",
         "METHOD_CONFIRM_WAITING",
-        "NO_AUTH_FOUND",
+        NO_AUTH_FOUND,
         "OVERLOAD_LIMIT",
         "PAYMENT_REQUIRED",
         "PORTAL_DELETED",
@@ -149,7 +164,7 @@ _CAMPAIGN = frozenset(
 )
 _REFUSED = frozenset(
     {
-        _ACCESS_DENIED,
+        ACCESS_DENIED,
         "CANCELED",
         "CHAT_NOT_IN_CRM",
         "CRM_CHAT_EMPTY_CRM_DATA",
@@ -164,8 +179,6 @@ _REFUSED = frozenset(
 )
 _NOT_KNOWN = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"})
 
-# The tariff's refusal has the row's code; only its words tell them apart, and they come in the portal's language.
-_ABOUT_THE_PLAN = re.compile(r"commercial|REST[ -]?API|коммерч|тариф", re.IGNORECASE)
 _HTML_PAGE = re.compile(rb"<!doctype|<html|<head|<body|<meta|<script", re.IGNORECASE)
 
 _LONGEST_DESCRIPTION = 500
@@ -319,7 +332,7 @@ def _without_json(status: int, body: bytes) -> Outcome:
     if status == 404:
         return Outcome(Verdict.CAMPAIGN_REFUSED, NOT_A_REST_ADDRESS, "There is no REST at the portal's address.")
     if status == 401:
-        return Outcome(Verdict.CAMPAIGN_REFUSED, "NO_AUTH_FOUND", "The server asked for other credentials (HTTP 401).")
+        return Outcome(Verdict.CAMPAIGN_REFUSED, NO_AUTH_FOUND, "The server asked for other credentials (HTTP 401).")
     if status == 407 or (status < 300 and _is_page(body)):
         return Outcome(
             Verdict.NOT_CARRIED_OUT,
@@ -366,7 +379,7 @@ def _refusal(code: str, description: str, *, status: int | None, timing: Timing 
 def _verdict(code: str, description: str, status: int | None) -> tuple[Verdict, Reason | None]:
     if code in _PASSING:
         return Verdict.NOT_CARRIED_OUT, _PASSING[code]
-    if status == 401 or code in _CAMPAIGN or (code == _ACCESS_DENIED and _ABOUT_THE_PLAN.search(description)):
+    if status == 401 or code in _CAMPAIGN or (code == ACCESS_DENIED and about_the_plan(description)):
         return Verdict.CAMPAIGN_REFUSED, None
     if code in _REFUSED:
         return Verdict.REFUSED, None
