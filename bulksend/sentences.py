@@ -1,0 +1,173 @@
+"""Every sentence that checking a sheet can print, in one place.
+
+`Refusal` is why a file cannot be read at all; `PROBLEMS` is what can be wrong with a row of it. Both are read by
+operations staff: each says what is wrong, then what to do.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bulksend.errors import SheetError
+
+
+class Refusal(StrEnum):
+    """Why a file cannot be read as a sheet of messages; the words in braces are filled in."""
+
+    NO_SUCH_FILE = "There is no file '{name}': check the name and the folder."
+    IS_A_FOLDER = "'{name}' is a folder: name the sheet inside it."
+    NOT_A_FILE = "'{name}' is not an ordinary file: copy the sheet to a file and name that."
+    CANNOT_OPEN = "'{name}' cannot be opened ({why}): close it in other programs or check that you may read it."
+    EMPTY_FILE = "'{name}' is empty: save the sheet again and check that it has rows."
+    NOT_A_SHEET = "'{name}' is {what}, not a sheet: save the table as .xlsx or .csv and use that file."
+    WEB_PAGE = "'{name}' is a web page in disguise: open it in Excel, save it as .xlsx and use that file."
+    OTHER_WORKBOOK = "'{name}' is {what}: open it, save or export it as .xlsx and use that file."
+    PASSWORD = "'{name}' is protected with a password: open it in Excel, remove the password and save it."  # noqa: S105
+    DAMAGED = "'{name}' is damaged or not complete: open it in Excel, save it under a new name and use that."
+    BOMB = "'{name}' unpacks to far more than a sheet holds ({size} MB): copy its rows to a new workbook."
+    TOO_SPREAD = (
+        "'{name}' has a cell very far from the others (row {row}, column {column}): delete the stray cells and save it."
+    )
+    NO_SUCH_SHEET = "There is no sheet '{sheet}' in '{name}': it has {sheets}."
+    NO_SHEETS_HERE = "'{name}' is a text file, without sheets to choose from: leave out --sheet."
+    NO_VISIBLE_SHEET = "Every sheet of '{name}' is hidden: show one in Excel, or name it with --sheet ({sheets})."
+    EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: name another with --sheet ({sheets})."
+    EMPTY_TABLE = "There is nothing in '{name}' but blank rows: save the sheet again and check that it has rows."
+    UNKNOWN_LETTERS = "The letters of '{name}' cannot be told: save it in Excel as 'CSV UTF-8' or as .xlsx."
+    BROKEN_LETTERS = (
+        "Row {row} of '{name}' holds letters that are damaged: save the sheet again as 'CSV UTF-8' or as .xlsx."
+    )
+    BINARY_IN_TEXT = "Row {row} of '{name}' holds bytes that no text has: save the sheet again as .csv or .xlsx."
+    UNCLOSED_QUOTE = (
+        "A quotation mark opened in row {row} of '{name}' is never closed: close it, or write quotation marks inside "
+        'a quoted text twice ("").'
+    )
+    STRAY_QUOTE = (
+        "The quotation marks in row {row} of '{name}' do not match: write quotation marks inside a quoted text twice "
+        '("").'
+    )
+    MISSING_COLUMNS = "There is no column for {missing} (the headings are {found}): {advice}."
+    DOUBLED_COLUMNS = "{doubled} stand for the same field: rename all but one, or choose with --map {field}=HEADING."
+    UNKNOWN_FIELD = "--map {field}=… names no field: the fields are {fields}."
+    UNKNOWN_HEADING = "--map {field}={heading} names no heading of the sheet: the headings are {found}{hint}."
+    FILE_CHANGED = "'{name}' changed while it was being read: run the command again when nobody is saving it."
+
+
+def refuse(why: Refusal, /, **words: object) -> SheetError:
+    """The error that tells a person ``why``, with the words of this file filled in."""
+    return SheetError(why.value.format(**words))
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemText:
+    """What one kind of problem is called and what to do about it."""
+
+    says: str
+    advice: str
+    warning: bool = False
+
+
+PROBLEMS: dict[str, ProblemText] = {
+    "INVALID_ENTITY_TYPE": ProblemText(
+        "the entity type is empty or not one of the four",
+        "Write lead, deal, contact or company.",
+    ),
+    "INVALID_ENTITY_ID": ProblemText(
+        "the entity id is empty or not a whole number above zero",
+        "Write the number of the lead, deal, contact or company, like 288.",
+    ),
+    "INVALID_CHAT_ID": ProblemText(
+        "the chat id is empty or not a whole number above zero",
+        "Write the number of the chat, like 8773.",
+    ),
+    "INVALID_USER_ID": ProblemText(
+        "the user id is not a whole number above zero",
+        "Write the number of the employee who speaks, like 27, or leave the cell empty.",
+    ),
+    "EMPTY_MESSAGE": ProblemText(
+        "the message is empty or 0, which the portal takes for empty",
+        "Write the text, or delete the row.",
+    ),
+    "EMPTY_VALUE": ProblemText(
+        "a value that the message needs is empty",
+        "Fill in the cell, or delete the row.",
+    ),
+    "TEMPLATE_ERROR": ProblemText(
+        "the message template could not be filled in for the row",
+        "Mend the cell it speaks of, or the template.",
+    ),
+    "FORMULA_ERROR": ProblemText(
+        "a formula in the message gave an error or was never worked out",
+        "Open the sheet in Excel, mend the formula and save it.",
+    ),
+    "TOO_MANY_CELLS": ProblemText(
+        "the row has more cells than there are headings, so its text may have been cut at a separator",
+        "Put the text in quotation marks, or save the sheet as .xlsx.",
+    ),
+    "HIDDEN_ROW": ProblemText(
+        "the row is hidden in the sheet, so it is left out",
+        "Show the row in Excel and save it, or add --include-hidden.",
+    ),
+    "NO_ROWS": ProblemText(
+        "there are no rows below the headings",
+        "Write the messages below the headings, one in each row.",
+    ),
+    "CHAT_NOT_IN_CRM": ProblemText(
+        "the chat does not belong to this lead, deal, contact or company, or its dialog is finished",
+        "Check both numbers; a finished dialog has to be opened again by the customer.",
+    ),
+    "ACCESS_DENIED": ProblemText(
+        "the portal does not let this user read the lead, deal, contact or company",
+        "Check its number, or ask the portal's administrator for the right to read it.",
+    ),
+    "CANCELED": ProblemText(
+        "the user who speaks is not a member of the chat",
+        "Add the user to the chat, or let another user speak.",
+    ),
+    "DUPLICATE_MESSAGE": ProblemText(
+        "the same chat gets the same text more than once",
+        "Delete the rows that repeat another, unless it is meant.",
+        warning=True,
+    ),
+    "MESSAGE_CUT": ProblemText(
+        "the message is longer than 20,000 characters, so the messenger will cut it",
+        "Shorten the text, or make two rows of it.",
+        warning=True,
+    ),
+    "UNFILLED_PLACEHOLDER": ProblemText(
+        "the message still has a placeholder in it",
+        "Put the real word in its place.",
+        warning=True,
+    ),
+    "GARBLED_MESSAGE": ProblemText(
+        "letters of the message were lost and now are question marks",
+        "Save the sheet again from where the text is still right, as .xlsx.",
+        warning=True,
+    ),
+}
+
+
+def problem_text(code: str) -> ProblemText:
+    """The words for ``code``; a code that only the portal knows is told as it is."""
+    return PROBLEMS.get(code) or ProblemText(
+        f"the portal says {code}", "Look the code up in the portal's documentation."
+    )
+
+
+def describe(code: str, cell: str | None = None) -> str:
+    """One problem of one row as a sentence; ``cell`` is the text that could not be read, where that helps."""
+    text = problem_text(code)
+    shown = "" if cell is None or not cell.strip() else f" ({quoted(cell)})"
+    return f"{text.says[0].upper()}{text.says[1:]}{shown}. {text.advice}"
+
+
+def quoted(text: str, longest: int = 60) -> str:
+    """``text`` in quotation marks, on one line and not too long to read."""
+    flat = " ".join(text.split())
+    return f"'{flat}'" if len(flat) <= longest else f"'{flat[: longest - 1]}…'"
+
+
+def listed(words: list[str], joint: str = "and", most: int = 12) -> str:
+    """Words as a person lists them: ``a, b and c``."""
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint} {words[-1]}"

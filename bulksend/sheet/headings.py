@@ -1,0 +1,221 @@
+"""Which column is which: the headings people use, in English and Russian."""
+
+import difflib
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bulksend.sentences import Refusal, listed, quoted, refuse
+
+FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        # the portal's own names come first; letter case, spaces, underscores and punctuation do not matter
+        "CRM_ENTITY_TYPE": (
+            "crm entity type", "entity type", "type of entity", "crm type", "owner type",
+            "тип сущности", "тип сущности crm", "тип объекта", "тип объекта crm", "тип элемента", "тип элемента crm",
+            "сущность crm", "тип crm",
+        ),
+        "CRM_ENTITY": (
+            "crm entity", "crm entity id", "entity id", "id of entity", "entity number", "owner id", "crm id",
+            "id сущности", "id сущности crm", "ид сущности", "номер сущности", "id объекта", "id объекта crm",
+            "ид объекта", "id элемента", "id элемента crm", "ид элемента", "id crm",
+            "lead id", "id of lead", "id лида", "ид лида", "номер лида",
+            "deal id", "id of deal", "id сделки", "ид сделки", "номер сделки",
+            "contact id", "id of contact", "id контакта", "ид контакта", "номер контакта",
+            "company id", "id of company", "id компании", "ид компании", "номер компании",
+        ),
+        "CHAT_ID": (
+            "chat id", "id of chat", "chat number", "open channel chat id", "dialog id",
+            "id чата", "ид чата", "номер чата", "чат id", "id диалога", "номер диалога", "id чата открытой линии",
+        ),
+        "USER_ID": (
+            "user id", "id of user", "sender id", "operator id", "employee id", "speaker id", "from user id",
+            "id пользователя", "ид пользователя", "id отправителя", "ид отправителя", "id сотрудника",
+            "ид сотрудника", "id оператора", "ид оператора", "id менеджера", "от имени id",
+        ),
+        "MESSAGE": (
+            "message", "message text", "text of message", "text", "message body",
+            "сообщение", "текст сообщения", "текст", "тело сообщения",
+        ),
+    }
+)  # fmt: skip
+
+# Headings too vague to be trusted, but worth asking about where a field is missing.
+HINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "CRM_ENTITY_TYPE": ("type", "entity", "тип", "сущность", "вид", "объект"),
+        "CRM_ENTITY": ("id", "ид", "lead", "deal", "contact", "company", "лид", "сделка", "контакт", "компания"),
+        "CHAT_ID": ("chat", "dialog", "чат", "диалог"),
+        "USER_ID": ("user", "sender", "operator", "пользователь", "отправитель", "оператор", "сотрудник"),
+        "MESSAGE": ("msg", "body", "comment", "сообщения", "смс", "комментарий"),
+    }
+)
+
+# A heading that names the kind of entity itself, so that no column of types is needed beside it.
+_KINDS = {"lead": ("lead", "лида"), "deal": ("deal", "сделки"), "contact": ("contact", "контакта"), "company": ("company", "компании")}  # fmt: skip  # noqa: E501
+
+RESULT_COLUMNS = ("status", "message_id", "error_code", "error_description", "sent_at", "attempts")
+"""The headings that a results sheet adds to the right of the original ones."""
+
+# Cyrillic letters that look exactly like Latin ones: typed on the wrong keyboard, nobody can see the difference.
+LOOKALIKES = str.maketrans("авсеніоркмтхуѕј", "abceniopkmtxysj")
+
+_FIELD_OF = {}  # filled below, once `key` is defined
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where each field stands: positions counted from 0, None where the sheet has no such column."""
+
+    entity_type: int | None
+    entity_id: int
+    chat_id: int | None
+    user_id: int | None
+    message: int | None
+    implied_type: str = ""  # lead | deal | contact | company, where the id's heading names it ("Deal ID")
+
+
+def key(heading: str) -> str:
+    """A heading as it is compared: its letters and digits alone, in lower case."""
+    text = unicodedata.normalize("NFKC", heading.replace("№", " номер ")).casefold().replace("ё", "е")
+    return "".join(letter for letter in text if letter.isalnum())
+
+
+_FIELD_OF = {key(name): field for field, names in FIELDS.items() for name in (field, *names)}
+
+
+def field_of(heading: str) -> str | None:
+    """The field a heading stands for, or None."""
+    short = key(heading)
+    return _FIELD_OF.get(short) or _FIELD_OF.get(short.translate(LOOKALIKES))
+
+
+def heading_position(rows: Sequence[Sequence[str]], names: Collection[str] = ()) -> int | None:
+    """Which of the first rows holds the headings: the one with most known ones, None where all are blank.
+
+    ``names`` are headings that the user has named besides the known ones.
+    """
+    wanted = {key(name) for name in names}
+    best, best_score = None, 0
+    for position, row in enumerate(rows):
+        known = {field_of(cell) or key(cell) for cell in row if field_of(cell) or key(cell) in wanted}
+        if len(known) > best_score:
+            best, best_score = position, len(known)
+    if best is not None:
+        return best
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    several = [position for position, count in enumerate(filled) if count > 1]
+    anything = [position for position, count in enumerate(filled) if count]
+    return next(iter(several or anything), None)
+
+
+def find_columns(
+    headings: Sequence[str],
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    *,
+    optional: Collection[str] = (),
+) -> Columns:
+    """Find the column of each field among ``headings``.
+
+    Args:
+        headings: as the sheet shows them.
+        overrides: field to heading, as ``--map FIELD=HEADING`` gives them; they win over what the headings say.
+        optional: fields that may be missing besides USER_ID: MESSAGE where a template writes the text, CHAT_ID where
+            a lookup fills it in.
+
+    Raises:
+        SheetError: a field is missing or doubled, or an override names no field or no heading; the sentence names all
+            that were found and what is needed.
+    """
+    chosen = _overridden(headings, overrides)
+    taken = set(chosen.values())
+    found: dict[str, list[int]] = {}
+    for position, heading in enumerate(headings):
+        field = field_of(heading)
+        if field and field not in chosen and position not in taken:
+            found.setdefault(field, []).append(position)
+    for field, positions in found.items():
+        if len(positions) > 1:
+            doubled = listed([f"{quoted(headings[p])} (column {letters(p)})" for p in positions])
+            raise refuse(Refusal.DOUBLED_COLUMNS, doubled=doubled, field=field)
+        chosen[field] = positions[0]
+
+    implied = ""
+    if "CRM_ENTITY_TYPE" not in chosen and "CRM_ENTITY" in chosen:
+        implied = _implied_type(headings[chosen["CRM_ENTITY"]])
+    needed = [f for f in FIELDS if f != "USER_ID" and f not in optional and not (f == "CRM_ENTITY_TYPE" and implied)]
+    missing = [field for field in needed if field not in chosen]
+    if missing:
+        raise _missing(headings, missing, set(chosen.values()))
+    return Columns(
+        entity_type=chosen.get("CRM_ENTITY_TYPE"),
+        entity_id=chosen["CRM_ENTITY"],
+        chat_id=chosen.get("CHAT_ID"),
+        user_id=chosen.get("USER_ID"),
+        message=chosen.get("MESSAGE"),
+        implied_type=implied,
+    )
+
+
+def letters(position: int) -> str:
+    """A column's name as Excel shows it: 0 is A, 26 is AA."""
+    name = ""
+    position += 1
+    while position:
+        position, rest = divmod(position - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
+def _overridden(headings: Sequence[str], overrides: Mapping[str, str]) -> dict[str, int]:
+    chosen: dict[str, int] = {}
+    for name, heading in overrides.items():
+        field = field_of(name)
+        if field is None:
+            raise refuse(Refusal.UNKNOWN_FIELD, field=name, fields=listed(list(FIELDS)))
+        exact = [p for p, h in enumerate(headings) if h.strip() == heading.strip()]
+        alike = [p for p, h in enumerate(headings) if key(heading) and key(h) == key(heading)]
+        position = next(iter(exact or alike), None)
+        if position is None:
+            close = difflib.get_close_matches(heading, [h for h in headings if h.strip()], 1, 0.6)
+            hint = f"; did you mean {quoted(close[0])}?" if close else ""
+            raise refuse(
+                Refusal.UNKNOWN_HEADING, field=field, heading=heading, found=_shown(headings), hint=hint.rstrip("?")
+            )
+        chosen[field] = position
+    return chosen
+
+
+def _implied_type(heading: str) -> str:
+    short = key(heading)
+    kinds = [kind for kind, words in _KINDS.items() if any(word in short for word in words)]
+    return kinds[0] if len(kinds) == 1 else ""
+
+
+def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Exception:
+    spare = [heading for position, heading in enumerate(headings) if position not in taken and key(heading)]
+    near = [(field, heading) for field in missing if (heading := _near_miss(field, spare))]
+    if near:
+        asked = listed([f"did {quoted(heading)} mean {field}" for field, heading in near])
+        maps = " ".join(f'--map {field}="{heading.strip()}"' for field, heading in near)
+        advice = f"{asked}? Then rename it, or add {maps}"
+    else:
+        advice = f"add {'a heading' if len(missing) == 1 else 'headings'} called {listed(missing)}"
+    return refuse(Refusal.MISSING_COLUMNS, missing=listed(missing), found=_shown(headings), advice=advice)
+
+
+def _near_miss(field: str, spare: list[str]) -> str | None:
+    names = [key(name) for name in FIELDS[field]]
+    for heading in spare:
+        if key(heading) in {key(hint) for hint in HINTS[field]}:
+            return heading
+    for heading in spare:
+        if difflib.get_close_matches(key(heading), names, 1, 0.75):
+            return heading
+    return None
+
+
+def _shown(headings: Sequence[str]) -> str:
+    named = [quoted(heading, 40) for heading in headings if heading.strip()]
+    return listed(named) if named else "all blank"

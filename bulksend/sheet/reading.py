@@ -1,0 +1,105 @@
+"""Open a sheet of any kind and read its rows as text, with the row numbers that Excel shows."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bulksend.errors import SheetError
+from bulksend.sentences import Refusal, refuse
+from bulksend.sheet.delimited import DelimitedSource
+from bulksend.sheet.headings import RESULT_COLUMNS, field_of, heading_position
+from bulksend.sheet.kinds import Kind, kind_of
+from bulksend.sheet.piece import Dialect, Piece, Source, blank_rows, frame
+from bulksend.sheet.workbook import WorkbookSource
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet that was opened and whose headings were found.
+
+    Attributes:
+        path: the file.
+        format: csv, xlsx, xls or ods, by what the file is.
+        name: the sheet's name inside a workbook, None for a text file.
+        dialect: how a text file is written, None for a workbook.
+        headings: as shown, one for each column; blank where a column has none.
+        heading_row: the row that holds them, counted as Excel does.
+    """
+
+    path: Path
+    format: str
+    name: str | None
+    dialect: Dialect | None
+    headings: list[str]
+    heading_row: int
+    _source: Source = field(repr=False)
+    _first_row: int = field(repr=False)
+
+    @property
+    def original_width(self) -> int:
+        """How many columns the sheet had before results were added: fewer than now only in a results sheet."""
+        added = len(RESULT_COLUMNS)
+        named = len(self.headings)
+        while named and not self.headings[named - 1].strip():
+            named -= 1
+        return named - added if tuple(self.headings[named - added : named]) == RESULT_COLUMNS else len(self.headings)
+
+    def pieces(self, rows: int = 50_000) -> Iterator[Piece]:
+        """The rows below the headings, at most ``rows`` at a time; can be asked for again and again.
+
+        Raises:
+            SheetError: the file was changed or taken away meanwhile.
+        """
+        named = [bool(heading.strip()) for heading in self.headings]
+        beyond = len(named) - named[::-1].index(True) if any(named) else len(named)
+        for block in self._source.blocks(rows):
+            columns = block.columns
+            keep = ~blank_rows(columns)
+            keep[: max(0, self._first_row - block.first_row)] = False
+            if not keep.any():
+                continue
+            cells = frame(columns, block.first_row)
+            too_wide = np.zeros(len(keep), dtype=np.bool_)
+            if self.dialect:
+                for texts in columns[beyond:]:
+                    too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))
+            if keep.all():
+                yield Piece(cells, block.hidden, too_wide)
+            else:
+                yield Piece(cells[keep], block.hidden[keep], too_wide[keep])
+
+
+def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collection[str] = ()) -> Sheet:
+    """Open the file at ``path`` and find its headings.
+
+    Args:
+        path: the file; what it is, is told by its bytes.
+        sheet: the sheet of a workbook to read; without it, the first that is not hidden.
+        heading_names: headings the user named (``--map``), which help to find the row of headings.
+
+    Raises:
+        SheetError: the file cannot be read as a sheet; the sentence says why and what to do.
+    """
+    kind = kind_of(path)
+    try:
+        source: Source
+        if kind is Kind.TEXT:
+            if sheet is not None:
+                raise refuse(Refusal.NO_SHEETS_HERE, name=path.name)
+            source = DelimitedSource(path, list(heading_names))
+        else:
+            source = WorkbookSource(path, kind, sheet)
+        head = source.head()
+    except SheetError:
+        raise
+    except OSError as error:
+        raise refuse(Refusal.CANNOT_OPEN, name=path.name, why=(error.strerror or "read error").lower()) from None
+    position = heading_position(head, heading_names)
+    if position is None:
+        raise refuse(Refusal.EMPTY_TABLE, name=path.name)
+    headings = [cell.strip() for cell in head[position]]
+    known = [p for p, heading in enumerate(headings) if field_of(heading)]
+    last = source.end_of_headings(position, known)
+    return Sheet(path, kind.value, source.name, source.dialect, headings, position + 1, source, last + 2)

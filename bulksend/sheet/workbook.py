@@ -1,0 +1,131 @@
+"""Workbooks (.xlsx, .xlsm, .xls, .ods): calamine reads the cells, `bulksend.sheet.extras` knows what it leaves out."""
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from python_calamine import (
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetMetadata,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+    load_workbook,
+)
+
+from bulksend.errors import SheetError
+from bulksend.sentences import Refusal, listed, quoted, refuse
+from bulksend.sheet.extras import Extras
+from bulksend.sheet.kinds import Kind
+from bulksend.sheet.markup_ods import ods_extras
+from bulksend.sheet.markup_xls import xls_extras
+from bulksend.sheet.markup_xlsx import xlsx_extras
+from bulksend.sheet.piece import HEAD_ROWS, Block, Dialect
+from bulksend.sheet.texts import column_texts
+
+_T = TypeVar("_T")
+
+
+class WorkbookSource:
+    """One sheet of a workbook; see `bulksend.sheet.piece.Source`."""
+
+    dialect: Dialect | None = None
+
+    def __init__(self, path: Path, kind: Kind, sheet: str | None = None) -> None:
+        self._path = path
+        workbook = self._guarded(lambda: _opened(path))
+        sheets: list[SheetMetadata] = self._guarded(lambda: workbook.sheets_metadata)
+        position = _choose(path, sheets, sheet)
+        self.name: str | None = sheets[position].name
+        # before the cells are loaded: this pass also finds what would make them fill the memory
+        self._extras: Extras = self._guarded(lambda: _extras(path, kind, position, sheets[position].name))
+        self._sheet: CalamineSheet = self._guarded(lambda: workbook.get_sheet_by_index(position))
+        if self._sheet.start is None or self._sheet.end is None:
+            others = [entry.name for entry in sheets if entry.name != self.name]
+            raise refuse(
+                Refusal.EMPTY_SHEET,
+                sheet=self.name,
+                name=path.name,
+                sheets=listed([quoted(name) for name in others]) if others else "it has no other",
+            )
+        self._first_column = self._sheet.start[1]
+        self.width = self._sheet.end[1] + 1
+        self._extras.add_merged(self._guarded(lambda: self._sheet.merged_cell_ranges or []))
+
+    def head(self) -> list[list[str]]:
+        """The first rows as texts."""
+        block = next(self.blocks(HEAD_ROWS), None)
+        return [] if block is None else [list(row) for row in zip(*block.columns, strict=True)]
+
+    def end_of_headings(self, position: int, columns: list[int]) -> int:
+        """The last position that merged heading cells reach down to."""
+        return self._extras.merged_down_to(position, columns)
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """All rows, at most ``rows`` at a time."""
+        iterator = self._guarded(self._sheet.iter_rows)
+        fills = self._extras.fills()
+        first_row = 1
+        while taken := self._guarded(lambda: list(itertools.islice(iterator, rows))):
+            blank: list[str] = [""] * len(taken)
+            columns = [blank.copy() for _ in range(self._first_column)]
+            columns += [column_texts(values) for values in zip(*taken, strict=True)]
+            fills.apply(columns, first_row)
+            yield Block(columns, first_row, self._extras.hidden_flags(first_row, len(taken)))
+            first_row += len(taken)
+
+    def _guarded(self, work: Callable[[], _T]) -> _T:
+        """Do what may meet a damaged file: the reader's own panics are no `Exception`."""
+        try:
+            return work()
+        except PasswordError:
+            raise refuse(Refusal.PASSWORD, name=self._path.name) from None
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except Exception as error:  # noqa: BLE001  # the readers below raise their own errors for each kind of damage
+            raise _told(error, self._path) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise refuse(Refusal.DAMAGED, name=self._path.name) from None
+
+
+def _told(error: Exception, path: Path) -> Exception:
+    if isinstance(error, SheetError | MemoryError):
+        return error
+    if "password" in str(error).lower() or "encrypt" in str(error).lower():
+        return refuse(Refusal.PASSWORD, name=path.name)
+    if isinstance(error, OSError) and error.strerror:
+        return refuse(Refusal.CANNOT_OPEN, name=path.name, why=error.strerror.lower())
+    return refuse(Refusal.DAMAGED, name=path.name)
+
+
+def _choose(path: Path, sheets: list[SheetMetadata], wanted: str | None) -> int:
+    """The position of the sheet asked for, else of the first that is to be seen."""
+    names = [entry.name for entry in sheets if entry.typ == SheetTypeEnum.WorkSheet]
+    shown = listed([quoted(name) for name in names]) if names else "none"
+    if wanted is not None:
+        alike = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
+        if not alike:
+            raise refuse(Refusal.NO_SUCH_SHEET, sheet=wanted, name=path.name, sheets=shown)
+        found = wanted if wanted in alike else alike[0]
+        return [entry.name for entry in sheets].index(found)
+    for position, entry in enumerate(sheets):
+        if entry.visible == SheetVisibleEnum.Visible and entry.typ == SheetTypeEnum.WorkSheet:
+            return position
+    raise refuse(Refusal.NO_VISIBLE_SHEET, name=path.name, sheets=shown)
+
+
+def _opened(path: Path) -> CalamineWorkbook:
+    # by the file's content: from a path, the reader would go by the suffix
+    with path.open("rb") as file:
+        return load_workbook(io.BytesIO(file.read()))
+
+
+def _extras(path: Path, kind: Kind, position: int, name: str) -> Extras:
+    if kind is Kind.XLSX:
+        return xlsx_extras(path, name)
+    return ods_extras(path, position) if kind is Kind.ODS else xls_extras(path, position)

@@ -1,0 +1,285 @@
+"""Every problem of every row, found a piece of the sheet at a time."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bulksend.errors import UsageError
+from bulksend.sentences import describe
+from bulksend.sheet.extras import NOT_WORKED_OUT
+from bulksend.sheet.headings import Columns
+from bulksend.sheet.piece import Flags, Piece
+from bulksend.validation.duplicates import Duplicates
+from bulksend.validation.report import FIRST_ROWS, Report
+from bulksend.validation.values import BLANK, UNREADABLE, entity_type, identifiers
+
+LONGEST_MESSAGE = 20_000
+"""Characters; the messenger cuts longer texts (portal documentation: message.add)."""
+
+PREVIEW_ROWS = 3
+
+_EMPTY = frozenset({"", "0"})  # the portal takes both for an empty text (portal documentation: message.add)
+_FORMULA_ERRORS = re.compile(
+    rf"{NOT_WORKED_OUT}|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|#NUM!|#CALC!|#SPILL!"
+    r"|#Н/Д|#ССЫЛКА!|#ЗНАЧ!|#ИМЯ\?|#ДЕЛ/0!|#ПУСТО!|#ЧИСЛО!|Err:\d{3}"
+)
+_PLACEHOLDER = re.compile(r"\{\{?[^{}\n]{1,60}\}\}?|#[A-ZА-Я_]{2,40}#|%[A-Za-zА-Яа-я_]{2,40}%")
+_GARBLED = re.compile(r"\ufffd|\?{3,} \?{3,}")
+
+
+class RowProblem(Protocol):
+    """Why a row could not fill a template: a code and a sentence."""
+
+    @property
+    def code(self) -> str:
+        """EMPTY_VALUE, or another code of the template's."""
+
+    @property
+    def description(self) -> str:
+        """One sentence: what is wrong and what to do."""
+
+
+class Rendered(Protocol):
+    """What a template made of some rows."""
+
+    @property
+    def messages(self) -> "pd.Series[str]":
+        """One for each row, in the rows' order."""
+
+    @property
+    def problems(self) -> Mapping[int, RowProblem]:
+        """By row number."""
+
+
+class Renders(Protocol):
+    """A message template: writes the text of each row from its cells."""
+
+    def render(self, cells: pd.DataFrame) -> Rendered:
+        """The texts of ``cells``, whose columns are positions in heading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A piece of the sheet after the checks.
+
+    Attributes:
+        rows: by row number, entity_type (lead | deal | contact | company | ""), entity_id and chat_id (0 where
+            unusable), user_id (0: the portal's own user), message, error_code ("" where good) and error_description.
+            Hidden rows are there with the code HIDDEN_ROW and are not checked.
+        hidden: one flag for each of ``rows``.
+    """
+
+    rows: pd.DataFrame
+    hidden: Flags
+
+
+class Checker:
+    """Checks a sheet piece by piece and gathers one report; memory grows by a few bytes a row."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        *,
+        message: Renders | None = None,
+        include_hidden: bool = False,
+    ) -> None:
+        """Get ready to check a sheet.
+
+        Args:
+            columns: where the fields stand; without a column for chats their ids are left 0 for a lookup to fill in.
+            message: writes the texts, for sheets whose rows do not hold them; wins over a column of messages.
+            include_hidden: take hidden rows for ordinary ones.
+        """
+        self._columns = columns
+        self._template = message
+        self._include_hidden = include_hidden
+        self._report = Report()
+        self._duplicates = Duplicates()
+        self._told_duplicates = False
+
+    def check(self, piece: Piece) -> Checked:
+        """Check the rows of ``piece``; pieces come in the sheet's order, each once."""
+        hidden = np.zeros(len(piece.cells), dtype=np.bool_) if self._include_hidden else piece.hidden
+        if not hidden.any():
+            return Checked(self._check(piece.cells, piece.too_wide), hidden)
+        self._report.hidden += int(hidden.sum())
+        rows = _unchecked(piece.cells.index)
+        if not hidden.all():
+            visible = self._check(piece.cells[~hidden], piece.too_wide[~hidden])
+            rows = pd.concat([rows[hidden], visible]).loc[piece.cells.index]
+        return Checked(rows, hidden)
+
+    def report(self) -> Report:
+        """The report over all pieces checked so far; to be asked for once they all were."""
+        if not self._told_duplicates:
+            self._told_duplicates = True
+            again, first, chats = self._duplicates.repeats()
+            if len(again):
+                example = f"chat {chats[0]}, which got this text in row {first[0]} already"
+                self._report.add_rows("DUPLICATE_MESSAGE", len(again), again[:FIRST_ROWS].tolist(), example)
+            self._report.chats = self._duplicates.chats()
+            if not self._report.rows and not self._report.hidden:
+                self._report.add("NO_ROWS", None)
+        return self._report
+
+    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> pd.DataFrame:
+        numbers = cells.index.to_numpy(dtype=np.int64)
+        findings = _Findings(numbers, self._report)
+        columns = self._columns
+
+        types = self._types(cells, findings)
+        entity_ids = _ids(cells, columns.entity_id, "INVALID_ENTITY_ID", findings)
+        chat_ids = np.zeros(len(cells), dtype=np.int64)
+        if columns.chat_id is not None:
+            chat_ids = _ids(cells, columns.chat_id, "INVALID_CHAT_ID", findings, chat=True)
+        user_ids = np.zeros(len(cells), dtype=np.int64)
+        if columns.user_id is not None:
+            user_ids = _ids(cells, columns.user_id, "INVALID_USER_ID", findings, may_be_blank=True)
+        findings.note("TOO_MANY_CELLS", too_wide)
+        messages = self._messages(cells, findings)
+        _check_messages(messages, findings)
+
+        good = findings.good
+        self._report.rows += len(cells)
+        self._report.good += int(good.sum())
+        self._duplicates.add(chat_ids[good], messages[good], numbers[good])
+        for row in np.flatnonzero(good)[: PREVIEW_ROWS - len(self._report.preview)]:
+            self._report.preview.append(
+                (
+                    int(numbers[row]),
+                    types[row],
+                    int(entity_ids[row]),
+                    int(chat_ids[row]),
+                    int(user_ids[row]),
+                    messages[row],
+                )
+            )
+        return pd.DataFrame(
+            {
+                "entity_type": pd.Series(types, index=cells.index, dtype=object),
+                "entity_id": pd.Series(entity_ids, index=cells.index),
+                "chat_id": pd.Series(chat_ids, index=cells.index),
+                "user_id": pd.Series(user_ids, index=cells.index),
+                "message": pd.Series(messages, index=cells.index, dtype=object),
+                "error_code": pd.Series(findings.codes, index=cells.index, dtype=object),
+                "error_description": pd.Series(findings.descriptions, index=cells.index, dtype=object),
+            }
+        )
+
+    def _types(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
+        if self._columns.entity_type is None:
+            return np.full(len(cells), self._columns.implied_type, dtype=object)
+        texts = cells[self._columns.entity_type].to_numpy()
+        places, words = pd.factorize(texts)
+        types = np.array([entity_type(word) for word in words], dtype=object)[places]
+        findings.note("INVALID_ENTITY_TYPE", types == "", texts)
+        return np.asarray(types)
+
+    def _messages(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
+        if self._template is None and self._columns.message is None:
+            raise UsageError("Say what to write: the sheet has no column of messages and there is no --message.")
+        if self._template is None:
+            return np.asarray(cells[self._columns.message].to_numpy())
+        rendered = self._template.render(cells)
+        for row, problem in rendered.problems.items():
+            findings.note_row(problem.code, row, problem.description)
+        return np.asarray(rendered.messages.to_numpy(dtype=object))
+
+
+class _Findings:
+    """The problems of one piece's rows: counted in the report, and beside each row."""
+
+    def __init__(self, numbers: npt.NDArray[np.int64], report: Report) -> None:
+        self.numbers = numbers
+        self.codes = np.full(len(numbers), "", dtype=object)
+        self.descriptions = np.full(len(numbers), "", dtype=object)
+        self.good = np.ones(len(numbers), dtype=np.bool_)
+        self.untold = np.zeros(len(numbers), dtype=np.bool_)  # a template could not write these rows' messages
+        self._report = report
+
+    def note(self, code: str, wrong: Flags, texts: npt.NDArray[np.object_] | None = None) -> None:
+        """The flagged rows have the problem ``code``; ``texts`` are the cells it is about, where showing them helps."""
+        if not wrong.any():
+            return
+        places = np.flatnonzero(wrong)
+        example = "" if texts is None else str(texts[places[0]])
+        self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example)
+        for place in places.tolist():
+            self._describe(place, code, describe(code, None if texts is None else texts[place]))
+
+    def note_row(self, code: str, row: int, description: str) -> None:
+        """One row's problem in words of its own: what a template says."""
+        place = int(np.searchsorted(self.numbers, row))
+        self.untold[place] = True
+        self._report.add(code, row, description)
+        self._describe(place, code, description)
+
+    def warn(self, code: str, places: list[int], example: str = "") -> None:
+        """These rows are told of in the report, and sent nevertheless."""
+        if places:
+            self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example)
+
+    def _describe(self, place: int, code: str, description: str) -> None:
+        self.good[place] = False
+        if self.codes[place]:
+            self.descriptions[place] += f" {description}"
+        else:
+            self.codes[place], self.descriptions[place] = code, description
+
+
+def _ids(
+    cells: pd.DataFrame,
+    column: int,
+    code: str,
+    findings: _Findings,
+    *,
+    chat: bool = False,
+    may_be_blank: bool = False,
+) -> npt.NDArray[np.int64]:
+    texts = cells[column].to_numpy()
+    ids = identifiers(texts.tolist(), chat=chat)
+    wrong = ids == UNREADABLE
+    if not may_be_blank:
+        wrong |= ids == BLANK
+    findings.note(code, wrong, texts)
+    ids[ids == UNREADABLE] = 0
+    return ids
+
+
+def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings) -> None:
+    """The texts: what the portal would refuse, and what a person should look at again."""
+    texts: list[str] = messages.tolist()
+    empty = np.fromiter((text.strip() in _EMPTY for text in texts), dtype=np.bool_, count=len(texts))
+    findings.note("EMPTY_MESSAGE", empty & ~findings.untold)
+    joined = "\0".join(texts)
+    if "#" in joined or "Err:" in joined:
+        errors = (bool(_FORMULA_ERRORS.fullmatch(text.strip())) for text in texts)
+        findings.note("FORMULA_ERROR", np.fromiter(errors, np.bool_, len(texts)), messages)
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    findings.warn("MESSAGE_CUT", np.flatnonzero(lengths > LONGEST_MESSAGE).tolist())
+    if "{" in joined or "#" in joined or "%" in joined:
+        found = {place: match[0] for place, text in enumerate(texts) if (match := _PLACEHOLDER.search(text))}
+        findings.warn("UNFILLED_PLACEHOLDER", list(found), next(iter(found.values()), ""))
+    if "\ufffd" in joined or "??? ???" in joined:
+        findings.warn("GARBLED_MESSAGE", [place for place, text in enumerate(texts) if _GARBLED.search(text)])
+
+
+def _unchecked(index: pd.Index) -> pd.DataFrame:
+    blank = pd.Series("", index=index, dtype=object)
+    zero = pd.Series(0, index=index, dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "entity_type": blank,
+            "entity_id": zero,
+            "chat_id": zero,
+            "user_id": zero,
+            "message": blank,
+            "error_code": pd.Series("HIDDEN_ROW", index=index, dtype=object),
+            "error_description": pd.Series(describe("HIDDEN_ROW"), index=index, dtype=object),
+        }
+    )

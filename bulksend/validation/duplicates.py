@@ -1,0 +1,46 @@
+"""The same text to the same chat, found over a million rows in a few bytes for each."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Hashes = npt.NDArray[np.uint64]
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number with its bits well mixed
+
+
+class Duplicates:
+    """Remembers a 64-bit hash of each (chat, text), the row number and the chat: 20 bytes a row."""
+
+    def __init__(self) -> None:
+        self._hashes: list[Hashes] = []
+        self._rows: list[npt.NDArray[np.uint32]] = []
+        self._chats: list[npt.NDArray[np.int64]] = []
+
+    def add(self, chats: npt.NDArray[np.int64], texts: npt.NDArray[np.object_], rows: npt.NDArray[np.int64]) -> None:
+        """Take in some rows: chat ids, texts and row numbers."""
+        if len(chats):
+            hashes = pd.util.hash_array(texts, categorize=False)
+            self._hashes.append(hashes ^ (chats.astype(np.uint64) * _SPREAD))
+            self._rows.append(rows.astype(np.uint32))
+            self._chats.append(chats)
+
+    def chats(self) -> int:
+        """How many different chats were seen."""
+        return len(np.unique(np.concatenate(self._chats))) if self._chats else 0
+
+    def repeats(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """Rows that repeat one above them, that first row for each, and the chat; in the order of the rows."""
+        if not self._hashes:
+            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
+        hashes, rows, chats = np.concatenate(self._hashes), np.concatenate(self._rows), np.concatenate(self._chats)
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        fresh = np.ones(len(ordered), dtype=np.bool_)
+        fresh[1:] = ordered[1:] != ordered[:-1]
+        if fresh.all():
+            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
+        first = order[np.flatnonzero(fresh)[np.cumsum(fresh) - 1]]
+        again, first = order[~fresh], first[~fresh]
+        by_row = np.argsort(again, kind="stable")
+        again, first = again[by_row], first[by_row]
+        return rows[again], rows[first], chats[again]

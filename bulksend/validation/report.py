@@ -1,0 +1,132 @@
+"""All problems of all rows, grouped by kind, for people and for programs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulksend.sentences import listed, problem_text, quoted
+
+FIRST_ROWS = 10
+"""How many row numbers a group names."""
+
+
+@dataclass(slots=True)
+class Problem:
+    """One kind of problem: what, how many rows, the first of them, an example and what to do."""
+
+    code: str
+    says: str
+    advice: str
+    warning: bool = False
+    count: int = 0
+    rows: list[int] = field(default_factory=list)
+    example: str = ""
+
+    def line(self) -> str:
+        """The group as one line for people."""
+        shown = [f"{row:,}".replace(",", "") for row in self.rows]
+        more = self.count - len(shown)
+        where = ""
+        if shown:
+            names = listed([*shown, f"{more:,} more"], most=FIRST_ROWS + 2) if more > 0 else listed(shown)
+            where = f" ({'row' if self.count == 1 else 'rows'} {names})"
+        example = f", such as {quoted(self.example)} in row {self.rows[0]}" if self.example and self.rows else ""
+        number = f"{self.count:,} {'row' if self.count == 1 else 'rows'}: " if self.rows else ""
+        return f"{self.code}: {number}{self.says}{example}{where}. {self.advice}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What checking a sheet found.
+
+    Attributes:
+        rows: rows looked at, hidden ones not among them.
+        good: rows that can be sent.
+        hidden: rows left out because the sheet hides them.
+        chats: different chats among the good rows.
+        preview: the first good rows as they would go out: row number, entity type, entity id, chat id, user id, text.
+    """
+
+    rows: int = 0
+    good: int = 0
+    hidden: int = 0
+    chats: int = 0
+    preview: list[tuple[int, str, int, int, int, str]] = field(default_factory=list)
+    _groups: dict[str, Problem] = field(default_factory=dict)
+
+    def add(self, code: str, row_number: int | None, example: str = "", *, says: str = "", advice: str = "") -> None:
+        """Add one row's problem, or with None one of the whole sheet; codes of the portal are welcome.
+
+        ``says`` and ``advice`` replace the words that `bulksend.sentences.PROBLEMS` has for the code.
+        """
+        self.add_rows(code, 1, [] if row_number is None else [row_number], example, says=says, advice=advice)
+
+    def add_rows(
+        self, code: str, count: int, rows: list[int], example: str = "", *, says: str = "", advice: str = ""
+    ) -> None:
+        """Add ``count`` rows that have the same problem; ``rows`` are the first of them, in order."""
+        group = self._groups.get(code)
+        if group is None:
+            text = problem_text(code)
+            group = self._groups[code] = Problem(code, says or text.says, advice or text.advice, text.warning)
+        if not group.rows:
+            group.example = example
+        group.count += count
+        group.rows += rows[: FIRST_ROWS - len(group.rows)]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The groups that keep rows from being sent."""
+        return [group for group in self._groups.values() if not group.warning]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """The groups that do not."""
+        return [group for group in self._groups.values() if group.warning]
+
+    @property
+    def errors(self) -> int:
+        """How many problems there are, over all rows; a row can have several."""
+        return sum(group.count for group in self.problems)
+
+    @property
+    def warning_count(self) -> int:
+        """How many warnings there are, over all rows."""
+        return sum(group.count for group in self.warnings)
+
+    def lines(self) -> list[str]:
+        """The report for people, one line for each kind of problem; none where there is nothing to say."""
+        lines = [problem.line() for problem in self.problems]
+        lines += [f"Warning: {problem.line()}" for problem in self.warnings]
+        if self.hidden:
+            rows = "1 row is" if self.hidden == 1 else f"{self.hidden:,} rows are"
+            text = problem_text("HIDDEN_ROW")
+            lines.append(f"{rows} hidden in the sheet and left out. {text.advice}")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """The report for programs, made of plain values."""
+        return {
+            "rows": self.rows,
+            "good": self.good,
+            "hidden": self.hidden,
+            "chats": self.chats,
+            "errors": self.errors,
+            "warnings": self.warning_count,
+            "problems": [_plain(problem) for problem in self.problems],
+            "warning_groups": [_plain(problem) for problem in self.warnings],
+            "preview": [
+                dict(zip(("row", "entity_type", "entity_id", "chat_id", "user_id", "message"), row, strict=True))
+                for row in self.preview
+            ],
+        }
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "count": problem.count,
+        "rows": problem.rows,
+        "example": problem.example,
+        "says": problem.says,
+        "advice": problem.advice,
+    }
