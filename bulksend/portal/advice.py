@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bulksend.portal.codes import ACCESS_DENIED, about_the_plan
+from bulksend.portal.codes import ACCESS_DENIED, OURS, UNNAMED_ERROR, about_the_plan
 
 _ASK_THE_CHAT = (
     "look into the chat before sending it again, and if it is not there use `bulksend retry RUN --resend-unknown`."
@@ -105,7 +105,20 @@ _ADVICE: Mapping[str, str] = {
         "Something between here and the portal answered in its place, such as a sign-in page of the network: not "
         "sent; open any page in a browser, sign in, then resume."
     ),
+    # Left out on purpose.
+    "ALREADY_SENT": (
+        "Another campaign sent this text to this chat in the last 24 hours: left out; use --again to send it once more."
+    ),
+    "HIDDEN_ROW": "The row is hidden in the sheet: left out; show it or use --include-hidden to send it.",
+    "BEYOND_LIMIT": "The row comes after those that --limit allows: left out; `bulksend retry RUN` sends it.",
     # Not known.
+    "IN_DOUBT": "The message left, but no answer came: the chat's history will tell whether it arrived.",
+    "INTERRUPTED": f"The program was stopped while this message was leaving, so it may have arrived: {_ASK_THE_CHAT}",
+    "UNKNOWN": f"The message left, and whether it arrived could not be established: {_ASK_THE_CHAT}",
+    "LOST_TOO_OFTEN": (
+        "The connection broke at every attempt, and the chat's history shows that none arrived: not sent; check the "
+        "network, then `bulksend retry RUN`."
+    ),
     "ANSWER_LOST": f"The message left, but no readable answer came, so it may have arrived: {_ASK_THE_CHAT}",
     "GATEWAY_ERROR": (
         f"A server on the way answered in place of the portal, so the message may have arrived: {_ASK_THE_CHAT}"
@@ -118,27 +131,26 @@ _PLAN = (
     "The portal's plan does not include REST: the portal needs a commercial plan (or its trial) before anything can be "
     "sent; then resume."
 )
-_WITH_THE_PORTALS_WORDS = frozenset({"ERROR_ARGUMENT", "MESSAGE_ADD_ERROR", "MISSING_REQUIRED_PARAM"})
 
 
 def advice(code: str, description: str = "") -> str:
     """One sentence for people on an error code, the portal's or ours: what happened and what to do.
 
     Args:
-        code: as in `Outcome.code`, in any case.
-        description: the portal's own words, used where they say more than the code does.
+        code: as in `Outcome.code` or in a results sheet, in any case.
+        description: as in `Outcome.description`; added in brackets where it is given.
     """
     name = code.upper()
-    if name == ACCESS_DENIED and about_the_plan(description):
-        return _PLAN
     said = description.strip().rstrip(".")
-    sentence = _ADVICE.get(name)
+    sentence = _PLAN if name == ACCESS_DENIED and about_the_plan(said) else _ADVICE.get(name)
     if sentence is None:
-        words = f" ({said})" if said else ""
-        return (
-            f"The portal refused this with the code {code or 'of no name'}{words}: look the code up in the "
-            "documentation of Bitrix24's REST, or ask the portal's administrator."
+        sentence = (
+            f"The portal refused this with the code {code or UNNAMED_ERROR}: look the code up in the documentation of "
+            "Bitrix24's REST, or ask the portal's administrator."
         )
-    if said and name in _WITH_THE_PORTALS_WORDS:
-        return f"{sentence.rstrip('.')} (the portal says: {said})."
-    return sentence
+    if not said:
+        return sentence
+    if said.startswith(sentence.rstrip(".")):  # it is this very advice, given further below
+        return description
+    words = said if name in OURS else f"the portal says: {said}"
+    return f"{sentence.rstrip('.')} ({words})."

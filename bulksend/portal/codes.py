@@ -13,6 +13,20 @@ UNNAMED_ERROR = "UNNAMED_ERROR"
 RENEWAL_NOT_SAVED = "RENEWAL_NOT_SAVED"
 RENEWAL_IN_VAIN = "RENEWAL_IN_VAIN"
 
+OURS = frozenset(
+    {
+        PORTAL_UNREACHABLE,
+        NOT_THE_PORTAL,
+        ANSWER_LOST,
+        GATEWAY_ERROR,
+        REDIRECTED,
+        NOT_A_REST_ADDRESS,
+        UNNAMED_ERROR,
+        RENEWAL_NOT_SAVED,
+        RENEWAL_IN_VAIN,
+    }
+)
+
 # The portal's, where more than one place speaks of them.
 ACCESS_DENIED = "ACCESS_DENIED"
 EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - an error code, not a token

@@ -8,7 +8,7 @@ A message must never be sent twice, so the question behind every rule is: can th
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -121,7 +121,7 @@ class Outcome:
     Attributes:
         verdict: the decision.
         code: the portal's error code as it gave it, or one of ours; empty when done.
-        description: the portal's own words, or ours; may be in the portal's language.
+        description: the portal's own words, perhaps in its language; or for a code of ours a few words of detail.
         result: what the portal gave (for a sent message its id, an int).
         reason: why it was not carried out, for `Verdict.NOT_CARRIED_OUT`.
         timing: what the portal said of time, where it said it.
@@ -199,8 +199,7 @@ def judge(
     if failure is not None or status is None or body is None:
         return _broken(failure or Failure(left=True, cause=Cause.CLOSED))
     if 300 <= status < 400:
-        where = f" to {location}" if location else ""
-        return Outcome(Verdict.CAMPAIGN_REFUSED, REDIRECTED, f"The portal's address redirects{where}.")
+        return Outcome(Verdict.CAMPAIGN_REFUSED, REDIRECTED, f"HTTP {status} to {location or 'nowhere'}")
     answer = _json_object(body)
     if answer is None:
         return _without_json(status, body)
@@ -209,11 +208,9 @@ def judge(
     if error is not None:
         return _refusal(*error, status=status, timing=timing)
     if status >= 400:
-        return Outcome(
-            Verdict.NOT_KNOWN, GATEWAY_ERROR, f"The portal answered HTTP {status} without an error code.", timing=timing
-        )
+        return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"HTTP {status} without an error code", timing=timing)
     if "result" not in answer:
-        return _lost("The portal's answer holds neither a result nor an error.", timing)
+        return _lost("the answer holds neither a result nor an error", timing)
     return _result(method, answer["result"], timing)
 
 
@@ -242,13 +239,17 @@ def judge_batch(
         return whole, dict.fromkeys(methods, whole)
     keys = list(methods)
     try:
-        errors = _by_key(whole.result.get("result_error"), keys, {})
-        results = _by_key(whole.result.get("result"), keys, errors)
+        named_errors = whole.result.get("result_error")
+        errors = _by_key(named_errors, keys)
+        failed = errors if isinstance(named_errors, Mapping) else {}
+        results = _by_key(whole.result.get("result"), keys, failed=failed)
+        if isinstance(named_errors, list) and not results.keys().isdisjoint(errors):
+            raise ValueError("two lists for the same calls")  # noqa: TRY301 - as unreadable as what _by_key finds
     except ValueError:
-        lost = _lost("The portal's answer to a batch does not say which result belongs to which call.", whole.timing)
+        lost = _lost("the answer does not say which result belongs to which call", whole.timing)
         return lost, dict.fromkeys(methods, lost)
     try:
-        times = _by_key(whole.result.get("result_time"), keys, errors)
+        times = _by_key(whole.result.get("result_time"), keys, failed=failed)
     except ValueError:
         times = {}  # only hints for the pace: nothing depends on them
     commands = {
@@ -264,11 +265,11 @@ def judge_batch_command(method: str, *, result: Any, error: Any, timing: Timing 
     """Decide what one call of a batch came to, from its own parts of the batch's answer (None where it has none)."""
     if error is not None:
         if result is not None:
-            return _lost("The portal's answer gives both a result and an error for one call.", timing)
+            return _lost("the answer gives both a result and an error for this call", timing)
         code, description = _error_in({"error": error}) or ("", "")
         return _refusal(code, description, status=None, timing=timing)
     if result is None:
-        return _lost("The portal's answer to a batch leaves this call out.", timing)
+        return _lost("the answer leaves this call out", timing)
     return _result(method, result, timing)
 
 
@@ -307,11 +308,11 @@ def _moment(value: Any) -> float | None:
 
 def _broken(failure: Failure) -> Outcome:
     if failure.left:
-        return _lost(f"The call left, but {failure.cause}.", None)
+        return _lost(str(failure.cause), None)
     return Outcome(
         Verdict.NOT_CARRIED_OUT,
         PORTAL_UNREACHABLE,
-        f"The portal could not be reached: {failure.cause}.",
+        str(failure.cause),
         reason=Reason.UNREACHABLE,
     )
 
@@ -330,19 +331,19 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 
 def _without_json(status: int, body: bytes) -> Outcome:
     if status == 404:
-        return Outcome(Verdict.CAMPAIGN_REFUSED, NOT_A_REST_ADDRESS, "There is no REST at the portal's address.")
+        return Outcome(Verdict.CAMPAIGN_REFUSED, NOT_A_REST_ADDRESS, f"HTTP {status}")
     if status == 401:
-        return Outcome(Verdict.CAMPAIGN_REFUSED, NO_AUTH_FOUND, "The server asked for other credentials (HTTP 401).")
+        return Outcome(Verdict.CAMPAIGN_REFUSED, NO_AUTH_FOUND, f"HTTP {status}")
     if status == 407 or (status < 300 and _is_page(body)):
         return Outcome(
             Verdict.NOT_CARRIED_OUT,
             NOT_THE_PORTAL,
-            "Something between here and the portal answered in its place.",
+            f"HTTP {status} with a page",
             reason=Reason.UNREACHABLE,
         )
     if status < 300:
-        return _lost("The portal's answer is not readable.", None)
-    return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"A server on the way answered HTTP {status} for the portal.")
+        return _lost("the answer is not readable", None)
+    return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"HTTP {status}")
 
 
 def _is_page(body: bytes) -> bool:
@@ -394,17 +395,17 @@ def _result(method: str, result: Any, timing: Timing | None) -> Outcome:
         try:
             return Outcome(Verdict.DONE, result=read_message_id(result), timing=timing)
         except ValueError:
-            return _lost("The portal's answer holds no message id.", timing)
+            return _lost("the answer holds no message id", timing)
     if name == BATCH and not (isinstance(result, Mapping) and ("result" in result or "result_error" in result)):
-        return _lost("The portal's answer is not one to a batch.", timing)
+        return _lost("the answer is not one to a batch", timing)
     return Outcome(Verdict.DONE, result=result, timing=timing)
 
 
-def _by_key(part: Any, keys: list[str], errors: Mapping[str, Any]) -> dict[str, Any]:
+def _by_key(part: Any, keys: list[str], *, failed: Collection[str] = ()) -> dict[str, Any]:
     """Give each part of a batch's answer to the key of its call.
 
     PHP writes an empty array as ``[]`` and one keyed 0…n-1 as a list, so a part may be keyed by our names, by
-    position, or be a list; a list may also leave out the calls that failed.
+    position, or be a list. A list may also leave out the calls that failed, where their errors name them.
 
     Raises:
         ValueError: it cannot be told what belongs to which call.
@@ -416,13 +417,13 @@ def _by_key(part: Any, keys: list[str], errors: Mapping[str, Any]) -> dict[str, 
             return {key: value for key, value in part.items() if value is not None}
         if all(str(key).isdecimal() and int(key) < len(keys) for key in part):
             return {keys[int(key)]: value for key, value in part.items() if value is not None}
-        raise ValueError
+        raise ValueError("keys of no call")
     if not isinstance(part, list) or len(part) > len(keys):
-        raise ValueError
+        raise ValueError("no parts of these calls")
     by_position = {key: value for key, value in zip(keys, part, strict=False) if value is not None}
-    if not by_position.keys() & errors.keys():
+    if by_position.keys().isdisjoint(failed):
         return by_position
-    done = [key for key in keys if key not in errors]
+    done = [key for key in keys if key not in failed]
     if len(done) == len(part):
         return dict(zip(done, part, strict=True))
-    raise ValueError
+    raise ValueError("more or fewer parts than calls")
