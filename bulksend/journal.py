@@ -410,13 +410,14 @@ class Journal:
         holder = Holder.this_process()
         with self._transaction() as connection:
             same = sa.and_(_runs.c.portal == portal, _runs.c.content == content)
-            for rival in connection.execute(sa.select(_runs).where(same)).all():
+            loading = _runs.c.stage == Stage.LOADING.value
+            for rival in connection.execute(sa.select(_runs).where(sa.or_(same, loading))).all():
                 held_by = _holder(rival)
-                if held_by and held_by.alive(rival.seen_at or 0.0, ABANDONED_SECONDS):
-                    raise Held(rival.id, held_by)
-                if rival.stage == Stage.LOADING:  # its process died while entering it: nothing of it was sent
+                held = held_by is not None and held_by.alive(rival.seen_at or 0.0, ABANDONED_SECONDS)
+                unfinished = rival.stage != Stage.FINISHED
+                if rival.stage == Stage.LOADING and not held:  # its process died: nothing of it was sent
                     self._erase(connection, rival.id)
-                elif not again and rival.stage != Stage.FINISHED:
+                elif (rival.portal, rival.content) == (portal, content) and (held or unfinished):
                     raise Held(rival.id, held_by)
             run_id = connection.execute(
                 sa.insert(_runs).values(
@@ -521,6 +522,10 @@ class Journal:
     def _set(self, run_id: int, **values: Any) -> None:
         with self._transaction() as connection:
             connection.execute(sa.update(_runs).where(_runs.c.id == run_id).values(**values))
+
+    def send_again(self, run_id: int) -> None:
+        """Let rows of the campaign leave although another campaign sent the same text to the same chat."""
+        self._set(run_id, again=True)
 
     def note_results(self, run_id: int, path: str) -> None:
         """Remember where the campaign's results sheet is."""

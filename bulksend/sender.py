@@ -22,7 +22,8 @@ from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
 from bulksend.pace import BATCH_SECONDS, BatchSize, Lesson, Pace, Rule
 from bulksend.portal import methods
-from bulksend.portal.outcomes import Outcome, Reason, Verdict, advice
+from bulksend.portal.advice import advice
+from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.reconcile import Finding, Sighting, look_for
 
 if TYPE_CHECKING:

@@ -1,0 +1,88 @@
+"""Which portal a campaign is sent to, and as whom."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bulksend.errors import PortalError, UsageError
+from bulksend.portal.saved import PortalStore, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from bulksend.portal.authorisation import Authorisation
+
+SANDBOX: Final = "sandbox"
+"""The portal's name that stands for the embedded one."""
+
+SandboxRow = tuple[str, int, int, int]
+"""What the embedded portal's world is made from: entity type, entity id, chat id, user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A portal to send to.
+
+    Attributes:
+        portal: its identity in the journal: host and port, or ``sandbox``.
+        name: the saved name it was given by, ``sandbox``, or empty for an address.
+        speaker: the user who speaks for rows that name nobody.
+    """
+
+    portal: str
+    name: str
+    authorisation: Authorisation
+    speaker: int
+
+    @property
+    def shown(self) -> str:
+        """The portal as people are told of it."""
+        if self.name == SANDBOX:
+            return "the sandbox (a portal inside this program: no customer gets anything)"
+        return f"{self.name} ({self.authorisation.masked})" if self.name else self.authorisation.masked
+
+
+@contextlib.contextmanager
+def find_target(
+    text: str | None, home: Path, user_id: int | None, sandbox_rows: Iterable[SandboxRow] = ()
+) -> Iterator[Target]:
+    """Find the portal that ``text`` names: a saved name, a webhook's address, or ``sandbox``.
+
+    The embedded portal runs as long as the context lasts; its world is made from ``sandbox_rows``.
+
+    Raises:
+        UsageError: no portal is named, or nobody to speak.
+        PortalError: there is no such portal, or its address or credentials cannot be used.
+    """
+    if not text:
+        raise UsageError(
+            "Say where to send: --portal NAME (see `bulksend portal add`), --portal https://…/rest/27/…/ "
+            "(an incoming webhook's address) or --portal sandbox (to rehearse)."
+        )
+    if text.strip().lower() == SANDBOX:
+        with _sandbox(sandbox_rows) as authorisation:
+            yield Target(SANDBOX, SANDBOX, authorisation, _speaker(authorisation, user_id))
+        return
+    store = PortalStore(home)
+    authorisation = resolve(text, store)
+    name = text.strip() if any(saved.name == text.strip() for saved in store.list()) else ""
+    yield Target(authorisation.portal, name, authorisation, _speaker(authorisation, user_id))
+
+
+@contextlib.contextmanager
+def _sandbox(rows: Iterable[SandboxRow]) -> Iterator[Authorisation]:
+    from bulksend.portal.authorisation import parse_webhook  # noqa: PLC0415 - only rehearsals need a server
+    from bulksend.sandbox import Sandbox, World  # noqa: PLC0415 - likewise
+
+    with Sandbox(world=World.from_rows(rows)) as portal:
+        yield parse_webhook(portal.webhook)
+
+
+def _speaker(authorisation: Authorisation, user_id: int | None) -> int:
+    speaker = user_id or authorisation.user_id
+    if not speaker:
+        raise PortalError("The portal does not say whose messages these are: name the user who speaks with --user-id.")
+    return speaker
