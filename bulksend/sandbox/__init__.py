@@ -1,0 +1,23 @@
+"""An embedded Bitrix24 portal: a real HTTP server on loopback for rehearsals and tests."""
+
+from bulksend.sandbox.authorisation import OAuthApp
+from bulksend.sandbox.faults import FaultKind, Faults
+from bulksend.sandbox.limits import Limits, Operating
+from bulksend.sandbox.portal import CallRecord
+from bulksend.sandbox.refusal import Campaign
+from bulksend.sandbox.sandbox import Sandbox, serve
+from bulksend.sandbox.world import Delivery, World
+
+__all__ = [
+    "CallRecord",
+    "Campaign",
+    "Delivery",
+    "FaultKind",
+    "Faults",
+    "Limits",
+    "OAuthApp",
+    "Operating",
+    "Sandbox",
+    "World",
+    "serve",
+]

@@ -1,0 +1,230 @@
+"""The REST methods of the portal: what each checks, in which order, and what it answers."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bulksend.sandbox import php, refusal
+from bulksend.sandbox.authorisation import Caller
+from bulksend.sandbox.clock import ZONE, iso
+from bulksend.sandbox.refusal import Refused
+from bulksend.sandbox.world import Chat, Message, World
+
+Parameters = Mapping[str, Any]
+
+OPEN_LINES = "imopenlines"
+_LICENSE = "ru_ent250"
+
+
+class Call(NamedTuple):
+    """One call of a method."""
+
+    world: World
+    caller: Caller
+    scopes: Sequence[str]
+    parameters: Parameters
+
+
+class Method(NamedTuple):
+    """A method: the scope it needs (empty: none) and what carries it out."""
+
+    scope: str
+    carry_out: Callable[[Call], Any]
+
+
+def message_add(call: Call) -> int:
+    """``imopenlines.crm.message.add``: send a message; answers its id."""
+    given = call.parameters
+    entity_type = given.get("CRM_ENTITY_TYPE")
+    if php.is_empty(entity_type):
+        raise Refused(refusal.empty_argument("CRM_ENTITY_TYPE"))
+    entity_id = _positive(given, "CRM_ENTITY")
+    user_id = _positive(given, "USER_ID")
+    chat_id = _positive(given, "CHAT_ID")
+    message = given.get("MESSAGE")
+    if php.is_empty(message):
+        raise Refused(refusal.empty_argument("MESSAGE"))
+    text = php.text(message)
+    if text is None:
+        raise Refused(refusal.wrong_argument("MESSAGE"))
+    return call.world.deliver(str(entity_type), entity_id, chat_id, user_id, text, caller=call.caller.user_id)
+
+
+def chat_get(call: Call) -> list[dict[str, str]]:
+    """``imopenlines.crm.chat.get``: the chats of an entity, only those whose dialog goes on unless told otherwise."""
+    entity_type, entity_id = _entity(call.parameters)
+    active_only = str(call.parameters.get("ACTIVE_ONLY", "Y")).upper() != "N"
+    chats = call.world.chats_of(entity_type, entity_id, call.caller.user_id, active_only=active_only)
+    return [
+        {"CHAT_ID": str(chat.id), "CONNECTOR_ID": chat.connector_id, "CONNECTOR_TITLE": chat.connector_title}
+        for chat in chats
+    ]
+
+
+def chat_get_last_id(call: Call) -> int:
+    """``imopenlines.crm.chat.getLastId``: the id of the entity's last chat."""
+    given = call.parameters
+    entity_id = php.number(given.get("CRM_ENTITY"))
+    if php.is_empty(given.get("CRM_ENTITY_TYPE")) or not entity_id or entity_id < 0:
+        raise Refused(refusal.NO_CRM_DATA)
+    entity_type = str(given["CRM_ENTITY_TYPE"])
+    chats = call.world.chats_of(entity_type, entity_id, call.caller.user_id, active_only=False)
+    if not chats:
+        raise Refused(refusal.NO_CRM_DATA)
+    return chats[-1].id
+
+
+def chat_user_add(call: Call) -> int:
+    """``imopenlines.crm.chat.user.add``: make a user a member of a chat; answers the chat's id."""
+    given = call.parameters
+    entity_type, entity_id = _entity(given)
+    user_id = _positive(given, "USER_ID")
+    chat_id = 0 if php.is_empty(given.get("CHAT_ID")) else _positive(given, "CHAT_ID")
+    return call.world.join(entity_type, entity_id, chat_id, user_id, call.caller.user_id)
+
+
+def session_history_get(call: Call) -> dict[str, Any]:
+    """``imopenlines.session.history.get``: the messages of a chat's last session, or of a session."""
+    given, world = call.parameters, call.world
+    chat_id, session_id = php.number(given.get("CHAT_ID")) or 0, php.number(given.get("SESSION_ID")) or 0
+    if chat_id <= 0 and session_id <= 0:
+        raise Refused(refusal.NO_SESSION_NAMED)
+    if world.history_refused:
+        raise Refused(refusal.HISTORY_DENIED)
+    found = world.session(max(chat_id, 0), max(session_id, 0))
+    if found is None:
+        raise Refused(refusal.INVALID_SESSION)
+    chat, session_id, messages = found
+    speakers = dict.fromkeys(message.sender_id for message in messages)
+    return {
+        "chatId": chat.id,
+        "sessionId": session_id,
+        "sessionVoteHead": "0",
+        "canJoin": "Y",
+        "message": php.array({str(item.id): _shown(item, chat, world) for item in messages}),
+        "users": php.array({str(user_id): _user(user_id) for user_id in speakers}),
+        "usersMessage": php.array({f"chat{chat.id}": [item.id for item in reversed(messages)]}),
+        "userInChat": php.array({str(chat.id): [str(user_id) for user_id in speakers]}),
+        "openlines": [],
+        "chat": php.array({str(chat.id): _dialog(chat, session_id)}),
+        "files": [],
+    }
+
+
+def dialog_get(call: Call) -> dict[str, Any]:
+    """``imopenlines.dialog.get``: a chat, with its session in the sixth field of ``entity_data_1``."""
+    given = call.parameters
+    chat_id = php.number(given.get("CHAT_ID") or str(given.get("DIALOG_ID") or "").removeprefix("chat")) or 0
+    found = call.world.session(chat_id, 0) if chat_id > 0 else None
+    if found is None:
+        raise Refused(refusal.DIALOG_UNKNOWN)
+    return _dialog(found[0], found[1])
+
+
+def profile(call: Call) -> dict[str, Any]:
+    """``profile``: who the caller is."""
+    return {
+        "ID": str(call.caller.user_id),
+        "ADMIN": True,
+        "NAME": "Sandbox",
+        "LAST_NAME": "Operator",
+        "PERSONAL_GENDER": "",
+        "TIME_ZONE": "",
+        "TIME_ZONE_OFFSET": 0,
+    }
+
+
+def scope(call: Call) -> list[str]:
+    """``scope``: what the caller may use; with ``full``, all that the portal knows."""
+    return [OPEN_LINES, "crm", "im"] if php.is_true(call.parameters.get("full")) else list(call.scopes)
+
+
+def server_time(call: Call) -> str:
+    """``server.time``: the portal's clock."""
+    return iso(call.world.now())
+
+
+def app_info(call: Call) -> dict[str, Any]:
+    """``app.info``: about the application, or about the webhook."""
+    if not call.caller.application:
+        return {"SCOPE": list(call.scopes), "LICENSE": _LICENSE}
+    return {
+        "ID": 1,
+        "CODE": call.caller.key,
+        "VERSION": 1,
+        "STATUS": "L",
+        "INSTALLED": True,
+        "PAYMENT_EXPIRED": "N",
+        "DAYS": None,
+        "LANGUAGE_ID": "ru",
+        "LICENSE": _LICENSE,
+        "LICENSE_TYPE": "ent250",
+        "LICENSE_FAMILY": "ent",
+    }
+
+
+METHODS: dict[str, Method] = {
+    "imopenlines.crm.message.add": Method(OPEN_LINES, message_add),
+    "imopenlines.crm.chat.get": Method(OPEN_LINES, chat_get),
+    "imopenlines.crm.chat.getlastid": Method(OPEN_LINES, chat_get_last_id),
+    "imopenlines.crm.chat.user.add": Method(OPEN_LINES, chat_user_add),
+    "imopenlines.session.history.get": Method(OPEN_LINES, session_history_get),
+    "imopenlines.dialog.get": Method(OPEN_LINES, dialog_get),
+    "profile": Method("", profile),
+    "scope": Method("", scope),
+    "server.time": Method("", server_time),
+    "app.info": Method("", app_info),
+}
+"""By name in lower case: the portal takes names in any case."""
+
+
+def _positive(given: Parameters, name: str) -> int:
+    value = given.get(name)
+    if php.is_empty(value):
+        raise Refused(refusal.empty_argument(name))
+    figure = php.number(value)
+    if figure is None or figure <= 0:
+        raise Refused(refusal.wrong_argument(name))
+    return figure
+
+
+def _entity(given: Parameters) -> tuple[str, int]:
+    entity_type = given.get("CRM_ENTITY_TYPE")
+    if php.is_empty(entity_type):
+        raise Refused(refusal.empty_argument("CRM_ENTITY_TYPE"))
+    return str(entity_type), _positive(given, "CRM_ENTITY")
+
+
+def _shown(message: Message, chat: Chat, world: World) -> dict[str, Any]:
+    escaped = html.escape(message.text)
+    return {
+        "id": str(message.id),
+        "chatid": str(chat.id),
+        "senderid": str(message.sender_id),
+        "recipientid": f"chat{chat.id}",
+        "date": iso(message.at),
+        "text": escaped if world.escape_history else message.text,
+        "textlegacy": escaped.replace("\n", "<br />"),
+        "params": {"CLASS": "bx-messenger-content-item-ol-output"},
+    }
+
+
+def _user(user_id: int) -> dict[str, Any]:
+    return {"id": str(user_id), "name": f"User {user_id}", "active": True, "extranet": False}
+
+
+def _dialog(chat: Chat, session_id: int) -> dict[str, Any]:
+    entity_type, entity_id = chat.entity or ("", 0)
+    crm = f"Y|{entity_type.upper()}|{entity_id}" if chat.entity else "N|NONE|0"
+    return {
+        "id": chat.id,
+        "dialog_id": f"chat{chat.id}",
+        "name": f"Customer {chat.customer_id} - {chat.connector_title}",
+        "type": "lines",
+        "entity_type": "LINES",
+        "entity_id": f"{chat.connector_id}|1|{chat.id}|{chat.customer_id}",
+        "entity_data_1": f"{crm}|N|N|{session_id}|{int(chat.created_at)}|0|0|0",
+        "date_create": iso(chat.created_at),
+        "owner": 0,
+        "time_zone": str(ZONE),
+    }

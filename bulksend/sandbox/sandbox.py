@@ -1,0 +1,231 @@
+"""The sandbox: a portal served over HTTP on loopback, in a thread of this process."""
+
+import asyncio
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from bulksend.errors import UsageError
+from bulksend.sandbox.authorisation import OAuthApp
+from bulksend.sandbox.faults import Faults
+from bulksend.sandbox.limits import Limits
+from bulksend.sandbox.portal import Portal
+from bulksend.sandbox.server import MAX_BODY, Server
+from bulksend.sandbox.world import World
+
+HOST = "127.0.0.1"
+_BACKLOG = 4096
+_LONGEST_LINE = 65536
+
+
+class Sandbox(Portal):
+    """A portal to talk to: ``with Sandbox() as portal: requests.post(portal.webhook + "profile")``.
+
+    Everything that :class:`Portal` lets one change can be changed while it is serving.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World | None = None,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
+        latency: float = 0.0,
+        call_time: float = 0.0,
+        tls: bool = False,
+        port: int = 0,
+        secret: str | None = None,
+        oauth: OAuthApp | None = None,
+        list_batches: bool = False,
+        clock_skew: float = 0.0,
+        first_message_id: int | None = None,
+        request_limit: float = 60.0,
+    ) -> None:
+        """Describe the portal; it is served from ``start`` or ``with`` on.
+
+        Args:
+            world: What it knows; an open world where ``None``.
+            limits: Rate and execution-time limits; those of the cloud where ``None``.
+            faults: What goes wrong; nothing where ``None``.
+            latency: Seconds each HTTP request takes besides its work.
+            call_time: Seconds of work for each executed method.
+            tls: Serve HTTPS with a certificate made for this run (``ca_path`` is what to trust).
+            port: The port; any free one where 0.
+            secret: The webhook's secret; a random one where ``None``.
+            oauth: An application to install besides the webhook.
+            list_batches: Answer batches with lists.
+            clock_skew: Seconds by which the portal's clock is ahead.
+            first_message_id: The first message's id; the clock's milliseconds where ``None``.
+            request_limit: Seconds of work after which a request is cut.
+        """
+        super().__init__(
+            world=world,
+            limits=limits,
+            faults=faults,
+            latency=latency,
+            call_time=call_time,
+            request_limit=request_limit,
+            secret=secret,
+            list_batches=list_batches,
+            clock_skew=clock_skew,
+            first_message_id=first_message_id,
+        )
+        self.port = port
+        self._tls = tls
+        self._app = oauth
+        self._server = Server(self)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def base(self) -> str:
+        """The address without a path."""
+        return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
+
+    @property
+    def webhook(self) -> str:
+        """The incoming webhook's address, ending in a slash."""
+        return f"{self.base}/rest/{self.gate.user_id}/{self.gate.secret}/"
+
+    @property
+    def rest(self) -> str:
+        """The REST base address for an application."""
+        return f"{self.base}/rest/"
+
+    @property
+    def token_endpoint(self) -> str:
+        """Where an application renews its tokens."""
+        return f"{self.base}/oauth/token/"
+
+    @property
+    def control(self) -> str:
+        """The address of the control door, ending in a slash."""
+        return f"{self.base}/_sandbox/"
+
+    @property
+    def ca_path(self) -> Path:
+        """The file of the certificate to trust, while a sandbox with TLS is serving."""
+        if self._folder is None:
+            raise AttributeError("This sandbox does not serve HTTPS now.")
+        return Path(self._folder.name) / "ca.pem"
+
+    def start(self) -> Self:
+        """Serve from now on.
+
+        Raises:
+            UsageError: If the port is taken, or what TLS needs is missing.
+        """
+        context = self._tls_context() if self._tls else None
+        ready = threading.Event()
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, args=(context, ready), name="bulksend-sandbox", daemon=True)
+        self._thread.start()
+        ready.wait()
+        self._check_listening()
+        return self
+
+    def _check_listening(self) -> None:
+        if self._failure is not None:
+            self.stop()
+            raise UsageError(
+                f"The sandbox cannot listen on port {self.port}: {self._failure}. "
+                "Choose another port, or none to take any free one."
+            )
+
+    def stop(self) -> None:
+        """Stop serving; calls that are still being carried out are given up."""
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread is not None:
+            self._thread.join()
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._thread = self._loop = self._stop = self._folder = None
+
+    def drain(self, timeout: float = 30.0) -> bool:
+        """Wait until no request is being answered and nothing is left to be carried out late.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Returns:
+            Whether it came to that.
+        """
+        until = time.monotonic() + timeout
+        while self._server.at_work:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self, context: ssl.SSLContext | None, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(context, ready))
+        except OSError as error:
+            self._failure = error
+            ready.set()
+
+    async def _serve(self, context: ssl.SSLContext | None, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = web.Server(self._server.handle, request_factory=_request, access_log=None, max_line_size=_LONGEST_LINE)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, HOST, self.port, ssl_context=context, backlog=_BACKLOG)
+            await site.start()
+            self.port = runner.addresses[0][1]
+            if self._app is not None and self.gate.oauth is None:
+                self.install(self._app, self.rest)
+            ready.set()
+            await self._stop.wait()
+        finally:
+            await self._server.stop()
+            await runner.cleanup()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        from bulksend.sandbox.certificate import make_certificates  # noqa: PLC0415 - needs a package of its own
+
+        self._folder = tempfile.TemporaryDirectory(prefix="bulksend-sandbox-")
+        return make_certificates(Path(self._folder.name))
+
+
+def serve(sandbox: Sandbox, announce: Callable[[Sandbox], None], stop: threading.Event | None = None) -> None:
+    """Serve in the foreground until Ctrl-C, or until ``stop`` is set.
+
+    Args:
+        sandbox: The portal to serve.
+        announce: Called once it is serving, to tell its addresses.
+        stop: Ends the serving from elsewhere, such as from a signal handler.
+    """
+    ended = stop or threading.Event()
+    with sandbox:
+        announce(sandbox)
+        try:
+            while not ended.wait(0.5):
+                pass
+        except KeyboardInterrupt:
+            return
+
+
+def _request(*parts: Any) -> web.BaseRequest:
+    """Make aiohttp's request object, with room for a batch of long texts."""
+    return web.BaseRequest(*parts, asyncio.get_running_loop(), client_max_size=MAX_BODY)

@@ -1,0 +1,221 @@
+"""HTTP in front of the portal: reads requests, writes answers, and does to the connection what the fault dial says."""
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from bulksend.sandbox import php, refusal
+from bulksend.sandbox.control import ControlDoor
+from bulksend.sandbox.faults import FaultKind
+from bulksend.sandbox.portal import Answer, CallRecord, Portal, Request, RequestCut, count_commands, refuse
+from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, Campaign, Refusal, Refused
+
+MAX_BODY = 256 * 1024 * 1024
+_JSON = "application/json; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_RESET = struct.pack("ii", 1, 0)
+
+_GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
+_LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to the guest network</h1><form>Password</form></body></html>"
+
+_REFUSING: dict[FaultKind, tuple[Refusal, int | None]] = {
+    FaultKind.ERROR500_BEFORE: (refusal.INTERNAL_ERROR, None),
+    FaultKind.QUERY_LIMIT: (refusal.QUERY_LIMIT, None),
+    FaultKind.QUERY_LIMIT_200: (refusal.QUERY_LIMIT, 200),
+    FaultKind.OPERATING_LIMIT: (refusal.OPERATING_LIMIT, None),
+    FaultKind.OPERATING_LIMIT_200: (refusal.OPERATING_LIMIT, 200),
+    FaultKind.OVERLOAD: (CAMPAIGN_REFUSALS[Campaign.OVERLOAD], None),
+    FaultKind.EXPIRED_TOKEN: (refusal.EXPIRED_TOKEN, None),
+    FaultKind.NO_AUTH: (CAMPAIGN_REFUSALS[Campaign.NO_AUTH], None),
+}
+
+
+class Server:
+    """Serves one portal. ``at_work`` counts the requests and late deliveries that are not finished."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._door = ControlDoor(portal)
+        self._late: set[asyncio.Task[None]] = set()
+        self._resets = False
+        self.at_work = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request."""
+        path = request.path
+        if path.startswith("/rest/"):
+            return await self._rest(request)
+        if path.rstrip("/") == "/oauth/token":
+            return self._token(request)
+        if path.startswith("/_sandbox/"):
+            return await self._door.handle(request)
+        return _page(404, "404 Not Found")
+
+    async def _rest(self, request: web.BaseRequest) -> web.StreamResponse:
+        record = CallRecord(time.monotonic())
+        self._portal.calls.append(record)
+        self.at_work += 1
+        try:
+            asked = await _read(request)
+            record.method, record.commands = asked.method, count_commands(asked.method, asked.parameters)
+            response = await self._serve(request, asked, record)
+        finally:
+            self.at_work -= 1
+            record.finished_at = time.monotonic()
+        return response
+
+    async def _serve(self, request: web.BaseRequest, asked: Request, record: CallRecord) -> web.StreamResponse:
+        if not self._portal.admit(request.remote or ""):
+            return self._json(refuse(refusal.QUERY_LIMIT), record)
+        fault = self._portal.faults.pick(asked.method)
+        if fault is None:
+            return self._response(await self._answer(asked), record)
+        record.fault = fault
+        if fault in _REFUSING:
+            return self._json(refuse(*_REFUSING[fault]), record)
+        if fault is FaultKind.LATE:
+            self._later(asked)
+            return self._hang_up(request)
+        if not fault.carried_out:
+            return await self._fail(fault, request, record, None)
+        return await self._fail(fault, request, record, await self._answer(asked))
+
+    async def _answer(self, asked: Request) -> Answer | None:
+        try:
+            return await self._portal.answer(asked)
+        except RequestCut:
+            return None
+
+    def _response(self, answer: Answer | None, record: CallRecord) -> web.StreamResponse:
+        if answer is None:
+            record.status = 504
+            return _page(504, "504 Gateway Time-out")
+        return self._json(answer, record)
+
+    async def _fail(
+        self, fault: FaultKind, request: web.BaseRequest, record: CallRecord, answer: Answer | None
+    ) -> web.StreamResponse:
+        """Answer as the fault has it; ``answer`` is what the portal would have answered, where it did the work."""
+        match fault:
+            case FaultKind.CLOSE_BEFORE | FaultKind.CLOSE_AFTER:
+                return self._hang_up(request)
+            case FaultKind.SILENT_BEFORE | FaultKind.SILENT_AFTER:
+                await asyncio.sleep(self._portal.faults.silent_seconds)
+                return self._hang_up(request)
+            case FaultKind.HTML502_BEFORE | FaultKind.HTML502_AFTER:
+                record.status = 502
+                return _page(502, "502 Bad Gateway")
+            case FaultKind.HTML200:
+                record.status = 200
+                return web.Response(text=_LOGIN_PAGE, headers={"Content-Type": _HTML})
+            case FaultKind.CUT_BODY if answer is not None:
+                record.status = answer.status
+                return await self._cut(request, answer)
+            case FaultKind.BROKEN_JSON if answer is not None:
+                return self._json(answer._replace(body=answer.body[: len(answer.body) // 2]), record)
+            case FaultKind.ERROR500_AFTER:
+                return self._json(refuse(refusal.INTERNAL_ERROR), record)
+            case _:
+                return self._response(answer, record)
+
+    def _later(self, asked: Request) -> None:
+        """Carry a call out after its caller was cut off."""
+
+        async def carry_out() -> None:
+            try:
+                await asyncio.sleep(self._portal.faults.late_seconds)
+                await self._answer(asked)
+            finally:
+                self.at_work -= 1
+
+        self.at_work += 1
+        task = asyncio.get_running_loop().create_task(carry_out())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def stop(self) -> None:
+        """Give up what is still to be carried out late."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+
+    def _hang_up(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Close the connection without an answer: in turn with a TCP reset and in the ordinary way."""
+        transport = request.transport
+        if transport is not None:
+            self._resets = not self._resets
+            peer = transport.get_extra_info("socket")
+            if self._resets and peer is not None:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        return web.Response()
+
+    async def _cut(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        """Send half of a body whose whole length was promised, then close."""
+        headers = {"Content-Type": _JSON, "Content-Length": str(len(answer.body))}
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    def _json(self, answer: Answer, record: CallRecord) -> web.Response:
+        record.status, record.error = answer.status, answer.error
+        headers = {"Content-Type": _JSON}
+        if self._portal.clock_skew:
+            headers["Date"] = formatdate(self._portal.world.now(), usegmt=True)
+        return web.Response(body=answer.body, status=answer.status, headers=headers)
+
+    def _token(self, request: web.BaseRequest) -> web.Response:
+        if self._portal.gate.oauth is None:
+            return _page(404, "404 Not Found")
+        try:
+            pair = self._portal.gate.oauth.renew(
+                request.query, now=self._portal.world.now(), scopes=self._portal.scopes
+            )
+        except Refused as refused:
+            no = refuse(refused.refusal)
+            return web.Response(body=no.body, status=no.status, headers={"Content-Type": _JSON})
+        return web.Response(body=json.dumps(pair).encode(), headers={"Content-Type": _JSON})
+
+
+Handler = Callable[[web.BaseRequest], Coroutine[Any, Any, web.StreamResponse]]
+
+
+async def _read(request: web.BaseRequest) -> Request:
+    """Read address and parameters: of the query, and over them those of a JSON or form body."""
+    segments = [unquote(segment) for segment in request.rel_url.raw_path.split("/")[2:] if segment]
+    credential = None
+    if len(segments) > 1 and segments[0].isdecimal():
+        credential = (segments[0], segments[1])
+        segments = segments[2:]
+    method = "/".join(segments).lower().removesuffix(".json")
+    body = await request.read()
+    parameters = php.parse_query(request.rel_url.raw_query_string) if request.rel_url.raw_query_string else {}
+    if body:
+        parameters |= _body(request.content_type, body)
+    return Request(credential, method, parameters)
+
+
+def _body(content_type: str, body: bytes) -> dict[str, Any]:
+    if content_type == "application/json":
+        try:
+            return php.as_mapping(json.loads(body)) or {}
+        except ValueError:
+            return {}
+    if content_type == "application/x-www-form-urlencoded":
+        return php.parse_query(body.decode("utf-8", "replace"))
+    return {}
+
+
+def _page(status: int, title: str) -> web.Response:
+    return web.Response(text=_GATEWAY_PAGE.format(title), status=status, headers={"Content-Type": _HTML})

@@ -1,0 +1,127 @@
+"""The method `imopenlines.crm.message.add`, as the portal's documentation and server have it."""
+
+from typing import Any
+
+import pytest
+
+from bulksend.sandbox import Limits, Sandbox, World
+from tests.sandbox.conftest import MESSAGE_ADD, call, message
+
+
+def test_a_message_is_delivered_and_answered_with_its_id(portal: Sandbox) -> None:
+    """Success is HTTP 200 with an integer id, and the message stands in the ledger under that id."""
+    answer = call(portal, MESSAGE_ADD, message(MESSAGE="Good morning"))
+    assert answer.status_code == 200
+    assert isinstance(answer.json()["result"], int)
+    (delivery,) = portal.ledger
+    assert (delivery.message_id, delivery.text) == (answer.json()["result"], "Good morning")
+    assert (delivery.entity_type, delivery.entity_id, delivery.chat_id, delivery.user_id) == ("deal", 288, 8773, 27)
+
+
+def test_ids_rise_from_the_one_that_was_asked_for() -> None:
+    """The first id can be chosen; each message's id is above those before it."""
+    with Sandbox(first_message_id=19_880_117) as portal:
+        ids = [call(portal, MESSAGE_ADD, message()).json()["result"] for _ in range(3)]
+    assert ids == [19_880_117, 19_880_118, 19_880_119]
+
+
+EMPTY = "Argument '{}' is null or empty"
+WRONG = "The value of an argument '{}' has an invalid type"
+
+
+@pytest.mark.parametrize(
+    ("changes", "description"),
+    [
+        ({"CRM_ENTITY_TYPE": None, "CRM_ENTITY": None}, EMPTY.format("CRM_ENTITY_TYPE")),
+        ({"CRM_ENTITY": 0, "USER_ID": None}, EMPTY.format("CRM_ENTITY")),
+        ({"CRM_ENTITY": "abc", "USER_ID": None}, WRONG.format("CRM_ENTITY")),
+        ({"CRM_ENTITY": -5, "USER_ID": None}, WRONG.format("CRM_ENTITY")),
+        ({"USER_ID": None, "CHAT_ID": None}, EMPTY.format("USER_ID")),
+        ({"USER_ID": "x", "CHAT_ID": None}, WRONG.format("USER_ID")),
+        ({"CHAT_ID": "", "MESSAGE": None}, EMPTY.format("CHAT_ID")),
+        ({"CHAT_ID": "chat8773", "MESSAGE": None}, WRONG.format("CHAT_ID")),
+        ({"MESSAGE": "", "CRM_ENTITY": 403}, EMPTY.format("MESSAGE")),
+        ({"MESSAGE": "0"}, EMPTY.format("MESSAGE")),
+        ({"MESSAGE": 0}, EMPTY.format("MESSAGE")),
+    ],
+)
+def test_arguments_are_checked_in_the_portals_order(portal: Sandbox, changes: dict[str, Any], description: str) -> None:
+    """The first thing wrong is what is told, with 400 and ERROR_ARGUMENT; nothing is delivered."""
+    answer = call(portal, MESSAGE_ADD, message(**changes))
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"error": "ERROR_ARGUMENT", "error_description": description},
+    )
+    assert portal.ledger == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"CRM_ENTITY": 403}, 403, "ACCESS_DENIED"),
+        ({"CRM_ENTITY_TYPE": "invoice"}, 403, "ACCESS_DENIED"),
+        ({"CHAT_ID": 404}, 400, "CHAT_NOT_IN_CRM"),
+        ({"CHAT_ID": 405}, 400, "CANCELED"),
+        ({"CHAT_ID": 406}, 400, "MESSAGE_ADD_ERROR"),
+        ({"CHAT_ID": 407}, 400, "CHAT_NOT_IN_CRM"),
+        ({"CHAT_ID": 408}, 400, "ERROR_ARGUMENT"),
+        ({"CHAT_ID": 409}, 400, "CANCELED"),
+        ({"MESSAGE": "  \n "}, 400, "MESSAGE_ADD_ERROR"),
+        ({"CRM_ENTITY": 403, "CHAT_ID": 404}, 403, "ACCESS_DENIED"),
+        ({"CHAT_ID": 404, "MESSAGE": " "}, 400, "CHAT_NOT_IN_CRM"),
+    ],
+)
+def test_the_reserved_ids_show_every_refusal(portal: Sandbox, changes: dict[str, Any], status: int, code: str) -> None:
+    """In an open world some ids always refuse, so that samples can show each code; nothing is delivered."""
+    answer = call(portal, MESSAGE_ADD, message(**changes))
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert portal.ledger == []
+
+
+def test_a_speaker_who_may_not_read_the_entity_is_refused_before_the_chat_is_looked_at(closed_world: World) -> None:
+    """Caller's access, speaker's access, then the chat."""
+    closed_world.add_entity("lead", 5, forbidden=[31])
+    with Sandbox(world=closed_world, limits=Limits.none()) as portal:
+        refused = call(portal, MESSAGE_ADD, message(CRM_ENTITY_TYPE="lead", CRM_ENTITY=5, USER_ID=31))
+        wrong_chat = call(portal, MESSAGE_ADD, message(CRM_ENTITY_TYPE="lead", CRM_ENTITY=5))
+    assert (refused.status_code, refused.json()["error"]) == (403, "ACCESS_DENIED")
+    assert wrong_chat.json()["error"] == "CHAT_NOT_IN_CRM"
+
+
+def test_a_finished_dialog_refuses_and_an_opened_one_takes_messages_again(closed_world: World) -> None:
+    """Only active chats of the entity take messages."""
+    with Sandbox(world=closed_world, limits=Limits.none()) as portal:
+        closed_world.set_active(8773, active=False)
+        assert call(portal, MESSAGE_ADD, message()).json()["error"] == "CHAT_NOT_IN_CRM"
+        closed_world.set_active(8773, active=True)
+        assert call(portal, MESSAGE_ADD, message()).ok
+
+
+@pytest.mark.parametrize("value", ["288", 288, 288.0, " 288"])
+def test_numbers_are_taken_as_php_takes_them(portal: Sandbox, value: object) -> None:
+    """An id may be an integer or a numeric text."""
+    assert call(portal, MESSAGE_ADD, message(CRM_ENTITY=value)).ok
+    assert portal.ledger[0].entity_id == 288
+
+
+@pytest.mark.parametrize("spelling", ["deal", "DEAL", "Deal"])
+def test_entity_types_are_taken_in_any_case(portal: Sandbox, spelling: str) -> None:
+    """The documentation names them in upper and in lower case."""
+    assert call(portal, MESSAGE_ADD, message(CRM_ENTITY_TYPE=spelling)).ok
+    assert portal.ledger[0].entity_type == "deal"
+
+
+def test_parameter_names_are_case_sensitive(portal: Sandbox) -> None:
+    """A name in lower case is another parameter, so the real one is missing."""
+    answer = call(portal, MESSAGE_ADD, message(MESSAGE=None) | {"message": "Hello"})
+    assert answer.json()["error_description"] == EMPTY.format("MESSAGE")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=HYPERLINK(1)", "+7 900", "@name", "Привет, 100% & 'ок'", "a\r\nb", " padded ", "<b>&amp;</b>", "😀", "[B]x[/B]"],
+)
+def test_the_ledger_holds_texts_exactly_as_they_came(portal: Sandbox, text: str) -> None:
+    """Nothing is done to a text on its way into the ledger."""
+    assert call(portal, MESSAGE_ADD, message(MESSAGE=text)).ok
+    assert portal.ledger[0].text == text
