@@ -3,13 +3,20 @@
 import bisect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from bulksend.sentences import Refusal, refuse
+from bulksend.sheet.headings import letters
 from bulksend.sheet.piece import Flags
 
 NOT_WORKED_OUT = "#FORMULA!"
 """What a formula shows that was saved without its value, as programs other than Excel do."""
+
+SPREAD_CELLS = 5_000_000
+SPREAD_RATIO = 50
+"""A used area of more cells than this, and so many times more than hold anything, is a stray cell's doing."""
 
 CellRange = tuple[tuple[int, int], tuple[int, int]]  # (top row, left column), (bottom row, right column), from 0
 
@@ -75,3 +82,9 @@ class Fills:
             for row in range(first + 1, min(last + 1, end)):
                 if row in filled:
                     columns[column][row - first_row] = text
+
+
+def check_spread(path: Path, rows: int, width: int, cells: int) -> None:
+    """Refuse a sheet whose used area is out of all proportion to its cells: the reader holds all of the area."""
+    if rows * width > max(SPREAD_CELLS, SPREAD_RATIO * cells):
+        raise refuse(Refusal.TOO_SPREAD, name=path.name, row=f"{rows:,}", column=letters(width - 1))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulksend.sheet.extras import CellRange, Extras
-from bulksend.sheet.markup_xlsx import check_spread
+from bulksend.sheet.extras import CellRange, Extras, check_spread
 
 _CHUNK = 1 << 20
 _LONGEST_TAG = 1 << 16
@@ -20,12 +19,10 @@ _MOST_ROWS = 1 << 20
 
 
 @dataclass(slots=True)
-class _Walk:
-    """Where the walk through the tags of all tables stands."""
+class _Table:
+    """Where the walk through the tags of one table stands."""
 
-    wanted: int
-    table: int = -1
-    depth: int = 0
+    extras: Extras = field(default_factory=Extras)
     row: int = 0  # rows before this one
     column: int = 0
     repeated: int = 1
@@ -35,18 +32,30 @@ class _Walk:
     merged: list[CellRange] = field(default_factory=list)
 
 
-def ods_extras(path: Path, position: int) -> Extras:
-    """Hidden rows and merged cells of the table at ``position``."""
-    extras, walk = Extras(), _Walk(position)
+def ods_extras(path: Path) -> list[Extras]:
+    """Hidden rows and merged cells of each sheet.
+
+    Raises:
+        SheetError: a sheet's used area is so large that reading it would fill the memory.
+    """
+    tables: list[_Table] = []
+    depth = 0  # tables can stand inside cells of tables
     with zipfile.ZipFile(path) as archive:
         for data in _whole_tags(archive):
             for tag in _TAG.finditer(data):
-                _step(walk, extras, tag)
-            if walk.table > position:
-                break
-    extras.add_merged(walk.merged)
-    check_spread(path, walk.last_row, walk.width, walk.cells)
-    return extras
+                if tag[2] != b"table":
+                    if depth == 1:
+                        _step(tables[-1], tag)
+                elif tag[1]:
+                    depth -= 1
+                else:
+                    if depth == 0:
+                        tables.append(_Table())
+                    depth += 0 if tag[4] else 1
+    for table in tables:
+        check_spread(path, table.last_row, table.width, table.cells)
+        table.extras.add_merged(table.merged)
+    return [table.extras for table in tables]
 
 
 def _whole_tags(archive: zipfile.ZipFile) -> Iterator[bytes]:
@@ -62,44 +71,37 @@ def _whole_tags(archive: zipfile.ZipFile) -> Iterator[bytes]:
     yield left
 
 
-def _step(walk: _Walk, extras: Extras, tag: re.Match[bytes]) -> None:
+def _step(table: _Table, tag: re.Match[bytes]) -> None:
     closing, name, attributes, empty = tag[1], tag[2], tag[3] or b"", tag[4]
-    if name == b"table":
-        walk.depth += -1 if closing else 0 if empty else 1
-        if not closing and walk.depth <= 1:
-            walk.table += 1
-        return
-    if walk.table != walk.wanted or walk.depth != 1:
-        return
     if name == b"table-row":
         if closing:
-            walk.row += walk.repeated
+            table.row += table.repeated
         else:
-            _start_row(walk, extras, attributes)
+            _start_row(table, attributes)
             if empty:
-                walk.row += walk.repeated
+                table.row += table.repeated
     elif not closing:
-        _cell(walk, attributes, covered=name.startswith(b"covered"), empty=bool(empty))
+        _cell(table, attributes, covered=name.startswith(b"covered"), empty=bool(empty))
 
 
-def _start_row(walk: _Walk, extras: Extras, attributes: bytes) -> None:
+def _start_row(table: _Table, attributes: bytes) -> None:
     repeated = _ROWS_REPEATED.search(attributes)
-    walk.repeated = max(1, int(repeated[1])) if repeated else 1
-    walk.column = 0
+    table.repeated = max(1, int(repeated[1])) if repeated else 1
+    table.column = 0
     if _HIDDEN.search(attributes):
         # a filter hides rows down to the sheet's end: those below the last one used do not matter
-        extras.hidden.update(range(walk.row + 1, min(walk.row + walk.repeated, _MOST_ROWS) + 1))
+        table.extras.hidden.update(range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1))
 
 
-def _cell(walk: _Walk, attributes: bytes, *, covered: bool, empty: bool) -> None:
+def _cell(table: _Table, attributes: bytes, *, covered: bool, empty: bool) -> None:
     repeated = _COLUMNS_REPEATED.search(attributes)
     times = max(1, int(repeated[1])) if repeated else 1
     spanned = _ROWS_SPANNED.search(attributes)
     if spanned and int(spanned[1]) > 1:
-        last = walk.row + int(spanned[1]) - 1
-        walk.merged.append(((walk.row, walk.column), (last, walk.column)))
-    walk.column += times
+        last = table.row + int(spanned[1]) - 1
+        table.merged.append(((table.row, table.column), (last, table.column)))
+    table.column += times
     if not covered and (not empty or b"office:value" in attributes):
-        walk.last_row = walk.row + walk.repeated
-        walk.width = max(walk.width, walk.column)
-        walk.cells += 1
+        table.last_row = table.row + table.repeated
+        table.width = max(table.width, table.column)
+        table.cells += 1

@@ -4,10 +4,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from bulksend.sheet.extras import Extras
+from bulksend.sentences import Refusal, refuse
+from bulksend.sheet.extras import Extras, check_spread
 
 _END = 0xFFFFFFFE  # sectors from here on are marks, not places
-_ROW, _BOOLERR, _FORMULA, _BOUNDSHEET, _EOF = 0x0208, 0x0205, 0x0006, 0x0085, 0x000A
+_ROW, _BOOLERR, _FORMULA, _BOUNDSHEET, _FILEPASS, _EOF = 0x0208, 0x0205, 0x0006, 0x0085, 0x002F, 0x000A
+_CELLS = {_FORMULA, _BOOLERR, 0x0203, 0x0204, 0x00FD, 0x027E, 0x00BD}  # NUMBER, LABEL, LABELSST, RK, MULRK
 _ROW_HIDDEN = 0x20
 _ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A"}
 
@@ -16,22 +18,40 @@ class BrokenFileError(ValueError):
     """The file is not what it says it is."""
 
 
-def xls_extras(path: Path, position: int) -> Extras:
-    """Hidden rows and error values of the sheet at ``position``."""
+def xls_extras(path: Path) -> list[Extras]:
+    """Hidden rows and error values of each sheet.
+
+    Raises:
+        SheetError: a password protects the workbook, or a sheet's used area is so large that reading it would fill
+            the memory.
+        BrokenFileError: the file is damaged.
+    """
+    stream = _workbook_stream(path)
+    starts = []
+    for kind, record in _records(stream, 0):
+        if kind == _FILEPASS:
+            raise refuse(Refusal.PASSWORD, name=path.name)
+        if kind == _BOUNDSHEET and len(record) >= 4:
+            starts.append(struct.unpack_from("<I", record)[0])
+    return [_sheet_extras(path, stream, start) for start in starts]
+
+
+def _sheet_extras(path: Path, stream: bytes, start: int) -> Extras:
     extras = Extras()
-    stream = _workbook_stream(path.read_bytes())
-    starts = [struct.unpack_from("<I", record)[0] for kind, record in _records(stream, 0) if kind == _BOUNDSHEET]
-    if position >= len(starts):
-        return extras
-    for kind, record in _records(stream, starts[position]):
+    last_row = width = cells = 0
+    for kind, record in _records(stream, start):
         if kind == _ROW and len(record) >= 14:
             row, flags = struct.unpack_from("<H10xH", record)
             if flags & _ROW_HIDDEN:
                 extras.hidden.add(row + 1)
-        elif kind == _BOOLERR and len(record) >= 8 and record[7]:
-            _note_error(extras, record, record[6])
-        elif kind == _FORMULA and len(record) >= 14 and record[6] == 2 and record[12:14] == b"\xff\xff":
-            _note_error(extras, record, record[8])
+        elif kind in _CELLS and len(record) >= 6:
+            row, column = struct.unpack_from("<HH", record)
+            last_row, width, cells = max(last_row, row + 1), max(width, column + 1), cells + 1
+            if kind == _BOOLERR and len(record) >= 8 and record[7]:
+                _note_error(extras, record, record[6])
+            elif kind == _FORMULA and len(record) >= 14 and record[6] == 2 and record[12:14] == b"\xff\xff":
+                _note_error(extras, record, record[8])
+    check_spread(path, last_row, width, cells)
     return extras
 
 
@@ -52,8 +72,9 @@ def _records(stream: bytes, start: int) -> Iterator[tuple[int, bytes]]:
         place += size
 
 
-def _workbook_stream(data: bytes) -> bytes:
+def _workbook_stream(path: Path) -> bytes:
     """The stream called Workbook of an OLE file: its sectors in the order that its table of sectors gives."""
+    data = path.read_bytes()
     try:
         sector_size = 1 << struct.unpack_from("<H", data, 30)[0]
         small_size = 1 << struct.unpack_from("<H", data, 32)[0]
@@ -64,6 +85,8 @@ def _workbook_stream(data: bytes) -> bytes:
         for entry in entries:
             length = struct.unpack_from("<H", entry, 64)[0]
             name = entry[: max(0, length - 2)].decode("utf-16-le", "replace").lower()
+            if name == "encryptedpackage":
+                raise refuse(Refusal.PASSWORD, name=path.name)
             if name in {"workbook", "book"}:
                 first, size = struct.unpack_from("<II", entry, 116)
                 if size >= cutoff:

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from bulksend.sentences import Refusal, refuse
-from bulksend.sheet.extras import NOT_WORKED_OUT, Extras
-from bulksend.sheet.headings import letters
+from bulksend.sheet.extras import NOT_WORKED_OUT, Extras, check_spread
 
 _CHUNK = 1 << 20
 _LARGEST_PART = 16 << 20  # of the small parts that are parsed whole
@@ -26,10 +24,6 @@ _NO_VALUE = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*(?:<(?:\w+:)?v\s?/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-
-SPREAD_CELLS = 5_000_000
-SPREAD_RATIO = 50
-"""A used area of more cells than this, and so many times more than hold anything, is a stray cell's doing."""
 
 
 def xlsx_extras(path: Path, name: str) -> Extras:
@@ -50,12 +44,6 @@ def xlsx_extras(path: Path, name: str) -> Extras:
             width = max((column_number(name.decode()) for name in columns), default=0)
             check_spread(path, last_row, width, cells)
     return extras
-
-
-def check_spread(path: Path, rows: int, width: int, cells: int) -> None:
-    """Refuse a sheet whose used area is out of all proportion to its cells: the reader holds all of the area."""
-    if rows * width > max(SPREAD_CELLS, SPREAD_RATIO * cells):
-        raise refuse(Refusal.TOO_SPREAD, name=path.name, row=f"{rows:,}", column=letters(width - 1))
 
 
 def column_number(name: str) -> int:

@@ -28,6 +28,8 @@ from bulksend.sheet.texts import column_texts
 
 _T = TypeVar("_T")
 
+_EVERY_SHEET = {Kind.ODS: ods_extras, Kind.XLS: xls_extras}
+
 
 class WorkbookSource:
     """One sheet of a workbook; see `bulksend.sheet.piece.Source`."""
@@ -36,12 +38,16 @@ class WorkbookSource:
 
     def __init__(self, path: Path, kind: Kind, sheet: str | None = None) -> None:
         self._path = path
+        # what would fill the memory is looked for before calamine loads it: of these two kinds, all sheets at once
+        every = self._guarded(lambda: _EVERY_SHEET[kind](path)) if kind in _EVERY_SHEET else None
         workbook = self._guarded(lambda: _opened(path))
         sheets: list[SheetMetadata] = self._guarded(lambda: workbook.sheets_metadata)
         position = _choose(path, sheets, sheet)
         self.name: str | None = sheets[position].name
-        # before the cells are loaded: this pass also finds what would make them fill the memory
-        self._extras: Extras = self._guarded(lambda: _extras(path, kind, position, sheets[position].name))
+        if every is None:
+            self._extras: Extras = self._guarded(lambda: xlsx_extras(path, sheets[position].name))
+        else:
+            self._extras = every[position] if position < len(every) else Extras()
         self._sheet: CalamineSheet = self._guarded(lambda: workbook.get_sheet_by_index(position))
         if self._sheet.start is None or self._sheet.end is None:
             others = [entry.name for entry in sheets if entry.name != self.name]
@@ -123,9 +129,3 @@ def _opened(path: Path) -> CalamineWorkbook:
     # by the file's content: from a path, the reader would go by the suffix
     with path.open("rb") as file:
         return load_workbook(io.BytesIO(file.read()))
-
-
-def _extras(path: Path, kind: Kind, position: int, name: str) -> Extras:
-    if kind is Kind.XLSX:
-        return xlsx_extras(path, name)
-    return ods_extras(path, position) if kind is Kind.ODS else xls_extras(path, position)
