@@ -9,7 +9,9 @@ import pytest
 
 from bulksend.blank import Language, default_language, write_blank
 from bulksend.errors import UsageError
+from bulksend.sheet import open_sheet
 from bulksend.sheet.headings import Columns, find_columns
+from bulksend.validation import Checker
 
 HEADINGS = {
     "en": ["CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE"],
@@ -64,6 +66,24 @@ def test_the_second_sheet_explains(tmp_path: Path, lang: Language) -> None:
     assert all(explained.values())
     example = rows[rows.index([*HEADINGS[lang]]) + 1]
     assert example[1:4] == ["288", "8773", "27"]
+
+
+@both_languages
+def test_a_filled_in_sheet_passes_the_checks(tmp_path: Path, lang: Language) -> None:
+    """With the example of its own second sheet as the rows to send."""
+    path = write_blank(tmp_path / "blank.xlsx", lang=lang)
+    workbook = openpyxl.load_workbook(path)
+    rows: list[list[object]] = [[cell.value for cell in row] for row in workbook.worksheets[1].iter_rows()]
+    first = rows.index([*HEADINGS[lang]]) + 1
+    for row in rows[first : first + 2]:
+        workbook.worksheets[0].append(row)
+    workbook.save(path)
+
+    sheet = open_sheet(path)
+    checker = Checker(find_columns(sheet.headings))
+    checked = [checker.check(piece).rows for piece in sheet.pieces()]
+    assert [kind for part in checked for kind in part["entity_type"]] == ["deal", "contact"]
+    assert checker.report().errors == 0
 
 
 @both_languages
