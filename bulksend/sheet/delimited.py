@@ -147,17 +147,19 @@ def _must_decode(path: Path, encoding: str) -> None:
 def _undecodable_row(path: Path, encoding: str) -> int | None:
     """The line of the first byte that ``encoding`` cannot read, None where it reads all."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    row = 1
     with path.open("rb") as file:
         while True:
             chunk = file.read(_CHUNK)
+            before = file.tell() - len(chunk)
             try:
-                text = decoder.decode(chunk, final=not chunk)
+                decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                return row + bytes(error.object[: error.start]).decode(encoding, "replace").count("\n")
+                file.seek(0)
+                # what the decoder had kept back from the chunk before is in the error's bytes too
+                good = file.read(before + len(chunk) - len(error.object) + error.start)
+                return good.decode(encoding, "replace").count("\n") + 1
             if not chunk:
                 return None
-            row += chunk.count(b"\n") if encoding in {"utf-8", "utf-8-sig", "cp1251"} else text.count("\n")
 
 
 def _odd_bytes(path: Path, most: int = 40_000) -> bytes:

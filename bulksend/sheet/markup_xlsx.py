@@ -12,6 +12,7 @@ from bulksend.sheet.extras import NOT_WORKED_OUT, Extras, check_spread
 
 _CHUNK = 1 << 20
 _LARGEST_PART = 16 << 20  # of the small parts that are parsed whole
+_BEYOND_Z = re.compile(rb' r="[A-Z]{2}')
 _REFERENCES = re.compile(rb' r=["\']([A-Za-z]{1,3})[0-9]')
 _ROW = re.compile(rb"<(?:\w+:)?row(\s[^>]*)?>")
 _ROW_NUMBER = re.compile(rb'\sr=["\'](\d{1,7})["\']')
@@ -32,16 +33,18 @@ def xlsx_extras(path: Path, name: str) -> Extras:
     with zipfile.ZipFile(path) as archive:
         part = _part(archive, name)
         if part is not None:
-            columns: set[bytes] = set()
+            width = 26  # most sheets need no look at each cell: only columns beyond Z have names of two letters
             cells = last_row = 0
-            for data in _whole_rows(archive, part):
-                found = _REFERENCES.findall(data)
-                cells += len(found)
-                columns.update(found)
+            unusual = False
+            for number, data in enumerate(_whole_rows(archive, part)):
+                if number == 0:
+                    unusual = b":sheetData" in data or b" r='" in data  # prefixes and quotes few programs write
+                if unusual or _BEYOND_Z.search(data):
+                    width = max(width, *[column_number(name.decode()) for name in set(_REFERENCES.findall(data))])
+                cells += data.count(b":c ") + data.count(b"<c ") if unusual else data.count(b"<c ")
                 last_row = _read_rows(data, last_row, extras)
-                if b't="e"' in data or b"t='e'" in data or _NO_VALUE.search(data):
+                if unusual or b't="e"' in data or (b"<f" in data and _NO_VALUE.search(data)):
                     _read_cells(data, extras)
-            width = max((column_number(name.decode()) for name in columns), default=0)
             check_spread(path, last_row, width, cells)
     return extras
 

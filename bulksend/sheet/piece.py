@@ -78,7 +78,10 @@ def blank_rows(columns: list[list[str]]) -> Flags:
     """Which rows have nothing but blanks; columns after the first are only looked at where it is blank."""
     if not columns:
         return np.zeros(0, dtype=np.bool_)
-    blank = np.fromiter((not text or text.isspace() for text in columns[0]), dtype=np.bool_, count=len(columns[0]))
+    stripped = list(map(str.strip, columns[0]))
+    if all(stripped):
+        return np.zeros(len(stripped), dtype=np.bool_)
+    blank = np.fromiter((not text for text in stripped), dtype=np.bool_, count=len(stripped))
     for row in np.flatnonzero(blank):
         blank[row] = not any(texts[row].strip() for texts in columns)
     return blank

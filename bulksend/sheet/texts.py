@@ -54,7 +54,14 @@ def column_texts(values: Sequence[object]) -> list[str]:
             whole = numbers.astype(np.int64)
             if (whole == numbers).all():
                 return list(map(str, whole.tolist()))
-    return [value if type(value) is str else cell_text(value) for value in values]
+    return [
+        value
+        if type(value) is str
+        else str(int(value))
+        if type(value) is float and value.is_integer()
+        else cell_text(value)
+        for value in values
+    ]
 
 
 def _number(value: float) -> str:

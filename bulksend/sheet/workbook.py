@@ -28,6 +28,7 @@ from bulksend.sheet.texts import column_texts
 
 _T = TypeVar("_T")
 
+_STEP = 1_000  # rows taken from the reader at a time: few enough to stay in the processor's cache
 _EVERY_SHEET = {Kind.ODS: ods_extras, Kind.XLS: xls_extras}
 
 
@@ -75,13 +76,22 @@ class WorkbookSource:
         iterator = self._guarded(self._sheet.iter_rows)
         fills = self._extras.fills()
         first_row = 1
-        while taken := self._guarded(lambda: list(itertools.islice(iterator, rows))):
-            blank: list[str] = [""] * len(taken)
-            columns = [blank.copy() for _ in range(self._first_column)]
-            columns += [column_texts(values) for values in zip(*taken, strict=True)]
+        while True:
+            columns: list[list[str]] = [[] for _ in range(self._first_column, self.width)]
+            length = 0
+            while length < rows:
+                taken = self._guarded(lambda: list(itertools.islice(iterator, min(_STEP, rows - length))))  # noqa: B023
+                if not taken:
+                    break
+                length += len(taken)
+                for texts, values in zip(columns, zip(*taken, strict=True), strict=True):
+                    texts += column_texts(values)
+            if not length:
+                return
+            columns = [[""] * length for _ in range(self._first_column)] + columns
             fills.apply(columns, first_row)
-            yield Block(columns, first_row, self._extras.hidden_flags(first_row, len(taken)))
-            first_row += len(taken)
+            yield Block(columns, first_row, self._extras.hidden_flags(first_row, length))
+            first_row += length
 
     def _guarded(self, work: Callable[[], _T]) -> _T:
         """Do what may meet a damaged file: the reader's own panics are no `Exception`."""

@@ -23,7 +23,6 @@ LONGEST_MESSAGE = 20_000
 
 PREVIEW_ROWS = 3
 
-_EMPTY = frozenset({"", "0"})  # the portal takes both for an empty text (portal documentation: message.add)
 _FORMULA_ERRORS = re.compile(
     rf"{NOT_WORKED_OUT}|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|#NUM!|#CALC!|#SPILL!"
     r"|#Н/Д|#ССЫЛКА!|#ЗНАЧ!|#ИМЯ\?|#ДЕЛ/0!|#ПУСТО!|#ЧИСЛО!|Err:\d{3}"
@@ -254,13 +253,16 @@ def _ids(
 def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings) -> None:
     """The texts: what the portal would refuse, and what a person should look at again."""
     texts: list[str] = messages.tolist()
-    empty = np.fromiter((text.strip() in _EMPTY for text in texts), dtype=np.bool_, count=len(texts))
+    stripped = list(map(str.strip, texts))
+    lengths = np.fromiter(map(len, stripped), dtype=np.int64, count=len(stripped))
+    empty = lengths == 0
+    for place in np.flatnonzero(lengths == 1).tolist():
+        empty[place] = stripped[place] == "0"  # the portal takes it for empty (portal documentation: message.add)
     findings.note("EMPTY_MESSAGE", empty & ~findings.untold)
     joined = "\0".join(texts)
     if "#" in joined or "Err:" in joined:
         errors = (bool(_FORMULA_ERRORS.fullmatch(text.strip())) for text in texts)
         findings.note("FORMULA_ERROR", np.fromiter(errors, np.bool_, len(texts)), messages)
-    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     findings.warn("MESSAGE_CUT", np.flatnonzero(lengths > LONGEST_MESSAGE).tolist())
     if "{" in joined or "#" in joined or "%" in joined:
         found = {place: match[0] for place, text in enumerate(texts) if (match := _PLACEHOLDER.search(text))}

@@ -26,7 +26,7 @@ class Duplicates:
 
     def chats(self) -> int:
         """How many different chats were seen."""
-        return len(np.unique(np.concatenate(self._chats))) if self._chats else 0
+        return len(pd.unique(np.concatenate(self._chats))) if self._chats else 0
 
     def repeats(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Rows that repeat one above them, that first row for each, and the chat; in the order of the rows."""
