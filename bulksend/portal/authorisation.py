@@ -389,8 +389,11 @@ class OAuth:
         return Tokens(access_token, refresh_token, self._endpoint(said), self._user(said))
 
     def _endpoint(self, said: Mapping[str, Any]) -> str:
+        endpoint = said.get("client_endpoint")
+        if not isinstance(endpoint, str) or "://" not in endpoint:
+            return self._tokens.endpoint
         try:
-            origin, path = read_endpoint(str(said.get("client_endpoint") or ""))
+            origin, path = read_endpoint(endpoint)
         except AddressError:
             return self._tokens.endpoint
         return f"{origin}{path}"

@@ -74,6 +74,7 @@ class Cause(StrEnum):
 
     HOST_NOT_FOUND = "the host name was not found"
     CONNECTION_REFUSED = "the connection was refused"
+    NO_CONNECTION = "no connection could be made"
     TLS = "no trusted TLS connection could be made"
     PROXY = "the proxy did not make the connection"
     TIMED_OUT = "no complete answer came in time"

@@ -10,11 +10,11 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -182,8 +182,21 @@ class PortalStore:
     def _lock_path(self, name: str) -> Path:
         return self._path(name).with_suffix(".lock")
 
-    def _locked(self, name: str) -> "_Locked":
-        return _Locked(self._folder, self._lock_path(name))
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Hold a portal's lock; its troubles are told in sentences."""
+        lock = FileLock(self._lock_path(name), timeout=_LOCK_TIMEOUT)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            raise PortalError("Another program is changing this saved portal: try again when it is done.") from None
+        except OSError as error:
+            raise PortalError(f"The folder with the saved portals cannot be written ({error.strerror}).") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
@@ -280,24 +293,6 @@ def resolve(text: str, store: PortalStore) -> Authorisation:
     if not text:
         raise PortalError("No portal is named: give --portal a saved name or a webhook's address.")
     return store.get(text)
-
-
-class _Locked(FileLock):
-    """A portal's lock, whose troubles are told in sentences, and which makes its folder."""
-
-    def __init__(self, folder: Path, path: Path) -> None:
-        super().__init__(path, timeout=_LOCK_TIMEOUT)
-        self._folder = folder
-
-    def __enter__(self) -> Self:
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            super().__enter__()
-        except Timeout:
-            raise PortalError("Another program is changing this saved portal: try again when it is done.") from None
-        except OSError as error:
-            raise PortalError(f"The folder with the saved portals cannot be written ({error.strerror}).") from None
-        return self
 
 
 def _key(name: str) -> str:

@@ -24,7 +24,14 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError, SSLError
+from urllib3.exceptions import (
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from bulksend import __version__
 from bulksend.errors import PortalError
@@ -321,10 +328,11 @@ def _cause(error: BaseException, *, answering: bool) -> Cause:
     """Put a broken request into words; only words depend on this."""
     kinds = (
         ((NameResolutionError, socket.gaierror), Cause.HOST_NOT_FOUND),
-        ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), Cause.TIMED_OUT),
-        ((ssl.SSLError, SSLError), Cause.TLS),
         ((ConnectionRefusedError,), Cause.CONNECTION_REFUSED),
+        ((ssl.SSLError, SSLError), Cause.TLS),
+        ((TimeoutError, ReadTimeoutError, requests.Timeout), Cause.TIMED_OUT),
         ((ProxyError,), Cause.PROXY),
+        ((NewConnectionError,), Cause.NO_CONNECTION),
     )
     chain = list(_chain(error))
     for types, cause in kinds:
@@ -364,6 +372,9 @@ class _SecretsFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = without_secrets(record.getMessage())
         record.args = None
+        if record.exc_info:
+            record.exc_text = without_secrets(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
         return True
 
 
