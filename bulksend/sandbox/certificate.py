@@ -19,8 +19,8 @@ except ImportError:
     ) from None
 
 
-def make_certificates(folder: Path) -> ssl.SSLContext:
-    """Make an authority (``ca.pem``) and a server certificate for loopback in a folder; give a server's TLS context."""
+def make_certificates(folder: Path) -> None:
+    """Make an authority (``ca.pem``) and a server certificate for loopback (``server.pem``) in a folder."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     server_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bulksend sandbox authority")])
@@ -45,15 +45,18 @@ def make_certificates(folder: Path) -> ssl.SSLContext:
         .sign(authority_key, hashes.SHA256())
     )
     (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    served = folder / "server.pem"
-    served.write_bytes(
+    (folder / "server.pem").write_bytes(
         server_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         + server.public_bytes(serialization.Encoding.PEM)
     )
+
+
+def server_context(folder: Path) -> ssl.SSLContext:
+    """TLS as a server speaks it with the certificate of that folder."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(served)
+    context.load_cert_chain(folder / "server.pem")
     return context
 
 

@@ -42,14 +42,14 @@ class ControlDoor:
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request; 400 with a sentence where it makes no sense."""
         name = request.path.removeprefix("/_sandbox/").strip("/")
-        if request.method == "GET" and name in self._readings:
-            return _json(self._readings[name](int(request.query.get("since", "0"))))
-        if request.method == "POST" and name in self._dials:
-            try:
+        try:
+            if request.method == "GET" and name in self._readings:
+                return _json(self._readings[name](int(request.query.get("since", "0"))))
+            if request.method == "POST" and name in self._dials:
                 self._dials[name](json.loads(await request.read()))
-            except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
-                return _json({"error": f"{name}: {type(error).__name__}: {error}"}, status=400)
-            return _json({"done": True})
+                return _json({"done": True})
+        except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
+            return _json({"error": f"{name}: {type(error).__name__}: {error}"}, status=400)
         return _json({"error": f"There is no {request.method} {name} behind this door."}, status=404)
 
     def _state(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class ControlDoor:
             state["oauth"] = {
                 "access_token": portal.oauth.access_token,
                 "refresh_token": portal.oauth.refresh_token,
-                "renewals": portal.oauth.renewals,
+                "renewals": len(portal.oauth.renewals),
             }
         return state
 

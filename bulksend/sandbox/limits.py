@@ -10,14 +10,16 @@ _BASKETS = 10
 
 @dataclass(frozen=True, slots=True)
 class Operating:
-    """The execution-time limit: ``limit`` seconds of work in ``window`` seconds, ``cost`` seconds for each call.
+    """The execution-time limit: ``limit`` seconds of work in ``window`` seconds, for each method by itself.
 
-    The defaults are the cloud's, with the documentation's example of what one message is charged.
+    ``cost`` is what one message is charged in seconds, ``other_cost`` what a call of any other method is. The defaults
+    are the cloud's, with the documentation's example of a message's charge.
     """
 
     limit: float = 480.0
     window: float = 600.0
     cost: float = 0.137
+    other_cost: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class Budget:
     falls out a window later: the sum then drops by that basket only.
     """
 
-    def __init__(self, operating: Operating) -> None:
+    def __init__(self, operating: Operating, cost: float) -> None:
         self._operating = operating
+        self._cost = cost
         self._width = operating.window / _BASKETS
         self._baskets: deque[list[float]] = deque()
 
@@ -86,7 +89,7 @@ class Budget:
         """Charge one call."""
         if not self._baskets or self._baskets[-1][0] + self._width <= now:
             self._baskets.append([math.floor(now) if self._width >= 1.0 else now, 0.0])
-        self._baskets[-1][1] += self._operating.cost
+        self._baskets[-1][1] += self._cost
 
     def reset_at(self, now: float) -> float:
         """When the oldest basket falls out; a whole second where the window allows it."""

@@ -1,9 +1,13 @@
 """The habits of PHP that a portal's callers can see: nested query strings, ``empty()``, array shapes."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl
+
+from yarl import URL
+
+_NUMERIC = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 
 
 def parse_query(text: str) -> dict[str, Any]:
@@ -12,7 +16,7 @@ def parse_query(text: str) -> dict[str, Any]:
     A repeated name takes the last value; ``[]`` appends under the next free number.
     """
     values: dict[str, Any] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
+    for name, value in URL.build(query_string=text, encoded=True).query.items():
         if "[" in name:
             _put(values, name, value)
         else:
@@ -63,19 +67,13 @@ def is_empty(value: object) -> bool:
 
 def number(value: object) -> int | None:
     """The whole part of a value that PHP calls numeric; ``None`` for anything else."""
-    if isinstance(value, bool):
-        return int(value)
     if isinstance(value, int):
-        return value
-    if isinstance(value, str | float):
-        try:
-            figure = float(value)
-        except ValueError:
-            return None
-        if not math.isfinite(figure):
-            return None
-        return int(value) if isinstance(value, str) and value.strip().isdecimal() else int(figure)
-    return None
+        return int(value)
+    if isinstance(value, str):
+        if value.isascii() and value.isdigit():
+            return int(value)
+        value = float(value) if _NUMERIC.fullmatch(value) else None
+    return int(value) if isinstance(value, float) and math.isfinite(value) else None
 
 
 def is_true(value: object) -> bool:

@@ -12,8 +12,8 @@ from bulksend.sandbox import php, refusal
 from bulksend.sandbox.authorisation import Caller, Gate, OAuthApp, OAuthServer
 from bulksend.sandbox.clock import iso
 from bulksend.sandbox.faults import Faults
-from bulksend.sandbox.limits import Bucket, Budget, Limits
-from bulksend.sandbox.methods import METHODS, OPEN_LINES, Call, Method, Parameters
+from bulksend.sandbox.limits import Bucket, Budget, Limits, Operating
+from bulksend.sandbox.methods import METHODS, OPEN_LINES, Call, Method, Parameters, message_add
 from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, Campaign, Refusal, Refused
 from bulksend.sandbox.world import Delivery, World
 
@@ -208,10 +208,14 @@ class Portal:
         key = (caller.key, name)
         budget = self._budgets.get(key)
         if budget is None:
-            budget = self._budgets[key] = Budget(self._limits.operating)
+            budget = self._budgets[key] = self._new_budget(self._limits.operating, method)
         if budget.exhausted(self.world.now()):
             raise Refused(refusal.OPERATING_LIMIT)
         return method, budget
+
+    @staticmethod
+    def _new_budget(operating: Operating, method: Method) -> Budget:
+        return Budget(operating, operating.cost if method.carry_out is message_add else operating.other_cost)
 
     def _charge(self, budget: Budget | None) -> None:
         if budget is not None:
@@ -271,8 +275,9 @@ class Portal:
             "date_finish": iso(finished),
         }
         if self._limits.operating is not None:
-            times["operating_reset_at"] = (budget or Budget(self._limits.operating)).reset_at(finished)
-            times["operating"] = budget.used(finished) if budget is not None else 0
+            charged = budget or Budget(self._limits.operating, 0.0)
+            times["operating_reset_at"] = charged.reset_at(finished)
+            times["operating"] = charged.used(finished)
         return times
 
 

@@ -136,21 +136,29 @@ class Sandbox(Portal):
 
     def _check_listening(self) -> None:
         if self._failure is not None:
-            self.stop()
+            self.close()
             raise UsageError(
                 f"The sandbox cannot listen on port {self.port}: {self._failure}. "
                 "Choose another port, or none to take any free one."
             )
 
     def stop(self) -> None:
-        """Stop serving; calls that are still being carried out are given up."""
+        """Stop serving; calls that are still being carried out are given up.
+
+        ``start`` serves the same portal again at the same address: an outage.
+        """
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join()
+        self._thread = self._loop = self._stop = None
+
+    def close(self) -> None:
+        """Stop serving for good: the certificate is thrown away too."""
+        self.stop()
         if self._folder is not None:
             self._folder.cleanup()
-        self._thread = self._loop = self._stop = self._folder = None
+            self._folder = None
 
     def drain(self, timeout: float = 30.0) -> bool:
         """Wait until no request is being answered and nothing is left to be carried out late.
@@ -174,7 +182,7 @@ class Sandbox(Portal):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.close()
 
     def _run(self, context: ssl.SSLContext | None, ready: threading.Event) -> None:
         try:
@@ -202,10 +210,12 @@ class Sandbox(Portal):
             await runner.cleanup()
 
     def _tls_context(self) -> ssl.SSLContext:
-        from bulksend.sandbox.certificate import make_certificates  # noqa: PLC0415 - needs a package of its own
+        from bulksend.sandbox.certificate import make_certificates, server_context  # noqa: PLC0415 - needs a package of its own
 
-        self._folder = tempfile.TemporaryDirectory(prefix="bulksend-sandbox-")
-        return make_certificates(Path(self._folder.name))
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="bulksend-sandbox-")
+            make_certificates(Path(self._folder.name))
+        return server_context(Path(self._folder.name))
 
 
 def serve(sandbox: Sandbox, announce: Callable[[Sandbox], None], stop: threading.Event | None = None) -> None:
@@ -228,4 +238,5 @@ def serve(sandbox: Sandbox, announce: Callable[[Sandbox], None], stop: threading
 
 def _request(*parts: Any) -> web.BaseRequest:
     """Make aiohttp's request object, with room for a batch of long texts."""
-    return web.BaseRequest(*parts, asyncio.get_running_loop(), client_max_size=MAX_BODY)
+    make: Callable[..., web.BaseRequest] = web.BaseRequest
+    return make(*parts, asyncio.get_running_loop(), client_max_size=MAX_BODY)

@@ -1,11 +1,12 @@
 """HTTP in front of the portal: reads requests, writes answers, and does to the connection what the fault dial says."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
+import sys
 import time
-from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +22,8 @@ from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, Campaign, Refusal, Refus
 MAX_BODY = 256 * 1024 * 1024
 _JSON = "application/json; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
-_RESET = struct.pack("ii", 1, 0)
+_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""Linger for no time at all: closing the socket then resets the connection."""
 
 _GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
 _LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to the guest network</h1><form>Password</form></body></html>"
@@ -54,7 +56,7 @@ class Server:
         if path.startswith("/rest/"):
             return await self._rest(request)
         if path.rstrip("/") == "/oauth/token":
-            return self._token(request)
+            return await self._token(request)
         if path.startswith("/_sandbox/"):
             return await self._door.handle(request)
         return _page(404, "404 Not Found")
@@ -78,7 +80,7 @@ class Server:
         fault = self._portal.faults.pick(asked.method)
         if fault is None:
             return self._response(await self._answer(asked), record)
-        record.fault = fault
+        record.fault = str(fault)
         if fault in _REFUSING:
             return self._json(refuse(*_REFUSING[fault]), record)
         if fault is FaultKind.LATE:
@@ -108,7 +110,7 @@ class Server:
             case FaultKind.CLOSE_BEFORE | FaultKind.CLOSE_AFTER:
                 return self._hang_up(request)
             case FaultKind.SILENT_BEFORE | FaultKind.SILENT_AFTER:
-                await asyncio.sleep(self._portal.faults.silent_seconds)
+                await self._keep_silent()
                 return self._hang_up(request)
             case FaultKind.HTML502_BEFORE | FaultKind.HTML502_AFTER:
                 record.status = 502
@@ -125,6 +127,14 @@ class Server:
                 return self._json(refuse(refusal.INTERNAL_ERROR), record)
             case _:
                 return self._response(answer, record)
+
+    async def _keep_silent(self) -> None:
+        """Leave the caller waiting; there is no work left in that."""
+        self.at_work -= 1
+        try:
+            await asyncio.sleep(self._portal.faults.silent_seconds)
+        finally:
+            self.at_work += 1
 
     def _later(self, asked: Request) -> None:
         """Carry a call out after its caller was cut off."""
@@ -154,7 +164,8 @@ class Server:
             self._resets = not self._resets
             peer = transport.get_extra_info("socket")
             if self._resets and peer is not None:
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                with contextlib.suppress(OSError):
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
         return web.Response()
 
@@ -175,9 +186,10 @@ class Server:
             headers["Date"] = formatdate(self._portal.world.now(), usegmt=True)
         return web.Response(body=answer.body, status=answer.status, headers=headers)
 
-    def _token(self, request: web.BaseRequest) -> web.Response:
+    async def _token(self, request: web.BaseRequest) -> web.Response:
         if self._portal.gate.oauth is None:
             return _page(404, "404 Not Found")
+        await asyncio.sleep(self._portal.latency / 2)
         try:
             pair = self._portal.gate.oauth.renew(
                 request.query, now=self._portal.world.now(), scopes=self._portal.scopes
@@ -185,10 +197,8 @@ class Server:
         except Refused as refused:
             no = refuse(refused.refusal)
             return web.Response(body=no.body, status=no.status, headers={"Content-Type": _JSON})
+        await asyncio.sleep(self._portal.latency / 2)
         return web.Response(body=json.dumps(pair).encode(), headers={"Content-Type": _JSON})
-
-
-Handler = Callable[[web.BaseRequest], Coroutine[Any, Any, web.StreamResponse]]
 
 
 async def _read(request: web.BaseRequest) -> Request:

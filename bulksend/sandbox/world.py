@@ -144,13 +144,17 @@ class World:
         entity_id: int,
         *,
         chats: Iterable[int] = (),
-        forbidden: bool | Iterable[int] = False,
+        forbidden: bool | Iterable[int] | None = None,
     ) -> None:
-        """Add an entity, or more chats to it; ``forbidden``: to everybody, or the users who may not read it."""
+        """Add an entity, or more chats to it; ``forbidden``: to everybody, or the users who may not read it.
+
+        From then on the entity has the chats that were added and no others, in an open world too.
+        """
         with self._lock:
             entity = self._entities.setdefault((entity_type.lower(), entity_id), Entity())
             entity.listed = True
-            entity.forbidden = forbidden if isinstance(forbidden, bool) else frozenset(forbidden)
+            if forbidden is not None:
+                entity.forbidden = forbidden if isinstance(forbidden, bool) else frozenset(forbidden)
             for chat_id in chats:
                 self._link(entity_type.lower(), entity_id, entity, self._chat(chat_id))
 
@@ -165,7 +169,7 @@ class World:
         connector: str = "livechat",
         connector_title: str = "",
         joinable: bool = True,
-        refuses: Refusal | None = None,
+        refuses: str = "",
     ) -> None:
         """Add a chat, or change the one that is there.
 
@@ -178,7 +182,7 @@ class World:
             connector: The channel's id, such as ``livechat`` or ``telegrambot``.
             connector_title: The channel's name; the id where empty.
             joinable: Whether users may be added to it.
-            refuses: How the messenger refuses every message, where it does.
+            refuses: The code with which the messenger refuses every message, where it does.
         """
         with self._lock:
             chat = self._chats.get(chat_id) or self._new_chat(chat_id)
@@ -188,7 +192,7 @@ class World:
             chat.connector_id = connector
             chat.connector_title = connector_title or ("Live Chat" if connector == "livechat" else connector)
             chat.joinable = joinable
-            chat.refuses = refuses
+            chat.refuses = _refusal(refuses) if refuses else None
             if entity_type:
                 self.add_entity(entity_type, entity_id, chats=(chat_id,))
 
@@ -368,6 +372,11 @@ def kept_text(text: str) -> str:
     if "\r" in kept:
         kept = kept.replace("\r\n", "\n").replace("\r", "\n")
     return kept if len(kept) <= TEXT_LIMIT else kept[:TEXT_LIMIT] + " (...)"
+
+
+def _refusal(code: str) -> Refusal:
+    known = (refusal.MESSAGE_ADD_ERROR, refusal.CANCELED, refusal.wrong_argument("CHAT_ID"))
+    return next((no for no in known if no.code == code), Refusal(400, code, "The message was refused"))
 
 
 def _reserve(chat: Chat) -> None:
