@@ -1,0 +1,194 @@
+"""Reading back what was said, looking up chats, joining them."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bulksend.sandbox import Limits, Sandbox, World
+from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
+
+CHAT_GET = "imopenlines.crm.chat.get"
+LAST_ID = "imopenlines.crm.chat.getLastId"
+USER_ADD = "imopenlines.crm.chat.user.add"
+
+
+def history(portal: Sandbox, **parameters: Any) -> dict[str, Any]:
+    """The messages of a chat's last session by their ids."""
+    found: dict[str, Any] = call(portal, HISTORY_GET, parameters or {"CHAT_ID": 8773}).json()["result"]["message"]
+    return found
+
+
+def test_a_delivered_message_stands_in_the_history_under_its_id(portal: Sandbox) -> None:
+    """Ids are strings; sender, text and date are those of the message."""
+    message_id = call(portal, MESSAGE_ADD, message(MESSAGE="Hello")).json()["result"]
+    entry = history(portal)[str(message_id)]
+    assert (entry["id"], entry["chatid"], entry["senderid"], entry["text"]) == (str(message_id), "8773", "27", "Hello")
+    assert abs(datetime.fromisoformat(entry["date"]).timestamp() - time.time()) < 5
+    assert {"recipientid", "textlegacy", "params"} <= entry.keys()
+
+
+def test_a_chat_begins_with_its_customers_own_message(portal: Sandbox) -> None:
+    """Dated before, with an id below all that are sent, in a chat nobody has written to as well."""
+    ((message_id, entry),) = history(portal).items()
+    sent = call(portal, MESSAGE_ADD, message()).json()["result"]
+    assert int(message_id) < sent
+    assert entry["senderid"] != "27"
+    assert datetime.fromisoformat(entry["date"]).timestamp() < time.time() - 60
+    assert list(history(portal)) == [message_id, str(sent)]
+
+
+def test_things_said_elsewhere_stand_in_the_history_and_not_in_the_ledger(portal: Sandbox) -> None:
+    """A colleague's words, from any time."""
+    month_ago = datetime(2026, 8, 1, 12, 0, tzinfo=UTC)
+    said = portal.world.say(8773, 27, "Hello", at=month_ago)
+    assert datetime.fromisoformat(history(portal)[str(said)]["date"]) == month_ago
+    assert portal.ledger == []
+
+
+def test_texts_are_kept_trimmed_with_plain_line_ends_and_cut_at_twenty_thousand(portal: Sandbox) -> None:
+    """As the messenger keeps them; the ledger has them as they came."""
+    call(portal, MESSAGE_ADD, message(MESSAGE="  a\r\nb\rc  "))
+    call(portal, MESSAGE_ADD, message(MESSAGE="x" * 20_001))
+    texts = [entry["text"] for entry in history(portal).values()][1:]
+    assert texts == ["a\nb\nc", "x" * 20_000 + " (...)"]
+    assert portal.ledger[0].text == "  a\r\nb\rc  "
+
+
+def test_histories_can_show_html_entities(portal: Sandbox) -> None:
+    """With the dial on, as some versions of the messenger do; `textlegacy` always has them."""
+    call(portal, MESSAGE_ADD, message(MESSAGE="<a> & 'b'"))
+    assert list(history(portal).values())[-1]["textlegacy"] == "&lt;a&gt; &amp; &#x27;b&#x27;"
+    portal.world.escape_history = True
+    assert list(history(portal).values())[-1]["text"] == "&lt;a&gt; &amp; &#x27;b&#x27;"
+
+
+def test_a_new_session_hides_what_was_said_before(portal: Sandbox) -> None:
+    """The last session is shown; the one before it by its own id."""
+    call(portal, MESSAGE_ADD, message(MESSAGE="old"))
+    first = call(portal, HISTORY_GET, {"CHAT_ID": 8773}).json()["result"]["sessionId"]
+    second = portal.world.new_session(8773)
+    call(portal, MESSAGE_ADD, message(MESSAGE="new"))
+    assert [entry["text"] for entry in history(portal).values()][1:] == ["new"]
+    assert [entry["text"] for entry in history(portal, SESSION_ID=first).values()][1:] == ["old"]
+    assert list(history(portal, SESSION_ID=second)) == list(history(portal))
+
+
+def test_histories_refuse_with_their_codes(closed_world: World) -> None:
+    """No chat named, an unknown one, and a portal that shows nobody anything: 400 each."""
+    with Sandbox(world=closed_world, limits=Limits.none()) as portal:
+        answers = [call(portal, HISTORY_GET), call(portal, HISTORY_GET, {"CHAT_ID": 1})]
+        closed_world.history_refused = True
+        answers.append(call(portal, HISTORY_GET, {"CHAT_ID": 8773}))
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [
+        (400, "MISSING_REQUIRED_PARAM"),
+        (400, "INVALID_SESSION_ID"),
+        (400, "ACCESS_DENIED"),
+    ]
+
+
+def test_an_entitys_active_chats_are_listed(closed_world: World) -> None:
+    """Ids as strings, channel and its title; finished ones only with ACTIVE_ONLY N; [] where there is none."""
+    closed_world.add_chat(9001, "deal", 288, connector="telegrambot", connector_title="Telegram")
+    closed_world.add_chat(9002, "deal", 288, active=False)
+    closed_world.add_entity("lead", 7)
+    with Sandbox(world=closed_world, limits=Limits.none()) as portal:
+        deal = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": 288}
+        assert call(portal, CHAT_GET, deal).json()["result"] == [
+            {"CHAT_ID": "8773", "CONNECTOR_ID": "livechat", "CONNECTOR_TITLE": "Live Chat"},
+            {"CHAT_ID": "9001", "CONNECTOR_ID": "telegrambot", "CONNECTOR_TITLE": "Telegram"},
+        ]
+        assert len(call(portal, CHAT_GET, deal | {"ACTIVE_ONLY": "N"}).json()["result"]) == 3
+        assert call(portal, CHAT_GET, {"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 7}).json()["result"] == []
+        assert call(portal, LAST_ID, deal).json()["result"] == 9002
+
+
+def test_looking_up_refuses_with_its_codes(closed_world: World) -> None:
+    """403 for entities one may not read, 400 for arguments and for entities without chats."""
+    closed_world.add_entity("lead", 5, forbidden=True)
+    closed_world.add_entity("lead", 7)
+    with Sandbox(world=closed_world, limits=Limits.none()) as portal:
+        answers = [
+            call(portal, CHAT_GET, {"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 5}),
+            call(portal, CHAT_GET, {"CRM_ENTITY_TYPE": "lead"}),
+            call(portal, LAST_ID, {"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 7}),
+            call(portal, LAST_ID),
+        ]
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [
+        (403, "ACCESS_DENIED"),
+        (400, "ERROR_ARGUMENT"),
+        (400, "CRM_CHAT_EMPTY_CRM_DATA"),
+        (400, "CRM_CHAT_EMPTY_CRM_DATA"),
+    ]
+
+
+def test_an_open_world_finds_a_chat_for_every_entity_and_always_the_same(portal: Sandbox) -> None:
+    """So that a look-up can be rehearsed; the chat found takes messages."""
+    lead = {"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 12}
+    (chat,) = call(portal, CHAT_GET, lead).json()["result"]
+    assert call(portal, CHAT_GET, lead).json()["result"] == [chat]
+    assert call(portal, MESSAGE_ADD, message(**lead, CHAT_ID=chat["CHAT_ID"])).ok
+    with Sandbox(limits=Limits.none()) as another:
+        assert call(another, CHAT_GET, lead).json()["result"] == [chat]
+
+
+def test_a_world_from_rows_knows_their_chats_and_keeps_the_reserved_ids() -> None:
+    """Rows are taken as they are, but for those that show a refusal."""
+    world = World.from_rows(
+        [("deal", 288, 8773, 27), ("deal", 403, 8774, 27), ("deal", 5, 404, 27), ("deal", 6, 407, 0)]
+    )
+    with Sandbox(world=world, limits=Limits.none()) as portal:
+        listed = {
+            entity_id: call(portal, CHAT_GET, {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": entity_id}).json().get("result")
+            for entity_id in (288, 403, 5, 6)
+        }
+        assert call(portal, MESSAGE_ADD, message()).ok
+        assert call(portal, MESSAGE_ADD, message(CRM_ENTITY=5, CHAT_ID=404)).json()["error"] == "CHAT_NOT_IN_CRM"
+    assert [entry["CHAT_ID"] for entry in listed[288] or ()] == ["8773"]
+    assert listed[403] is None
+    assert listed[5] == listed[6] == []
+
+
+def test_a_speaker_who_is_added_to_the_chat_may_speak(portal: Sandbox) -> None:
+    """CANCELED before, delivered after; the answer is the chat's id; adding twice is a WRONG_REQUEST."""
+    join = {name: value for name, value in message(CHAT_ID=405).items() if name != "MESSAGE"}
+    assert call(portal, MESSAGE_ADD, message(CHAT_ID=405)).json()["error"] == "CANCELED"
+    assert call(portal, USER_ADD, join).json()["result"] == 405
+    assert call(portal, MESSAGE_ADD, message(CHAT_ID=405)).ok
+    assert call(portal, USER_ADD, join).json()["error"] == "WRONG_REQUEST"
+
+
+def test_without_a_chat_named_the_entitys_last_chat_is_joined(closed_world: World) -> None:
+    """CHAT_ID is optional."""
+    closed_world.add_chat(9001, "deal", 288, members=[])
+    with Sandbox(world=closed_world, limits=Limits.none()) as portal:
+        asked = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": 288, "USER_ID": 31}
+        assert call(portal, USER_ADD, asked).json()["result"] == 9001
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"CHAT_ID": 409}, 403, "ACCESS_DENIED"),
+        ({"CRM_ENTITY": 403}, 403, "ACCESS_DENIED"),
+        ({"CHAT_ID": 404}, 400, "CHAT_NOT_IN_CRM"),
+        ({"USER_ID": 99, "CHAT_ID": 405}, 400, "CRM_CHAT_USER_NOT_ACTIVE"),
+        ({"USER_ID": None}, 400, "ERROR_ARGUMENT"),
+    ],
+)
+def test_joining_refuses_with_its_codes(portal: Sandbox, changes: dict[str, Any], status: int, code: str) -> None:
+    """Entity first, then the chat, then the user."""
+    portal.world.inactive_users.add(99)
+    answer = call(portal, USER_ADD, message(**changes))
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+
+
+@pytest.mark.parametrize("parameters", [{"CHAT_ID": 8773}, {"DIALOG_ID": "chat8773"}])
+def test_a_dialog_tells_its_session(portal: Sandbox, parameters: dict[str, Any]) -> None:
+    """The session's id is the sixth field of entity_data_1."""
+    call(portal, MESSAGE_ADD, message())
+    session = call(portal, HISTORY_GET, {"CHAT_ID": 8773}).json()["result"]["sessionId"]
+    dialog = call(portal, "imopenlines.dialog.get", parameters).json()["result"]
+    assert dialog["entity_data_1"].split("|")[:6] == ["Y", "DEAL", "288", "N", "N", str(session)]
+    assert call(portal, "imopenlines.dialog.get").status_code == 400

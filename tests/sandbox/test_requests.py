@@ -1,0 +1,152 @@
+"""How a request may be written, and how it is answered."""
+
+import http.client
+import json
+import time
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlencode
+
+import pytest
+import requests
+
+from bulksend.sandbox import Limits, Sandbox
+from tests.sandbox.conftest import MESSAGE_ADD, call, message
+
+
+def test_parameters_may_come_as_json_as_a_form_and_in_the_query(portal: Sandbox) -> None:
+    """The three ways deliver the same message."""
+    address = portal.webhook + MESSAGE_ADD
+    fields = message(MESSAGE="Привет & до 100 %")
+    for answer in (
+        requests.post(address, json=fields, timeout=5),
+        requests.post(address, data=fields, timeout=5),
+        requests.get(address, params=fields, timeout=5),
+        requests.post(address + "?" + urlencode({"MESSAGE": "overridden"}), json=fields, timeout=5),
+    ):
+        assert answer.status_code == 200
+    assert {delivery.text for delivery in portal.ledger} == {"Привет & до 100 %"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["IMOPENLINES.CRM.MESSAGE.ADD", "imOpenLines.crm.message.Add.json", MESSAGE_ADD + ".JSON", MESSAGE_ADD + "/"],
+)
+def test_method_names_are_taken_in_any_case_with_or_without_json(portal: Sandbox, name: str) -> None:
+    """The portal's names are case-insensitive and may end in .json."""
+    assert call(portal, name, message()).status_code == 200
+    assert portal.calls[0].method.startswith(MESSAGE_ADD)
+
+
+def test_every_answer_carries_its_time() -> None:
+    """start, finish, duration, processing, both dates with offset, and the execution time with its reset."""
+    with Sandbox() as portal:
+        before = time.time()
+        times = call(portal, MESSAGE_ADD, message()).json()["time"]
+    assert before - 1 <= times["start"] <= times["finish"] <= time.time()
+    assert times["duration"] == pytest.approx(times["finish"] - times["start"])
+    assert datetime.fromisoformat(times["date_start"]).timestamp() == int(times["start"])
+    assert datetime.fromisoformat(times["date_finish"]).tzinfo is not None
+    assert times["processing"] >= 0
+    assert times["operating"] == pytest.approx(0.137)
+    assert times["operating_reset_at"] == int(times["finish"]) + 600
+
+
+def test_a_portal_that_does_not_measure_execution_time_does_not_tell_it(portal: Sandbox) -> None:
+    """Without the limit both keys are missing."""
+    assert not {"operating", "operating_reset_at"} & call(portal, "profile").json()["time"].keys()
+
+
+def test_an_unknown_method_is_told_with_404(portal: Sandbox) -> None:
+    """ERROR_METHOD_NOT_FOUND, as for a module that is not installed."""
+    answer = call(portal, "imopenlines.crm.message.send")
+    assert (answer.status_code, answer.json()["error"]) == (404, "ERROR_METHOD_NOT_FOUND")
+
+
+def test_an_address_outside_rest_is_answered_with_a_page(portal: Sandbox) -> None:
+    """404 and HTML, as a web server does."""
+    answer = requests.get(portal.base + "/online/", timeout=5)
+    assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (404, "text/html")
+
+
+def test_a_body_that_is_not_json_counts_as_no_parameters(portal: Sandbox) -> None:
+    """PHP reads nothing from it, so the first field is missing."""
+    answer = requests.post(
+        portal.webhook + MESSAGE_ADD, data=b"{broken", headers={"Content-Type": "application/json"}, timeout=5
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, "ERROR_ARGUMENT")
+
+
+def test_a_caller_without_a_library_is_understood(portal: Sandbox) -> None:
+    """Plain HTTP, one connection kept for two calls."""
+    connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=5)
+    for _ in range(2):
+        path = portal.webhook.removeprefix(portal.base) + "profile"
+        connection.request("GET", path)
+        assert json.loads(connection.getresponse().read())["result"]["ID"] == "27"
+    connection.close()
+
+
+def test_profile_scope_server_time_and_app_info_answer(portal: Sandbox) -> None:
+    """The read-only calls a caller finds out with whom it talks by."""
+    assert call(portal, "profile").json()["result"]["ADMIN"] is True
+    assert "imopenlines" in call(portal, "scope").json()["result"]
+    assert abs(datetime.fromisoformat(call(portal, "server.time").json()["result"]).timestamp() - time.time()) < 5
+    assert call(portal, "app.info").json()["result"]["SCOPE"] == portal.scopes
+
+
+def test_the_portals_clock_can_be_wrong(portal: Sandbox) -> None:
+    """A skewed clock shows in `time`, in the Date header, in the ledger and in histories."""
+    portal.clock_skew = -7200
+    answer = call(portal, MESSAGE_ADD, message())
+    assert answer.json()["time"]["start"] == pytest.approx(time.time() - 7200, abs=5)
+    assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == pytest.approx(time.time() - 7200, abs=5)
+    assert portal.ledger[0].at == pytest.approx(time.time() - 7200, abs=5)
+
+
+def test_every_request_is_recorded_in_order_of_arrival(portal: Sandbox) -> None:
+    """Method, number of calls, status, error and times of each."""
+    call(portal, "profile")
+    call(portal, "batch", {"cmd": {"r1": "profile", "r2": "scope"}})
+    call(portal, MESSAGE_ADD, message(CHAT_ID=404))
+    records = portal.calls
+    assert [(record.method, record.commands, record.status, record.error) for record in records] == [
+        ("profile", 1, 200, ""),
+        ("batch", 2, 200, ""),
+        (MESSAGE_ADD, 1, 400, "CHAT_NOT_IN_CRM"),
+    ]
+    assert all(record.arrived_at <= record.finished_at <= time.monotonic() for record in records)
+
+
+def test_latency_is_each_requests_own_and_does_not_queue() -> None:
+    """A slow portal answers many at the same time."""
+    with Sandbox(limits=Limits.none(), latency=0.3) as portal:
+        connections = [http.client.HTTPConnection("127.0.0.1", portal.port, timeout=5) for _ in range(50)]
+        began = time.monotonic()
+        for connection in connections:
+            connection.request("GET", portal.webhook.removeprefix(portal.base) + "profile")
+        assert all(connection.getresponse().status == 200 for connection in connections)
+        assert 0.3 <= time.monotonic() - began < 1.5
+        for connection in connections:
+            connection.close()
+
+
+def test_a_batch_of_fifty_long_texts_fits() -> None:
+    """Fifty Russian texts of 20,000 letters: six megabytes of query strings."""
+    query = urlencode(message(MESSAGE="я" * 20_000))
+    with Sandbox(limits=Limits.none()) as portal:
+        answer = call(portal, "batch", {"cmd": {f"r{number}": f"{MESSAGE_ADD}?{query}" for number in range(1, 51)}})
+        assert len(answer.json()["result"]["result"]) == 50
+        assert {len(delivery.text) for delivery in portal.ledger} == {20_000}
+
+
+def test_a_sandbox_that_stops_and_starts_again_is_the_same_portal() -> None:
+    """An outage: connections are refused, then the portal is back at its address with all it knew."""
+    with Sandbox(limits=Limits.none()) as portal:
+        call(portal, MESSAGE_ADD, message())
+        portal.stop()
+        with pytest.raises(requests.ConnectionError):
+            call(portal, "profile")
+        portal.start()
+        assert call(portal, MESSAGE_ADD, message()).ok
+        assert len(portal.ledger) == 2
