@@ -5,6 +5,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,7 +14,7 @@ from bulksend.sheet.extras import NOT_WORKED_OUT, Extras, check_spread
 _CHUNK = 1 << 20
 _LARGEST_PART = 16 << 20  # of the small parts that are parsed whole
 _BEYOND_Z = re.compile(rb' r="[A-Z]{2}')
-_REFERENCES = re.compile(rb' r=["\']([A-Za-z]{1,3})[0-9]')
+_REFERENCES = re.compile(rb' r=["\']([A-Za-z]*)([0-9]+)')
 _ROW = re.compile(rb"<(?:\w+:)?row(\s[^>]*)?>")
 _ROW_NUMBER = re.compile(rb'\sr=["\'](\d{1,7})["\']')
 _HIDDEN = re.compile(rb'\shidden=["\'](?:1|true)["\']')
@@ -28,25 +29,48 @@ _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 
 def xlsx_extras(path: Path, name: str) -> Extras:
-    """Hidden rows, error values and formulas without a value of the sheet called ``name``."""
-    extras = Extras()
+    """Hidden rows, error values and formulas without a value of the sheet called ``name``.
+
+    Raises:
+        SheetError: the sheet's used area is so large that reading it would fill the memory.
+        BadZipFile: the workbook is damaged.
+    """
+    extras, area = Extras(), _Area()
     with zipfile.ZipFile(path) as archive:
-        part = _part(archive, name)
-        if part is not None:
-            width = 26  # most sheets need no look at each cell: only columns beyond Z have names of two letters
-            cells = last_row = 0
-            unusual = False
-            for number, data in enumerate(_whole_rows(archive, part)):
-                if number == 0:
-                    unusual = b":sheetData" in data or b" r='" in data  # prefixes and quotes few programs write
-                if unusual or _BEYOND_Z.search(data):
-                    width = max(width, *[column_number(name.decode()) for name in set(_REFERENCES.findall(data))])
-                cells += data.count(b":c ") + data.count(b"<c ") if unusual else data.count(b"<c ")
-                last_row = _read_rows(data, last_row, extras)
-                if unusual or b't="e"' in data or (b"<f" in data and _NO_VALUE.search(data)):
-                    _read_cells(data, extras)
-            check_spread(path, last_row, width, cells)
+        unusual = False
+        for number, data in enumerate(_whole_rows(archive, _part(archive, name))):
+            if number == 0:
+                unusual = b":sheetData" in data or b" r='" in data  # prefixes and quotes few programs write
+            area.rows = _read_rows(data, area.rows, extras)
+            _measure(data, area, unusual=unusual)
+            if unusual or b't="e"' in data or (b"<f" in data and _NO_VALUE.search(data)):
+                _read_cells(data, extras)
+    check_spread(path, area.rows, area.width, area.cells)
     return extras
+
+
+@dataclass(slots=True)
+class _Area:
+    """How far the used cells reach."""
+
+    rows: int = 0
+    width: int = 26
+    cells: int = 0
+
+
+def _measure(data: bytes, area: _Area, *, unusual: bool) -> None:
+    """Take in how far the cells reach, with a look at each reference only where one is unlike the others.
+
+    The reader goes by the references of cells, not of rows, and reserves all of the area they span.
+    """
+    area.cells += data.count(b":c ") + data.count(b"<c ") if unusual else data.count(b"<c ")
+    longer = re.compile(rb' r="[A-Z]{0,3}[0-9]{%d}' % (len(str(area.rows)) + 1))
+    if unusual or _BEYOND_Z.search(data) or longer.search(data):
+        for column, row in set(_REFERENCES.findall(data)):
+            if len(column) > 3 or len(row) > 7:
+                raise zipfile.BadZipFile("no sheet is that large")
+            area.width = max(area.width, column_number(column.decode()))
+            area.rows = max(area.rows, int(row))
 
 
 def column_number(name: str) -> int:
@@ -57,21 +81,23 @@ def column_number(name: str) -> int:
     return number
 
 
-def _part(archive: zipfile.ZipFile, name: str) -> str | None:
+def _part(archive: zipfile.ZipFile, name: str) -> str:
     """The member that holds the sheet's XML."""
     members = {member.lower().lstrip("/"): member for member in archive.namelist()}
     book = _parsed(archive, members.get("xl/workbook.xml"))
     links = _parsed(archive, members.get("xl/_rels/workbook.xml.rels"))
     if book is None or links is None:
-        return None
+        raise zipfile.BadZipFile("there is no list of sheets")
     targets = {link.get("Id"): link.get("Target", "") for link in links}
     for sheet in book.iter():
         if sheet.tag.rpartition("}")[2] == "sheet" and sheet.get("name") == name:
             link = next((value for key, value in sheet.attrib.items() if key.rpartition("}")[2] == "id"), None)
-            target = targets.get(link, "")
+            target = targets.get(link, "").replace("\\", "/")
             place = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
-            return members.get(place.lower()) or members.get(f"xl/{place}".lower())
-    return None
+            part = members.get(place.lower()) or members.get(f"xl/{place}".lower())
+            if part is not None:
+                return part
+    raise zipfile.BadZipFile("the sheet is missing")
 
 
 def _parsed(archive: zipfile.ZipFile, member: str | None) -> ET.Element | None:

@@ -84,8 +84,8 @@ class WorkbookSource:
                 if not taken:
                     break
                 length += len(taken)
-                for texts, values in zip(columns, zip(*taken, strict=True), strict=True):
-                    texts += column_texts(values)
+                for column, values in zip(columns, zip(*taken, strict=True), strict=True):
+                    column.extend(column_texts(values))
             if not length:
                 return
             columns = [[""] * length for _ in range(self._first_column)] + columns
