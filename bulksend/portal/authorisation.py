@@ -139,7 +139,8 @@ class Webhook:
 
     def conceal(self, text: str) -> str:
         """See `Authorisation`."""
-        return text.replace(self._secret, "…")
+        # A real secret has 16 characters; one of a test portal may be so short that every word holds it.
+        return text.replace(self._secret, "…") if len(self._secret) >= 4 else text
 
 
 def parse_webhook(text: str) -> Webhook:

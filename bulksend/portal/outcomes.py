@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -131,7 +131,7 @@ class Outcome:
     verdict: Verdict
     code: str = ""
     description: str = ""
-    result: Any = None
+    result: Any = field(default=None, repr=False)  # a history is made of people's messages, which no log should show
     reason: Reason | None = None
     timing: Timing | None = None
 

@@ -145,14 +145,20 @@ class PortalStore:
         """Forget a saved portal and its secret.
 
         Raises:
-            PortalError: there is none, or its file or keyring entry cannot be removed.
+            PortalError: there is none, or its file cannot be removed.
         """
-        record = self._read(name)
-        with self._locked(record["name"]):
-            if record.get("secret_in") == _KEYRING:
-                self._out_of_keyring(record["name"])
+        path = self._path(name)
+        if not path.exists():
+            raise self.unknown(name)
+        with self._locked(name):
             try:
-                self._path(record["name"]).unlink(missing_ok=True)
+                in_keyring = self._read(name)["secret_in"] == _KEYRING
+            except PortalError:  # a damaged file can at least be removed
+                in_keyring = False
+            if in_keyring:
+                self._out_of_keyring(name)
+            try:
+                path.unlink(missing_ok=True)
             except OSError as error:
                 raise PortalError(f"The saved portal cannot be removed ({error.strerror}).") from None
 

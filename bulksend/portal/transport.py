@@ -160,7 +160,9 @@ class Transport:
                 else:
                     response.raw.release_conn()
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-            failure = Failure(left=attempt.left, cause=_cause(error, answering=bool(response_headers)))
+            failure = Failure(
+                left=attempt.left, cause=_cause(error, left=attempt.left, answering=bool(response_headers))
+            )
         finally:
             _current.attempt = None
         if failure is not None:
@@ -324,7 +326,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def _cause(error: BaseException, *, answering: bool) -> Cause:
+def _cause(error: BaseException, *, left: bool, answering: bool) -> Cause:
     """Put a broken request into words; only words depend on this."""
     kinds = (
         ((NameResolutionError, socket.gaierror), Cause.HOST_NOT_FOUND),
@@ -338,6 +340,8 @@ def _cause(error: BaseException, *, answering: bool) -> Cause:
     for types, cause in kinds:
         if any(isinstance(link, types) for link in chain):
             return cause
+    if not left:
+        return Cause.NO_CONNECTION
     return Cause.CUT if answering else Cause.CLOSED
 
 

@@ -1,7 +1,9 @@
 """Small portals to test the client against: the client must work with any portal, so these share nothing with it."""
 
 import json
+import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -157,7 +159,7 @@ def read_request(connection: socket.socket) -> bytes:
 
 def reset(connection: socket.socket) -> None:
     """Close with a TCP reset."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
     connection.close()
 
 

@@ -176,6 +176,10 @@ def test_damaged_file(store: PortalStore, tmp_path: Path) -> None:
         file.write_text(text, encoding="utf-8")
         with pytest.raises(PortalError, match="damaged"):
             store.get("prod")
+    store.remove("prod")
+    assert list(store.list()) == []
+    with pytest.raises(PortalError, match="nor under any"):
+        store.remove("prod")
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
