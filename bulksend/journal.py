@@ -605,6 +605,24 @@ class Journal:
         with self._transaction() as connection:
             return [_row(record) for record in connection.execute(statement)]
 
+    def all_rows(self, run_id: int, chunk: int = 5_000) -> Iterator[Row]:
+        """Every row of the campaign that could be sent or was, in the sheet's order."""
+        after = -1
+        while True:
+            statement = (
+                sa.select(_rows, _runs.c.message_column)
+                .join_from(_rows, _runs, _runs.c.id == _rows.c.run_id)
+                .where(_rows.c.run_id == run_id, _rows.c.chat_id > 0, _rows.c.n > after)
+                .order_by(_rows.c.n)
+                .limit(chunk)
+            )
+            with self._transaction() as connection:
+                piece = [_row(record) for record in connection.execute(statement)]
+            if not piece:
+                return
+            yield from piece
+            after = piece[-1].n
+
     def leave(
         self,
         run_id: int,

@@ -10,7 +10,7 @@ import numpy as np
 
 from bulksend.journal import NewRow, State
 from bulksend.sentences import Refusal, refuse
-from bulksend.sheet import Columns, Dialect, Piece, Sheet, find_columns, open_sheet
+from bulksend.sheet import RESULT_COLUMNS, Columns, Dialect, Piece, Sheet, find_columns, open_sheet, write_results
 from bulksend.template import MessageTemplate
 from bulksend.validation import Checked, Checker, Report
 
@@ -99,6 +99,29 @@ class Plan:
             yield rows
         if digest.hexdigest() != self.content:
             raise refuse(Refusal.FILE_CHANGED, name=self.sheet.path.name)
+
+    def write_problems(self, path: Path) -> Path:
+        """Write a copy of the sheet with each row's problem beside it, in the columns of a results sheet.
+
+        Raises:
+            SheetError: the file has changed since it was checked.
+            OSError: it cannot be written.
+        """
+        checker = _checker(self.sheet, self.columns, self.options)
+        words = {State.PENDING: "", State.INVALID: "invalid", State.SKIPPED: "skipped"}
+        lines = (
+            [*row.cells, words[row.state], "", row.error_code, row.error_description, "", ""]
+            for piece in self.sheet.pieces()
+            for row in _rows(piece, checker.check(piece), self.width)
+        )
+        return write_results(
+            path,
+            format="csv" if self.sheet.format == "csv" and path.suffix.lower() != ".xlsx" else "xlsx",
+            headings=[*self.headings, *RESULT_COLUMNS],
+            rows=lines,
+            dialect=self.sheet.dialect,
+            status_column=self.width,
+        )
 
 
 def dialect_of(form: Mapping[str, Any]) -> Dialect | None:

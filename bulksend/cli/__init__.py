@@ -1,0 +1,137 @@
+"""The ``bulksend`` command: thin shells over the library.
+
+Only what a command needs is imported, and only when it runs, so that ``bulksend --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from bulksend import __version__
+from bulksend.errors import BulksendError
+
+REFUSED: Final = 2
+STOPPED: Final = 3
+INTERRUPTED: Final = 130
+"""Exit codes: 0 every row was sent, 1 some row was not, 2 it did not start, 3 it stopped early, 130 interrupted."""
+
+COMMANDS: Final = {
+    "send": "bulksend.cli.send:send",
+    "check": "bulksend.cli.check:check",
+    "resume": "bulksend.cli.send:resume",
+    "retry": "bulksend.cli.send:retry",
+    "runs": "bulksend.cli.runs:runs",
+    "results": "bulksend.cli.runs:results",
+    "lookup": "bulksend.cli.lookup:lookup",
+    "template": "bulksend.cli.template:template",
+    "portal": "bulksend.cli.portal:portal",
+    "sandbox": "bulksend.cli.sandbox:sandbox",
+}
+"""Each command and where it is, in the order in which help shows them."""
+
+SUMMARIES: Final = {
+    "send": "Check a sheet, confirm, send it, write the results sheet.",
+    "check": "Say everything that is wrong with a sheet; send nothing.",
+    "resume": "Go on with an interrupted campaign.",
+    "retry": "Send again the rows that failed or were not sent.",
+    "runs": "List campaigns.",
+    "results": "Write a campaign's results sheet (again).",
+    "lookup": "Fill in the chat ids of a sheet that has only CRM entities.",
+    "template": "Write a blank sheet to fill in.",
+    "portal": "Save, list, test and remove portals.",
+    "sandbox": "Run the embedded portal, to rehearse on.",
+}
+"""What help says of each command, here so that help need not load them."""
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, name = place.split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every option can also come from the environment: --portal from BULKSEND_PORTAL, and so on. Exit codes: 0 "
+    "every row was sent; 1 some row failed, is unknown, invalid or skipped; 2 it did not start; 3 it stopped early; "
+    "130 interrupted.",
+)
+@click.version_option(__version__, prog_name="bulksend")
+def bulksend() -> None:
+    """Send a spreadsheet of messages into Bitrix24 open-channel chats: never twice, never lost.
+
+    To begin: `bulksend template blank.xlsx` writes a sheet to fill in, `bulksend check blank.xlsx` says what is wrong
+    with it, `bulksend send blank.xlsx --portal sandbox` rehearses it, and with --portal YOURS it is sent.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code; an error is one sentence, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a letter (Windows code pages) must not end a campaign.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return int(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return REFUSED
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except BulksendError as error:
+        click.echo(f"Error: {error}", err=True)
+        return _code_of(error)
+    except BrokenPipeError:  # the reader of our output has gone, as in `bulksend runs | head -1`
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001 - what is not foreseen is told in a sentence too
+        _say_bug(error, verbose="--verbose" in arguments)
+        return STOPPED
+    return code if isinstance(code, int) else 0
+
+
+def _code_of(error: BulksendError) -> int:
+    from bulksend.journal import Held
+
+    return STOPPED if isinstance(error, Held) else REFUSED
+
+
+def _say_bug(error: Exception, *, verbose: bool) -> None:
+    click.echo(
+        f"Error: something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal: "
+        "`bulksend resume` goes on safely. Please report it, with what --verbose adds.",
+        err=True,
+    )
+    if verbose:
+        import traceback
+
+        from bulksend.portal.transport import without_secrets
+
+        click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)

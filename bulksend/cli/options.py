@@ -1,0 +1,205 @@
+"""The options that several commands take, each described once."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from bulksend.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bulksend.plan import SheetOptions
+    from bulksend.sender import Options
+
+BATCH_LIMIT: Final = 50
+"""Rows in one batch at the most: the portal refuses those beyond."""
+
+
+def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """A click option that can also come from the environment, as ``BULKSEND_`` and its name."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "BULKSEND_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **settings)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator; help shows them in this order."""
+
+    def decorate(command: Any) -> Any:
+        return functools.reduce(lambda decorated, one: one(decorated), reversed(options), command)
+
+    return decorate
+
+
+FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+
+portal_option = option("--portal", metavar="PORTAL", help="A saved name, a webhook's address, or `sandbox`.")
+journal_option = option("--journal", metavar="PATH", help="Another journal than the usual one.")
+results_option = option("--results", type=click.Path(path_type=Path), metavar="PATH", help="Where results go.")
+yes_option = option("--yes", is_flag=True, help="Ask nothing.")
+json_option = option("--json", "as_json", is_flag=True, help="The summary as one JSON object on standard output.")
+user_option = option("--user-id", type=click.IntRange(min=1), metavar="N", help="Who speaks, for rows without a user.")
+
+sheet_options = together(
+    option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one."),
+    option("--map", "mapping", multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated."),
+    option("--message", metavar="TEXT", help="A message template over the sheet's columns: 'Dear {{ name }}, …'."),
+    option("--message-file", metavar="PATH", help="A message template from a file, or a ready-made one by its name."),
+    option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones."),
+)
+
+sending_options = together(
+    option("--rate", type=click.FloatRange(min=0), metavar="CALLS", help="Calls a second; 0: no limit.  [default: 2]"),
+    option("--batch", type=click.IntRange(1, BATCH_LIMIT), metavar="N", help="Rows a call, 1 to 50.  [default: 1]"),
+    option("--burst", type=click.IntRange(min=1), metavar="N", help="Calls that may go out at once.  [default: 1]"),
+    option("--fast", is_flag=True, help="The largest batch and burst that the portal's limits allow."),
+    option("--max-in-flight", type=click.IntRange(1, 500), metavar="N", help="Calls waiting for answers at once."),
+    option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Wait for an answer.  [default: 65]"),
+    option(
+        "--settle",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="How long after an unanswered call the portal may still be carrying it out.  [default: 60]",
+    ),
+    option(
+        "--outage",
+        type=click.FloatRange(min=0),
+        metavar="MINUTES",
+        help="How long a portal that went out of reach is waited for.  [default: 15]",
+    ),
+    option(
+        "--operating-limit",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="Execution time that the portal allows a method.  [default: 480]",
+    ),
+    option("--max-failures", metavar="N|P%", help="Stop after more failures than this."),
+    option("--join/--no-join", default=None, help="Let a speaker who is not in a chat join it."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How to send, as a person says it; None: not said."""
+
+    rate: float | None = None
+    batch: int | None = None
+    burst: int | None = None
+    fast: bool = False
+    max_in_flight: int | None = None
+    timeout: float | None = None
+    settle: float | None = None
+    outage: float | None = None
+    operating_limit: float | None = None
+    max_failures: str | None = None
+    join: bool | None = None
+
+    @classmethod
+    def take(cls, params: dict[str, Any]) -> Sending:
+        """Take the options of `sending_options` out of a command's parameters."""
+        return cls(**{field.name: params.pop(field.name) for field in fields(cls)})
+
+    def over(self, earlier: Mapping[str, Any]) -> Sending:
+        """These options, and what was said earlier where these say nothing."""
+        known = {field.name for field in fields(self)}
+        said = {name: value for name, value in asdict(self).items() if value not in {None, False}}
+        return Sending(**{name: value for name, value in {**earlier, **said}.items() if name in known})
+
+    def settings(self) -> dict[str, Any]:
+        """What was said, for the journal."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def options(self, rows: int) -> Options:
+        """What it means for a campaign of so many rows."""
+        from bulksend.pace import FULL_BUCKET, Rule
+        from bulksend.sender import Options
+
+        rate = 2.0 if self.rate is None else self.rate
+        whole = FULL_BUCKET.get(rate, 1) if self.fast else 1
+        burst = whole if self.burst is None else self.burst
+        batch = (BATCH_LIMIT if self.fast else 1) if self.batch is None else self.batch
+        usual = Options()
+        return Options(
+            rule=Rule(
+                rate, burst, usual.rule.operating_limit if self.operating_limit is None else self.operating_limit
+            ),
+            batch=batch,
+            max_in_flight=self.max_in_flight or _in_flight(rate, burst),
+            timeout=usual.timeout if self.timeout is None else self.timeout,
+            settle=usual.settle if self.settle is None else self.settle,
+            outage=usual.outage if self.outage is None else self.outage * 60,
+            max_failures=_failures(self.max_failures, rows),
+            join=bool(self.join),
+        )
+
+
+CALL_SECONDS: Final = 15
+"""A call may take so long before calls in flight are too few to keep the pace."""
+
+UNLIMITED_IN_FLIGHT: Final = 8
+"""Calls in flight where no rate is set: more only wait for one another on the portal."""
+
+
+def _in_flight(rate: float, burst: int) -> int:
+    return min(500, burst + math.ceil(rate * CALL_SECONDS)) if rate > 0 else UNLIMITED_IN_FLIGHT
+
+
+def _failures(text: str | None, rows: int) -> int | None:
+    if text is None:
+        return None
+    number = text.strip().removesuffix("%").strip()
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf or (not text.strip().endswith("%") and value != int(value)):
+        raise UsageError(f"--max-failures takes a number of rows or a percentage, such as 20 or 5%, not {text!r}.")
+    return int(rows * value / 100) if text.strip().endswith("%") else int(value)
+
+
+def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -> SheetOptions:
+    """Take the options of `sheet_options` out of a command's parameters.
+
+    Raises:
+        UsageError: they contradict each other.
+        TemplateError: the template's file cannot be read.
+    """
+    from bulksend.plan import SheetOptions
+
+    mapping = {}
+    for pair in params.pop("mapping"):
+        name, equals, heading = pair.partition("=")
+        if not equals or not name.strip() or not heading.strip():
+            raise UsageError(f"--map takes FIELD=HEADING, such as --map CHAT_ID='Chat no.', not {pair!r}.")
+        mapping[name.strip().upper()] = heading.strip()
+    message, message_file = params.pop("message"), params.pop("message_file")
+    if message is not None and message_file is not None:
+        raise UsageError("Give the template with --message or with --message-file, not with both.")
+    if message_file is not None:
+        from bulksend.template import load_template
+
+        message = load_template(message_file)
+    return SheetOptions(params.pop("sheet"), mapping, message, params.pop("include_hidden"), without_chats)
+
+
+def home() -> Path:
+    """Where the journal and saved portals live: ``BULKSEND_HOME``, else the platform's user-data folder."""
+    named = os.environ.get("BULKSEND_HOME")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("bulksend", appauthor=False))
+
+
+def journal_address(named: str | None) -> str | Path:
+    """The journal to use: the one named, else the one in the data folder."""
+    return named or home() / "journal.db"

@@ -1,0 +1,86 @@
+"""``bulksend portal``: saved portals."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from bulksend.cli import options as opts
+from bulksend.errors import UsageError
+
+
+@click.group(short_help="Save, list, test and remove portals.")
+def portal() -> None:
+    """Save, list, test and remove portals, so that an address with its secret is given only once."""
+
+
+@portal.command()
+@click.argument("name")
+@opts.option("--webhook", metavar="ADDRESS", help="An incoming webhook's address; asked for if not given.")
+@opts.option("--address", metavar="ADDRESS", help="For an application: the portal's address.")
+@opts.option("--client-id", metavar="ID", help="For an application: its id.")
+@opts.option("--client-secret", metavar="TEXT", help="For an application: its secret; asked for if not given.")
+@opts.option("--refresh-token", metavar="TEXT", help="For an application: its token; asked for if not given.")
+@opts.option("--access-token", metavar="TEXT", help="For an application: the other token, if there is one.")
+@opts.option("--token-url", metavar="ADDRESS", help="For an application: where tokens are renewed, if not usual.")
+@opts.option("--replace", is_flag=True, help="Write over the portal saved under this name.")
+def add(name: str, **params: Any) -> int:
+    """Save a portal under NAME. What is secret is asked for without showing it, or taken from the environment."""
+    from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
+    from bulksend.portal.saved import PortalStore
+
+    if params["client_id"]:
+        credentials: Any = application(
+            params["address"] or _ask("The portal's address", "--address", hidden=False),
+            client_id=params["client_id"],
+            client_secret=params["client_secret"] or _ask("The application's secret", "--client-secret"),
+            refresh_token=params["refresh_token"] or _ask("The refresh token", "--refresh-token"),
+            access_token=params["access_token"] or "",
+            token_url=params["token_url"] or TOKEN_URL,
+        )
+    else:
+        credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
+    saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"])
+    click.echo(f"Saved {saved.name}: {saved.masked}. Its secret is in {saved.where}.")
+    click.echo(f"See whether it works: bulksend portal test {saved.name}", err=True)
+    return 0
+
+
+def _ask(what: str, name: str, *, hidden: bool = True) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(f"There is no terminal to ask on: give {what[0].lower()}{what[1:]} with {name}.")
+    suffix = " (not shown while you paste it): " if hidden else ": "
+    return str(click.prompt(what, hide_input=hidden, prompt_suffix=suffix, err=True))
+
+
+@portal.command("list")
+@opts.json_option
+def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by name
+    """List the saved portals, without their secrets."""
+    import json
+    from dataclasses import asdict
+
+    from bulksend.portal.saved import PortalStore
+
+    found = PortalStore(opts.home()).list()
+    if as_json:
+        click.echo(json.dumps([asdict(saved) for saved in found], ensure_ascii=False))
+        return 0
+    if not found:
+        click.echo("No portal is saved: `bulksend portal add NAME` saves one.", err=True)
+    for saved in found:
+        click.echo(f"{saved.name}  {saved.masked}  ({saved.kind}, secret in {saved.where})")
+    return 0
+
+
+@portal.command()
+@click.argument("name")
+def remove(name: str) -> int:
+    """Forget the portal saved under NAME, with its secret."""
+    from bulksend.portal.saved import PortalStore
+
+    PortalStore(opts.home()).remove(name)
+    click.echo(f"Forgot {name}.")
+    return 0

@@ -1,0 +1,125 @@
+"""What is seen while a campaign runs: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+if TYPE_CHECKING:
+    from bulksend.journal import Counts
+    from bulksend.sender import Progress
+
+LINE_SECONDS: Final = 30.0
+"""How often a line is written where there is no terminal."""
+
+
+class Display(Protocol):
+    """Shows progress until it is closed."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def show(self, progress: Progress) -> None:
+        """Show the state of things now."""
+
+    def say(self, sentence: str) -> None:
+        """Write a sentence without breaking what is shown."""
+
+
+def display(counts: Counts) -> Display:
+    """The display for standard error as it is."""
+    return Bar(counts) if sys.stderr.isatty() else Lines(counts)
+
+
+class Bar:
+    """A bar with what has been settled, the pace, the time left, and what is being waited for."""
+
+    def __init__(self, counts: Counts) -> None:
+        from tqdm import tqdm
+
+        self._settled = _settled(counts)
+        self._bar = tqdm(
+            total=self._settled + counts.left,
+            initial=self._settled,
+            unit=" rows",
+            dynamic_ncols=True,
+            file=sys.stderr,
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, progress: Progress) -> None:
+        """See `Display`."""
+        settled = _settled(progress.counts)
+        self._bar.set_postfix_str(_words(progress), refresh=False)
+        if settled != self._settled:
+            self._bar.update(settled - self._settled)
+            self._settled = settled
+        elif progress.waiting:
+            self._bar.refresh()
+
+    def say(self, sentence: str) -> None:
+        """See `Display`."""
+        self._bar.write(sentence, file=sys.stderr)
+
+
+class Lines:
+    """A plain line every half minute, and one whenever something new is waited for."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._total = _settled(counts) + counts.left
+        self._next = time.monotonic() + LINE_SECONDS
+        self._waiting = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, progress: Progress) -> None:
+        """See `Display`."""
+        now = time.monotonic()
+        news = bool(progress.waiting) and progress.waiting != self._waiting and progress.until - time.time() > 2
+        if now < self._next and not news:
+            return
+        self._waiting = progress.waiting
+        self._next = now + LINE_SECONDS
+        self.say(f"{_settled(progress.counts)} of {self._total} rows done: {_words(progress)}")
+
+    def say(self, sentence: str) -> None:
+        """See `Display`."""
+        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
+
+
+def _settled(counts: Counts) -> int:
+    return counts.sent + counts.failed + counts.unknown
+
+
+def _words(progress: Progress) -> str:
+    counts = progress.counts
+    words = [f"sent {counts.sent}"]
+    words += [f"{name} {rows}" for name, rows in (("failed", counts.failed), ("unknown", counts.unknown)) if rows]
+    left = progress.until - time.time()
+    if progress.waiting and left > 1:
+        words.append(f"waiting {duration(left)} for {progress.waiting}")
+    return ", ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 days 4 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

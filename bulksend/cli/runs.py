@@ -1,0 +1,61 @@
+"""``bulksend runs`` and ``bulksend results``: what the journal knows."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulksend.cli import options as opts
+
+
+@click.command(short_help="List campaigns.")
+@opts.journal_option
+@opts.json_option
+def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click passes it by name
+    """List the campaigns of the journal: when, file, portal, and how many rows were sent, failed, are unknown, left."""
+    from bulksend.journal import Journal
+
+    with Journal(opts.journal_address(journal)) as opened:
+        found = opened.runs()
+    if as_json:
+        from bulksend.cli.send import summary
+
+        click.echo(json.dumps([summary(run, run.stage.value, Path(run.results_path), 0) for run in found]))
+        return 0
+    if not found:
+        click.echo("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.", err=True)
+        return 0
+    click.echo(
+        f"{'run':>4}  {'when':16}  {'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}  {'state':9} file → portal"
+    )
+    for run in found:
+        counts = run.counts
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+        click.echo(
+            f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
+            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {run.stage.value:8} "
+            f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
+        )
+    return 0
+
+
+@click.command(short_help="Write a campaign's results sheet (again).")
+@click.argument("run", type=int)
+@opts.results_option
+@opts.journal_option
+def results(run: int, results: Path | None, journal: str | None, **_: Any) -> int:
+    """Write the results sheet of campaign RUN, from what the journal knows now."""
+    from bulksend.accounts import write_accounts
+    from bulksend.cli.send import shown_path, tally
+    from bulksend.journal import Journal
+
+    with Journal(opts.journal_address(journal)) as opened:
+        found = opened.run(run)
+        path = write_accounts(opened, found, results)
+    click.echo(tally(found))
+    click.echo(f"Results: {shown_path(path)}")
+    return 0

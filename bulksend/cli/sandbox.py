@@ -1,0 +1,114 @@
+"""``bulksend sandbox``: the embedded portal in the foreground."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulksend.cli import options as opts
+from bulksend.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulksend.sandbox import Limits, Sandbox
+    from bulksend.target import SandboxRow
+
+
+@click.command(short_help="Run the embedded portal, to rehearse on.")
+@opts.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port; else any free one.")
+@opts.option("--secret", metavar="TEXT", help="The webhook's secret; else a random one.")
+@opts.option("--world", type=click.Path(path_type=Path), metavar="FILE", help="Know the entities and chats of a sheet.")
+@opts.option("--latency", type=float, default=0.0, metavar="SECONDS", help="Time each HTTP request takes.")
+@opts.option("--call-time", type=float, default=0.0, metavar="SECONDS", help="Time each call takes, also in a batch.")
+@opts.option("--limit-rate", metavar="X,Y|off", default="50,2", help="The request bucket.", show_default=True)
+@opts.option(
+    "--limit-operating",
+    metavar="LIMIT,WINDOW,COST|off",
+    default="480,600,0.137",
+    help="The execution-time budget, in seconds.",
+    show_default=True,
+)
+@opts.option("--fault", multiple=True, metavar="KIND=P|KIND@N", help="Let calls go wrong; may be repeated.")
+@opts.option("--fault-all", type=float, default=0.0, metavar="P", help="Let calls go wrong in every way, each with P.")
+@opts.option("--seed", type=int, default=0, metavar="N", help="Of the dice that faults are thrown with.")
+@opts.option("--silent-seconds", type=float, default=120.0, metavar="SECONDS", help="How long a silent call is held.")
+@opts.option("--late-seconds", type=float, default=2.0, metavar="SECONDS", help="How late a late call is carried out.")
+@opts.option("--clock-skew", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
+@opts.option("--other-traffic", type=float, default=0.0, metavar="N", help="Requests a second of somebody else.")
+@opts.option("--no-history", is_flag=True, help="Refuse to read chats back.")
+@opts.option("--oauth", is_flag=True, help="Install an application too, and tell its tokens.")
+@opts.option("--tls", is_flag=True, help="Serve HTTPS with a certificate made for this run.")
+def sandbox(**params: Any) -> int:
+    """Run a portal on this computer that behaves as Bitrix24 does, until Ctrl-C. No customer gets anything.
+
+    Its webhook's address is the first line on standard output; GET /_sandbox/ledger shows what was delivered.
+    """
+    from bulksend.sandbox import Faults, OAuthApp, Sandbox, World, serve
+
+    dial = {name: params[name] for name in ("seed", "silent_seconds", "late_seconds")}
+    if params["fault"] and params["fault_all"]:
+        raise UsageError("Give faults with --fault or with --fault-all, not with both.")
+    portal = Sandbox(
+        world=World.from_rows(_rows(params["world"])) if params["world"] else None,
+        limits=_limits(params["limit_rate"], params["limit_operating"]),
+        faults=Faults.every(params["fault_all"], **dial)
+        if params["fault_all"]
+        else Faults.parse(params["fault"], **dial),
+        latency=params["latency"],
+        call_time=params["call_time"],
+        tls=params["tls"],
+        port=params["port"],
+        secret=params["secret"],
+        oauth=OAuthApp() if params["oauth"] else None,
+        clock_skew=params["clock_skew"],
+    )
+    portal.other_traffic = params["other_traffic"]
+    portal.world.history_refused = params["no_history"]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    serve(portal, _announce, stop)
+    return 0
+
+
+def _limits(rate: str, operating: str) -> Limits:
+    from bulksend.sandbox import Limits, Operating
+
+    try:
+        bucket = None if rate == "off" else tuple(float(part) for part in rate.split(","))
+        budget = None if operating == "off" else [float(part) for part in operating.split(",")]
+        if bucket is not None and len(bucket) != 2:
+            raise ValueError
+        return Limits(rate=bucket, operating=None if budget is None else Operating(*budget))
+    except (TypeError, ValueError):
+        raise UsageError(
+            "Limits are numbers with commas or `off`: --limit-rate 50,2 and --limit-operating 480,600,0.137."
+        ) from None
+
+
+def _rows(path: Path) -> Iterator[SandboxRow]:
+    from bulksend.cli.send import sandbox_rows
+    from bulksend.plan import SheetOptions, examine
+
+    return sandbox_rows(examine(path, SheetOptions()))
+
+
+def _announce(portal: Sandbox) -> None:
+    click.echo(portal.webhook)
+    if portal.gate.oauth is not None:
+        app = portal.oauth
+        for name, value in (
+            ("address", portal.rest),
+            ("token-url", portal.token_endpoint),
+            ("client-id", app.app.client_id),
+            ("client-secret", app.app.client_secret),
+            ("access-token", app.access_token),
+            ("refresh-token", app.refresh_token),
+        ):
+            click.echo(f"{name} {value}")
+    click.echo(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}", err=True)
+    click.echo("Ctrl-C ends it.", err=True)

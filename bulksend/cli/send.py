@@ -1,0 +1,394 @@
+"""``bulksend send``, ``resume`` and ``retry``: the commands after which something has been sent."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
+from bulksend.cli import options as opts
+from bulksend.cli.progress import Display, display, duration
+from bulksend.errors import JournalError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bulksend.campaign import Campaign
+    from bulksend.journal import Journal, Run
+    from bulksend.plan import Plan
+    from bulksend.sender import Ending, Options
+    from bulksend.target import SandboxRow, Target
+
+
+@click.command(short_help="Check a sheet, confirm, send it, write the results sheet.")
+@opts.FILE
+@opts.portal_option
+@opts.user_option
+@opts.results_option
+@opts.sheet_options
+@opts.sending_options
+@opts.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows: a canary.")
+@opts.option("--skip-invalid", is_flag=True, help="Send the good rows although others have problems.")
+@opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
+@opts.option("--again", is_flag=True, help="Send although it was sent before.")
+@opts.journal_option
+@opts.yes_option
+@opts.json_option
+@opts.option("--verbose", is_flag=True, help="Say more, above all when something breaks.")
+def send(file: Path, **params: Any) -> int:
+    """Check FILE, confirm, send every row of it as one message, and write the results sheet.
+
+    A sheet that was stopped in the middle goes on where it stopped; one that is finished is not sent again unasked.
+    """
+    from bulksend.campaign import Campaign
+    from bulksend.journal import Journal
+    from bulksend.plan import examine
+    from bulksend.target import find_target
+
+    sheet_options = opts.take_sheet_options(params)
+    sending = opts.Sending.take(params)
+    plan = examine(file, sheet_options)
+    options = sending.options(plan.report.good)
+    if not _may_start(plan, skip_invalid=params["skip_invalid"]):
+        return REFUSED
+    _need_terminal(yes=params["yes"])
+    with (
+        find_target(params["portal"], opts.home(), params["user_id"], sandbox_rows(plan)) as target,
+        Journal(opts.journal_address(params["journal"])) as journal,
+        Campaign.enter(
+            journal,
+            plan,
+            target,
+            again=params["again"],
+            results=params["results"],
+            settings=sending.settings(),
+        ) as campaign,
+    ):
+        campaign.limit(params["limit"])
+        if params["again"]:
+            campaign.send_again()
+        if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
+            campaign.abandon()
+            return REFUSED
+        if not params["yes"]:
+            _show_plan(plan, campaign.run, target, options)
+            if not click.confirm(f"Send {_messages(campaign.run.counts.pending)}?", err=True):
+                campaign.abandon()
+                click.echo("Nothing was sent.", err=True)
+                return REFUSED
+        return carry_out(campaign, options, as_json=params["as_json"])
+
+
+@click.command(short_help="Go on with an interrupted campaign.")
+@click.argument("run", type=int, required=False)
+@opts.portal_option
+@opts.results_option
+@opts.sending_options
+@opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
+@opts.option("--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours.")
+@opts.journal_option
+@opts.yes_option
+@opts.json_option
+@opts.option("--verbose", is_flag=True, help="Say more, above all when something breaks.")
+def resume(run: int | None, **params: Any) -> int:
+    """Go on with campaign RUN (without a number: the latest one that is not finished)."""
+    from bulksend.journal import Journal
+
+    with Journal(opts.journal_address(params["journal"])) as journal:
+        found = journal.run(run) if run is not None else journal.latest(unfinished=True)
+        if found is None:
+            raise UsageError("There is no unfinished campaign to go on with; `bulksend runs` lists all.")
+        if not found.counts.left:
+            click.echo(f"Campaign {found.id} has no rows left to send.", err=True)
+        return _take_up(journal, found, params)
+
+
+@click.command(short_help="Send again the rows that failed or were not sent.")
+@click.argument("run", type=int)
+@opts.portal_option
+@opts.results_option
+@opts.sending_options
+@opts.option("--resend-unknown", is_flag=True, help="Send unknown rows again too, though they may have arrived.")
+@opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
+@opts.option("--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours.")
+@opts.journal_option
+@opts.yes_option
+@opts.json_option
+@opts.option("--verbose", is_flag=True, help="Say more, above all when something breaks.")
+def retry(run: int, resend_unknown: bool, **params: Any) -> int:  # noqa: FBT001 - click passes it by name
+    """Send the rows of campaign RUN again that failed or were not sent.
+
+    Rows whose fate is unknown stay as they are, since their messages may have arrived, unless --resend-unknown.
+    """
+    from bulksend.journal import Journal
+
+    with Journal(opts.journal_address(params["journal"])) as journal:
+        found = journal.run(run)
+        if resend_unknown and found.counts.unknown and not params["yes"]:
+            _need_terminal(yes=False)
+            question = (
+                f"{found.counts.unknown} messages may have arrived already, and customers would get them twice. "
+                "Have you looked into their chats, and are they to be sent again?"
+            )
+            if not click.confirm(question, err=True):
+                return REFUSED
+        return _take_up(journal, found, params, retry_failed=True, resend_unknown=resend_unknown)
+
+
+def _take_up(
+    journal: Journal, run: Run, params: dict[str, Any], *, retry_failed: bool = False, resend_unknown: bool = False
+) -> int:
+    """Go on with a campaign that the journal has."""
+    from bulksend.campaign import Campaign
+    from bulksend.target import find_target
+
+    sending = opts.Sending.take(params).over(run.settings)
+    portal = params["portal"] or run.portal_name
+    if not portal:
+        raise UsageError(
+            f"Campaign {run.id} was sent to {run.portal_address} by an address, and addresses are not kept because "
+            f"they hold a secret: name it again, `bulksend resume {run.id} --portal ADDRESS`."
+        )
+    with (
+        find_target(portal, opts.home(), run.user_id, _journal_rows(journal, run)) as target,
+        Campaign.go_on(journal, run, target, sending.settings()) as campaign,
+    ):
+        if retry_failed:
+            campaign.retry(resend_unknown=resend_unknown)
+        if params["results"]:
+            journal.note_results(run.id, str(params["results"]))
+        if params["again"]:
+            campaign.send_again()
+        if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
+            return REFUSED
+        return carry_out(campaign, sending.options(campaign.run.counts.total), as_json=params["as_json"])
+
+
+def _may_start(plan: Plan, *, skip_invalid: bool) -> bool:
+    """Say what is wrong with the sheet; False where that keeps it from being sent."""
+    report = plan.report
+    for line in report.lines():
+        click.echo(line, err=True)
+    if report.errors and not skip_invalid:
+        click.echo(
+            f"Nothing was sent: mend these rows and send again, or send the {report.good} good rows with "
+            "--skip-invalid."
+            if report.good
+            else "Nothing was sent: no row can be sent as it is.",
+            err=True,
+        )
+        return False
+    if not report.good:
+        click.echo("Nothing was sent: the sheet has no row that can be sent.", err=True)
+        return False
+    return True
+
+
+def _need_terminal(*, yes: bool) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on: check the sheet with `bulksend check`, then add --yes.")
+
+
+def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> bool:
+    """Decide on rows that another campaign has sent already; False where nothing may be sent."""
+    if skip:
+        left_out = campaign.skip_sent()
+        if left_out:
+            click.echo(f"{left_out} rows are left out: another campaign sent them in the last 24 hours.", err=True)
+        return True
+    repeats = campaign.sent_elsewhere()
+    if not repeats:
+        return True
+    rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
+    runs = sorted({run for _, run in repeats})
+    click.echo(
+        f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours by "
+        f"campaign {', '.join(map(str, runs))}.",
+        err=True,
+    )
+    if yes or not sys.stdin.isatty():
+        click.echo("Nothing was sent: leave them out with --skip-sent, or send them once more with --again.", err=True)
+        return False
+    choice = click.prompt(
+        "Leave them out (skip), send them once more (again), or send nothing (cancel)?",
+        type=click.Choice(["skip", "again", "cancel"]),
+        default="skip",
+        err=True,
+    )
+    if choice == "skip":
+        campaign.skip_sent()
+    elif choice == "again":
+        campaign.send_again()
+    return bool(choice != "cancel")
+
+
+def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
+    """What is about to happen, in a few lines."""
+    report = plan.report
+    rows = run.counts.pending
+    speakers = [f"user {user or run.user_id}" for user in plan.users[:5]]
+    click.echo(f"\nSheet:   {plan.sheet.path.name}, {_messages(rows)} to {report.chats} chats", err=True)
+    click.echo(f"Portal:  {target.shown}", err=True)
+    click.echo(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}", err=True)
+    click.echo(f"Takes:   about {duration(estimate(rows, options))}", err=True)
+    if run.counts.sent:
+        click.echo(f"Sent before: {run.counts.sent} rows, which are not sent again", err=True)
+    for number, kind, entity, chat, _, message in report.preview:
+        shown = " ".join(message.split())
+        shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
+        click.echo(f"  row {number}, chat {chat} ({kind} {entity}): {shown}", err=True)
+
+
+OPERATING_PER_MESSAGE = 0.137
+"""Seconds of execution time a message was charged in the vendor's own example (REST documentation)."""
+OPERATING_WINDOW = 600.0
+"""Seconds over which execution time is summed (REST documentation, limits)."""
+
+
+def estimate(rows: int, options: Options) -> float:
+    """About how many seconds a campaign takes: by its rate and batches, or by the portal's execution-time limit."""
+    rule = options.rule
+    calls = rows / options.batch
+    by_rate = max(0.0, calls - rule.burst) / rule.rate if rule.rate else calls * 0.05
+    budget = rule.operating_limit / OPERATING_PER_MESSAGE
+    by_budget = 0.0 if rows <= budget or not rule.rate else (rows - budget) / (budget / OPERATING_WINDOW)
+    return max(by_rate, by_budget, 1.0)
+
+
+def _messages(rows: int) -> str:
+    return f"{rows} message{'' if rows == 1 else 's'}"
+
+
+def sandbox_rows(plan: Plan) -> Iterator[SandboxRow]:
+    """The entities and chats of a sheet, for a sandbox that is to know them."""
+    for rows in plan.new_rows():
+        for row in rows:
+            if not row.error_code:
+                yield row.entity_type, row.entity_id, row.chat_id, row.user_id
+
+
+def _journal_rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:
+    for row in journal.all_rows(run.id):
+        yield row.entity_type, row.entity_id, row.chat_id, row.user_id or run.user_id
+
+
+def carry_out(campaign: Campaign, options: Options, *, as_json: bool) -> int:
+    """Send a campaign under a progress display, write its results, tell how it ended, return the exit code."""
+    from bulksend.sender import Ending, How
+
+    with display(campaign.run.counts) as shown, _interrupts(campaign, shown):
+        try:
+            ending = campaign.send(options, shown.show)
+        except JournalError as error:
+            ending = Ending(How.JOURNAL, str(error))
+    path: Path | None = None
+    try:
+        path = campaign.write_results()
+    except (UsageError, JournalError) as error:
+        click.echo(f"Error: {error}", err=True)
+    return _tell(campaign.run, ending, path, as_json=as_json)
+
+
+@contextmanager
+def _interrupts(campaign: Campaign, shown: Display) -> Iterator[None]:
+    """Ctrl-C and a polite kill end the campaign in good order; a second one ends it at once."""
+    asked = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        campaign.stop()
+        shown.say("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
+
+    before = {number: signal.signal(number, stop) for number in _signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _signals() -> Iterable[signal.Signals]:
+    return [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+
+
+def _tell(run: Run, ending: Ending, path: Path | None, *, as_json: bool) -> int:
+    from bulksend.sender import How
+
+    counts = run.counts
+    code = 0 if counts.sent == counts.total else 1
+    if ending.how is How.INTERRUPTED:
+        code = INTERRUPTED
+    elif ending.how is How.NEVER_REACHED and not (counts.sent or counts.failed or counts.unknown):
+        code = REFUSED
+    elif ending.how is not How.ENDED:
+        code = STOPPED
+    if ending.sentence:
+        click.echo(f"Stopped: {ending.sentence}", err=True)
+    if as_json:
+        click.echo(json.dumps(summary(run, ending.how.value, path, code), ensure_ascii=False))
+    else:
+        click.echo(tally(run))
+        if path is not None:
+            click.echo(f"Results: {shown_path(path)}")
+    if counts.left:
+        click.echo(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}", err=True)
+    elif counts.failed:
+        click.echo(f"To send the failed rows again, once mended: bulksend retry {run.id}", err=True)
+    return code
+
+
+def tally(run: Run) -> str:
+    """How a campaign stands, in one line."""
+    counts = run.counts
+    doubtful = counts.unknown + counts.sending + counts.in_doubt
+    parts = [
+        f"{rows} {word}"
+        for word, rows in (
+            ("failed", counts.failed),
+            ("unknown", doubtful),
+            ("invalid", counts.invalid),
+            ("skipped", counts.skipped),
+            ("not sent", counts.pending),
+        )
+        if rows
+    ]
+    more = f"; {', '.join(parts)}" if parts else ""
+    return f"Campaign {run.id}: {counts.sent} of {counts.total} rows sent{more}."
+
+
+def summary(run: Run, how: str, path: Path | None, code: int) -> dict[str, Any]:
+    """How a campaign stands, as plain values; the counts are by the statuses of the results sheet."""
+    counts = run.counts
+    return {
+        "run": run.id,
+        "file": run.file,
+        "portal": run.portal_name or run.portal_address,
+        "ended": how,
+        "reason": run.reason,
+        "rows": counts.total,
+        "sent": counts.sent,
+        "failed": counts.failed,
+        "unknown": counts.unknown + counts.sending + counts.in_doubt,
+        "invalid": counts.invalid,
+        "skipped": counts.skipped,
+        "not_sent": counts.pending,
+        "results": None if path is None else str(path),
+        "exit_code": code,
+    }
+
+
+def shown_path(path: Path) -> Path:
+    """A path as it is shortest from here."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
