@@ -1,0 +1,178 @@
+"""Who may call: the webhook, the application and its tokens, and refusals that meet everybody."""
+
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from bulksend.sandbox import Campaign, Limits, OAuthApp, Sandbox
+from bulksend.sandbox.refusal import Refusal
+from tests.sandbox.conftest import MESSAGE_ADD, call, message
+
+
+def as_application(portal: Sandbox, method: str, token: str, **parameters: Any) -> requests.Response:
+    """Call a method with an access token."""
+    return requests.post(portal.rest + method, json=parameters | {"auth": token}, timeout=5)
+
+
+def renew(portal: Sandbox, **changes: str) -> requests.Response:
+    """Ask the token endpoint for a new pair."""
+    app = portal.oauth.app
+    query = {
+        "grant_type": "refresh_token",
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "refresh_token": portal.oauth.refresh_token,
+    }
+    return requests.get(portal.token_endpoint, params=query | changes, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("rest/27/wrong/profile", "INVALID_CREDENTIALS"),
+        ("rest/28/secret/profile", "INVALID_CREDENTIALS"),
+        ("rest/profile", "NO_AUTH_FOUND"),
+        ("rest/profile?auth=guess", "NO_AUTH_FOUND"),
+    ],
+)
+def test_a_wrong_secret_user_or_token_is_refused_with_401(path: str, code: str) -> None:
+    """Nothing is told about which part was wrong."""
+    with Sandbox(secret="secret") as portal:
+        answer = requests.get(f"{portal.base}/{path}", timeout=5)
+    assert (answer.status_code, answer.json()["error"]) == (401, code)
+
+
+def test_a_missing_scope_is_told_with_403(portal: Sandbox) -> None:
+    """Methods that need no scope go on."""
+    portal.scopes = ["crm"]
+    answer = call(portal, MESSAGE_ADD, message())
+    assert (answer.status_code, answer.json()["error"]) == (403, "insufficient_scope")
+    assert call(portal, "scope").json()["result"] == ["crm"]
+    portal.scopes = ["crm", "imopenlines"]
+    assert call(portal, MESSAGE_ADD, message()).ok
+
+
+@pytest.mark.parametrize(
+    ("dial", "status", "code"),
+    [
+        ("no_auth", 401, "NO_AUTH_FOUND"),
+        ("invalid_credentials", 401, "INVALID_CREDENTIALS"),
+        ("invalid_credentials_403", 403, "INVALID_CREDENTIALS"),
+        ("overload", 503, "OVERLOAD_LIMIT"),
+        (Campaign.COMMERCIAL_PLAN, 403, "ACCESS_DENIED"),
+        ("user_access", 403, "user_access_error"),
+        ("https_required", 400, "INVALID_REQUEST"),
+        ("no_module", 404, "ERROR_METHOD_NOT_FOUND"),
+        ("portal_deleted", 500, "PORTAL_DELETED"),
+    ],
+)
+def test_a_refusal_that_meets_everybody_lasts_until_it_is_mended(
+    portal: Sandbox, dial: str, status: int, code: str
+) -> None:
+    """Single calls and batches alike; nothing is delivered before the dial is turned back."""
+    portal.refusal = dial
+    for method in (MESSAGE_ADD, "batch", "profile"):
+        answer = call(portal, method, message())
+        assert (answer.status_code, answer.json()["error"]) == (status, code)
+    portal.refusal = None
+    assert call(portal, MESSAGE_ADD, message()).ok
+    assert len(portal.ledger) == 1
+
+
+def test_the_tariffs_refusal_speaks_of_commercial_plans(portal: Sandbox) -> None:
+    """The row's own ACCESS_DENIED does not: only the description tells them apart."""
+    portal.refusal = "commercial_plan"
+    assert "commercial plans" in call(portal, "profile").json()["error_description"]
+    portal.refusal = None
+    assert "commercial" not in call(portal, MESSAGE_ADD, message(CRM_ENTITY=403)).json()["error_description"]
+
+
+def test_an_application_calls_with_its_access_token() -> None:
+    """`auth` among the parameters, in a body or in the query, for batches as well."""
+    with Sandbox(oauth=OAuthApp()) as portal:
+        token = portal.oauth.access_token
+        assert as_application(portal, MESSAGE_ADD, token, **message()).ok
+        assert requests.get(portal.rest + "profile", params={"auth": token}, timeout=5).json()["result"]["ID"] == "27"
+        assert as_application(portal, "batch", token, cmd={"r1": "scope"}).json()["result"]["result"]
+        assert as_application(portal, "app.info", token).json()["result"]["STATUS"] == "L"
+        assert call(portal, "profile").ok
+
+
+def test_a_token_runs_out_after_its_calls_and_a_renewed_one_works() -> None:
+    """401 expired_token, nothing carried out; the new pair is another one and counts from the start."""
+    with Sandbox(oauth=OAuthApp(token_calls=2)) as portal:
+        old = portal.oauth.access_token
+        statuses = [as_application(portal, MESSAGE_ADD, old, **message()).status_code for _ in range(4)]
+        assert statuses == [200, 200, 401, 401]
+        assert as_application(portal, "profile", old).json()["error"] == "expired_token"
+        pair = renew(portal).json()
+        assert pair["access_token"] != old
+        assert as_application(portal, MESSAGE_ADD, pair["access_token"], **message()).ok
+        assert len(portal.ledger) == 3
+        assert len(portal.oauth.renewals) == 1
+
+
+def test_a_token_runs_out_after_its_time_or_when_told_to() -> None:
+    """By the clock, and by the test's hand."""
+    with Sandbox(oauth=OAuthApp(token_life=0.2)) as portal:
+        token = portal.oauth.access_token
+        assert as_application(portal, "profile", token).ok
+        time.sleep(0.25)
+        assert as_application(portal, "profile", token).json()["error"] == "expired_token"
+        fresh = renew(portal).json()["access_token"]
+        portal.oauth.expire()
+        assert as_application(portal, "profile", fresh).json()["error"] == "expired_token"
+
+
+def test_the_token_endpoint_tells_all_that_a_caller_must_save() -> None:
+    """Both tokens, both expiries, the REST base to use from then on, member, scope and user."""
+    with Sandbox(oauth=OAuthApp()) as portal:
+        pair = renew(portal).json()
+        assert pair["client_endpoint"] == portal.rest
+        assert pair["expires"] == pytest.approx(time.time() + 3600, abs=5)
+        assert (pair["expires_in"], pair["user_id"]) == (3600, 27)
+        assert {"access_token", "refresh_token", "member_id", "scope"} <= pair.keys()
+
+
+def test_a_refresh_token_works_once() -> None:
+    """The old one is gone when the new one is there."""
+    with Sandbox(oauth=OAuthApp()) as portal:
+        old = portal.oauth.refresh_token
+        assert renew(portal, refresh_token=old).ok
+        answer = renew(portal, refresh_token=old)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"grant_type": "password"}, "invalid_request"),
+        ({"refresh_token": ""}, "invalid_request"),
+        ({"client_secret": "guess"}, "invalid_client"),
+        ({"client_id": "guess"}, "invalid_client"),
+        ({"refresh_token": "guess"}, "invalid_grant"),
+    ],
+)
+def test_the_token_endpoint_refuses_with_its_codes(changes: dict[str, str], code: str) -> None:
+    """400 each, and the pair stays what it was."""
+    with Sandbox(oauth=OAuthApp()) as portal:
+        before = portal.oauth.refresh_token
+        answer = renew(portal, **changes)
+        assert (answer.status_code, answer.json()["error"]) == (400, code)
+        assert portal.oauth.refresh_token == before
+
+
+def test_the_token_endpoint_can_refuse_for_good() -> None:
+    """An application that was not paid for."""
+    with Sandbox(oauth=OAuthApp()) as portal:
+        portal.oauth.refusal = Refusal(401, "PAYMENT_REQUIRED", "Payment required")
+        assert renew(portal).json()["error"] == "PAYMENT_REQUIRED"
+
+
+def test_a_portal_without_an_application_has_no_token_endpoint() -> None:
+    """404, and access tokens are unknown."""
+    with Sandbox(limits=Limits.none()) as portal:
+        assert requests.get(portal.token_endpoint, timeout=5).status_code == 404
+        assert requests.get(portal.rest + "profile?auth=x", timeout=5).status_code == 401

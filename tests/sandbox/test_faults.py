@@ -1,0 +1,139 @@
+"""The fault dial: what the caller sees, and whether the message was delivered all the same."""
+
+import time
+
+import pytest
+import requests
+
+from bulksend.errors import UsageError
+from bulksend.sandbox import FaultKind, Faults, Limits, Sandbox
+from tests.sandbox.conftest import MESSAGE_ADD, call, message
+
+BATCH = {
+    "cmd": {
+        f"r{n}": f"{MESSAGE_ADD}?CRM_ENTITY_TYPE=deal&CRM_ENTITY=288&USER_ID=27&CHAT_ID=8773&MESSAGE=x" for n in "12"
+    }
+}
+REQUESTS = [pytest.param(MESSAGE_ADD, message(), 1, id="single"), pytest.param("batch", BATCH, 2, id="batch")]
+
+
+def seen(portal: Sandbox, method: str, parameters: dict[str, object]) -> str:
+    """What a caller sees: `lost` where the answer did not come whole, else status, kind and error."""
+    try:
+        answer = call(portal, method, parameters, timeout=0.3)
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        return "timeout" if isinstance(error, requests.Timeout) else "lost"
+    if "json" not in answer.headers["Content-Type"]:
+        return f"{answer.status_code} html"
+    try:
+        return f"{answer.status_code} {answer.json().get('error', 'ok')}"
+    except ValueError:
+        return f"{answer.status_code} broken"
+
+
+WHAT_IS_SEEN = {
+    FaultKind.CLOSE_BEFORE: "lost",
+    FaultKind.CLOSE_AFTER: "lost",
+    FaultKind.SILENT_BEFORE: "timeout",
+    FaultKind.SILENT_AFTER: "timeout",
+    FaultKind.LATE: "lost",
+    FaultKind.ERROR500_BEFORE: "500 INTERNAL_SERVER_ERROR",
+    FaultKind.ERROR500_AFTER: "500 INTERNAL_SERVER_ERROR",
+    FaultKind.HTML502_BEFORE: "502 html",
+    FaultKind.HTML502_AFTER: "502 html",
+    FaultKind.HTML200: "200 html",
+    FaultKind.CUT_BODY: "lost",
+    FaultKind.BROKEN_JSON: "200 broken",
+    FaultKind.QUERY_LIMIT: "503 QUERY_LIMIT_EXCEEDED",
+    FaultKind.QUERY_LIMIT_200: "200 QUERY_LIMIT_EXCEEDED",
+    FaultKind.OPERATING_LIMIT: "429 OPERATION_TIME_LIMIT",
+    FaultKind.OPERATING_LIMIT_200: "200 OPERATION_TIME_LIMIT",
+    FaultKind.OVERLOAD: "503 OVERLOAD_LIMIT",
+    FaultKind.EXPIRED_TOKEN: "401 expired_token",
+    FaultKind.NO_AUTH: "401 NO_AUTH_FOUND",
+}
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+@pytest.mark.parametrize(("method", "parameters", "messages"), REQUESTS)
+def test_every_fault_shows_itself_and_delivers_or_not_as_it_says(
+    portal: Sandbox, kind: FaultKind, method: str, parameters: dict[str, object], messages: int
+) -> None:
+    """The caller sees the fault; the ledger holds the messages exactly where the call was carried out."""
+    portal.faults = Faults({kind: 1.0}, late_seconds=0.1)
+    assert seen(portal, method, parameters) == WHAT_IS_SEEN[kind]
+    assert portal.drain()
+    assert len(portal.ledger) == (messages if kind.carried_out else 0)
+    assert portal.calls[0].fault == kind
+    assert portal.faults.happened == {kind: 1}
+
+
+def test_closing_resets_and_ends_connections_in_turn(portal: Sandbox) -> None:
+    """A caller has to take both for the same."""
+    portal.faults = Faults({"close_after": 1.0})
+    reasons = []
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError) as caught:
+            call(portal, MESSAGE_ADD, message())
+        reasons.append("reset" in str(caught.value).lower())
+    assert sorted(reasons) == [False, True]
+
+
+def test_a_late_call_is_carried_out_after_its_caller_was_cut_off(portal: Sandbox) -> None:
+    """At first the ledger is empty; later the message is there."""
+    portal.faults = Faults(at={1: "late"}, late_seconds=0.3)
+    assert seen(portal, MESSAGE_ADD, message()) == "lost"
+    assert portal.ledger == []
+    time.sleep(0.4)
+    assert len(portal.ledger) == 1
+
+
+def test_a_certain_call_can_go_wrong(portal: Sandbox) -> None:
+    """Calls are counted from 1, among the methods the dial is for."""
+    portal.faults = Faults(at={2: "error500_before"}, methods=[MESSAGE_ADD])
+    call(portal, "profile")
+    assert [call(portal, MESSAGE_ADD, message()).status_code for _ in range(3)] == [200, 500, 200]
+    assert call(portal, "profile").ok
+
+
+def test_the_dice_are_the_same_for_the_same_seed() -> None:
+    """A run that went wrong can be repeated."""
+
+    def run(seed: int) -> list[str | None]:
+        faults = Faults.every(0.02, seed=seed)
+        return [faults.pick("batch") for _ in range(500)]
+
+    assert run(7) == run(7) != run(8)
+    assert 100 < sum(kind is not None for kind in run(7)) < 280
+
+
+def test_every_kind_happens_with_about_its_probability() -> None:
+    """Two in a hundred each, and none of those left out."""
+    faults = Faults.every(0.02, seed=3, without=[FaultKind.OVERLOAD])
+    for _ in range(20_000):
+        faults.pick("batch")
+    assert set(faults.happened) == set(FaultKind) - {FaultKind.OVERLOAD}
+    assert all(300 < count < 500 for count in faults.happened.values())
+
+
+def test_faults_are_read_as_a_command_line_gives_them() -> None:
+    """KIND=PROBABILITY and KIND@CALL."""
+    faults = Faults.parse(["close_after=0.5", "late@3"], seed=1)
+    assert (faults.probability, faults.at) == ({FaultKind.CLOSE_AFTER: 0.5}, {3: FaultKind.LATE})
+
+
+@pytest.mark.parametrize(
+    "texts", [["close_after"], ["close_after=much"], ["explode=0.1"], ["late@x"], ["late=0.9", "no_auth=0.9"]]
+)
+def test_a_fault_that_makes_no_sense_is_told_in_a_sentence(texts: list[str]) -> None:
+    """What is wrong and what there is."""
+    with pytest.raises(UsageError, match=r"\.$"):
+        Faults.parse(texts)
+
+
+def test_a_stopping_sandbox_does_not_wait_for_silence() -> None:
+    """Calls that hang are given up at once."""
+    with Sandbox(limits=Limits.none(), faults=Faults({"silent_before": 1.0}, silent_seconds=60)) as portal:
+        assert seen(portal, "profile", {}) == "timeout"
+        ended = time.monotonic()
+    assert time.monotonic() - ended < 2
