@@ -11,23 +11,24 @@ import heapq
 import math
 import queue
 import random
-import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from bulksend.calls import Lessons, call_all, outcomes_of
 from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
-from bulksend.pace import BATCH_SECONDS, BatchSize, Lesson, Pace, Rule
+from bulksend.pace import BATCH_SECONDS, BatchSize, Pace, Rule
 from bulksend.portal import methods
 from bulksend.portal.advice import advice
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.reconcile import Finding, Sighting, look_for
+from bulksend.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from bulksend.portal.client import Client, Reply
 
@@ -204,29 +205,6 @@ class _Chats:
             del self._waiting[chat]
 
 
-class _Workers:
-    """Threads that carry calls. They are daemons, so that a second Ctrl-C need not wait for an answer."""
-
-    def __init__(self, most: int, carry: Callable[[_Job], None]) -> None:
-        self._most, self._carry = most, carry
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._threads = 0
-
-    def start(self, job: _Job, in_flight: int) -> None:
-        if self._threads < min(self._most, in_flight):
-            self._threads += 1
-            threading.Thread(target=self._work, name=f"bulksend-{self._threads}", daemon=True).start()
-        self._jobs.put(job)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._carry(job)
-
-    def stop(self) -> None:
-        for _ in range(self._threads):
-            self._jobs.put(None)
-
-
 class Sender:
     """Sends the open rows of a campaign that this process holds. ``run()`` does it; ``stop()`` ends it in good order.
 
@@ -250,7 +228,7 @@ class Sender:
         self._claims: set[int] = set()
         self._outage: _Outage | None = None
         self._back: queue.SimpleQueue[tuple[_Job, Reply | Exception] | None] = queue.SimpleQueue()
-        self._workers = _Workers(options.max_in_flight, self._carry)
+        self._workers: Workers[_Job] = Workers(options.max_in_flight, self._carry)
         self._flight: set[int] = set()
         self._sending = 0
         self._probing = False
@@ -263,10 +241,7 @@ class Sender:
         self._alike: Counter[str] | None = Counter() if fresh and options.same_refusals else None
         self._ending: Ending | None = None
         self._unwritten: list[Change] = []
-        self._lessons: list[Lesson] = []
-        self._rate_refused_at: float | None = None
-        self._exhausted: list[tuple[str, float | None]] = []
-        self._learnt_row_seconds: float | None = None
+        self._lessons = Lessons(self._pace)
         self._heartbeat = 0.0
 
     def stop(self) -> None:
@@ -501,19 +476,14 @@ class Sender:
 
     def _call(self, job: _Job) -> Reply:
         if isinstance(job, _Send):
-            return self._call_all([self._message(row) for row in job.rows])
+            return call_all(self._client, [self._message(row) for row in job.rows])
         if isinstance(job, _Look):
-            return self._call_all([methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
+            return call_all(self._client, [methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
         if isinstance(job, _Join):
             row = job.row
             call = methods.user_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id)
             return self._client.call(*call)
         return self._client.call(*methods.profile())
-
-    def _call_all(self, calls: Sequence[methods.Call]) -> Reply:
-        if len(calls) == 1:
-            return self._client.call(*calls[0])
-        return self._client.batch({f"r{position}": call for position, call in enumerate(calls, 1)})
 
     def _message(self, row: Row) -> methods.Call:
         return methods.message_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id, row.message)
@@ -549,23 +519,9 @@ class Sender:
 
     def _write(self, changes: list[Change]) -> None:
         self._unwritten += changes
-        lessons, self._lessons = self._lessons, []
-        refused_at, self._rate_refused_at = self._rate_refused_at, None
-        exhausted, self._exhausted = self._exhausted, []
-        row_seconds, self._learnt_row_seconds = self._learnt_row_seconds, None
-
-        def update(pace: str) -> str:
-            now = time.time()
-            pace = self._pace.learn(pace, lessons, row_seconds)
-            for method, reset_at in exhausted:
-                pace = self._pace.exhausted(pace, method, reset_at, now)
-            return pace if refused_at is None else self._pace.refused(pace, refused_at, now)
-
-        taught = bool(lessons or exhausted or row_seconds or refused_at is not None)
-        if self._unwritten or taught:
-            self._journal.apply(
-                self._run.id, self._unwritten, portal=self._run.portal, update_pace=update if taught else None
-            )
+        update_pace = self._lessons.take()
+        if self._unwritten or update_pace:
+            self._journal.apply(self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace)
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in self._unwritten))
             self._unwritten = []
 
@@ -581,14 +537,8 @@ class Sender:
         self._after_probe(reply.outcome)
         return []
 
-    def _outcomes(self, calls: int, reply: Reply) -> list[Outcome]:
-        if calls == 1:
-            return [reply.outcome]
-        commands = getattr(reply, "commands")  # noqa: B009 - a batch's reply, as many calls were made
-        return [commands[f"r{position}"] for position in range(1, calls + 1)]
-
     def _after_send(self, job: _Send, reply: Reply) -> list[Change]:
-        outcomes = self._outcomes(len(job.rows), reply)
+        outcomes = outcomes_of(reply)
         self._count_lost(reply.outcome)
         changes = []
         for row, outcome in zip(job.rows, outcomes, strict=True):
@@ -636,14 +586,10 @@ class Sender:
         """A call was not carried out for a reason that is not its own: make the next ones heed it."""
         if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
             self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
-        elif outcome.reason is Reason.RATE:
-            self._rate_refused_at = max(self._rate_refused_at or 0.0, reply.left_at)
-        elif outcome.reason is Reason.OPERATING:
-            timing = outcome.timing
-            told = timing.operating_reset_at if timing else None
-            self._exhausted.append((method, None if told is None else told + self._offset(reply)))
         elif outcome.reason is Reason.UNREACHABLE:
             self._unreachable(outcome)
+        else:
+            self._lessons.hindered(method, outcome, reply)
 
     def _unreachable(self, outcome: Outcome) -> None:
         if self._outage or self._ending:
@@ -734,7 +680,7 @@ class Sender:
 
     def _after_look(self, job: _Look, reply: Reply) -> list[Change]:
         self._count_lost(reply.outcome)
-        outcomes = self._outcomes(len(job.doubts), reply)
+        outcomes = outcomes_of(reply)
         changes = []
         for doubt, outcome in zip(job.doubts, outcomes, strict=True):
             change = self._conclude(doubt, outcome, reply)
@@ -825,36 +771,22 @@ class Sender:
         """The least that the portal's clock can have shown at ``at``, a time by this machine's clock."""
         return at + max(self._clock) if self._clock else None
 
-    @staticmethod
-    def _offset(reply: Reply) -> float:
-        """What to add to a time of the portal's clock to have it by this machine's; late rather than early."""
-        timing = reply.outcome.timing
-        told = timing.finish if timing and timing.finish is not None else reply.portal_time
-        return 0.0 if told is None else reply.received_at - told
-
     def _learn(self, job: _Job, reply: Reply) -> None:
         if reply.portal_time is not None:
             self._clock.append(reply.portal_time - reply.received_at)
         method = methods.MESSAGE_ADD if isinstance(job, _Send) else self._method(job)
-        commands = list(getattr(reply, "commands", {}).values()) or [reply.outcome]
-        offset = self._offset(reply)
-        for outcome in commands:
-            timing = outcome.timing
-            if timing is None or timing.operating is None or timing.operating_reset_at is None:
-                continue
-            if outcome.verdict in {Verdict.DONE, Verdict.REFUSED} and outcome.reason is None:
-                reset_at = timing.operating_reset_at + offset
-                if 0 < reset_at - reply.received_at < 2 * 3600:
-                    self._lessons.append(Lesson(method, timing.operating, reset_at, 1))
+        outcomes = outcomes_of(reply)
+        for outcome in outcomes:
+            self._lessons.learn(method, outcome, reply)
         if isinstance(job, _Send) and self._options.batch > 1:
-            self._learn_speed(job, reply, commands)
+            self._learn_speed(job, reply, outcomes)
 
-    def _learn_speed(self, job: _Send, reply: Reply, commands: list[Outcome]) -> None:
+    def _learn_speed(self, job: _Send, reply: Reply, outcomes: list[Outcome]) -> None:
         elapsed = reply.received_at - reply.left_at
         if reply.outcome.verdict is Verdict.DONE:
-            told = [outcome.timing.duration for outcome in commands if outcome.timing and outcome.timing.duration]
-            self._size.learn(len(job.rows), sum(told) if len(told) == len(commands) > 1 else elapsed)
-            self._learnt_row_seconds = self._size.row_seconds
+            told = [outcome.timing.duration for outcome in outcomes if outcome.timing and outcome.timing.duration]
+            self._size.learn(len(job.rows), sum(told) if len(told) == len(outcomes) > 1 else elapsed)
+            self._lessons.row_seconds = self._size.row_seconds
         elif reply.outcome.verdict is Verdict.NOT_KNOWN and elapsed > BATCH_SECONDS:
             self._size.learn(len(job.rows), elapsed)
 
