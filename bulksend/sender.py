@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bulksend.calls import Lessons, call_all, outcomes_of
+from bulksend.calls import Lessons, call_all, outcomes_of, portal_seconds
 from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
 from bulksend.pace import BATCH_SECONDS, BatchSize, Pace, Rule
@@ -579,8 +579,7 @@ class Sender:
 
     @staticmethod
     def _say(outcome: Outcome) -> str:
-        said = advice(outcome.code)
-        return f"{said} (The portal: {outcome.description})" if outcome.description else said
+        return advice(outcome.code, outcome.description)
 
     def _hinder(self, outcome: Outcome, reply: Reply, method: str) -> None:
         """A call was not carried out for a reason that is not its own: make the next ones heed it."""
@@ -775,17 +774,15 @@ class Sender:
         if reply.portal_time is not None:
             self._clock.append(reply.portal_time - reply.received_at)
         method = methods.MESSAGE_ADD if isinstance(job, _Send) else self._method(job)
-        outcomes = outcomes_of(reply)
-        for outcome in outcomes:
+        for outcome in outcomes_of(reply):
             self._lessons.learn(method, outcome, reply)
         if isinstance(job, _Send) and self._options.batch > 1:
-            self._learn_speed(job, reply, outcomes)
+            self._learn_speed(job, reply)
 
-    def _learn_speed(self, job: _Send, reply: Reply, outcomes: list[Outcome]) -> None:
+    def _learn_speed(self, job: _Send, reply: Reply) -> None:
         elapsed = reply.received_at - reply.left_at
         if reply.outcome.verdict is Verdict.DONE:
-            told = [outcome.timing.duration for outcome in outcomes if outcome.timing and outcome.timing.duration]
-            self._size.learn(len(job.rows), sum(told) if len(told) == len(outcomes) > 1 else elapsed)
+            self._size.learn(len(job.rows), portal_seconds(reply))
             self._lessons.row_seconds = self._size.row_seconds
         elif reply.outcome.verdict is Verdict.NOT_KNOWN and elapsed > BATCH_SECONDS:
             self._size.learn(len(job.rows), elapsed)

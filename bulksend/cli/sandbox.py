@@ -51,7 +51,8 @@ def sandbox(**params: Any) -> int:
     from bulksend.sandbox import Faults, OAuthApp, Sandbox, World, serve
 
     dial = {name: params[name] for name in ("seed", "silent_seconds", "late_seconds")}
-    if params["fault"] and params["fault_all"]:
+    chance = params["fault_all"]
+    if params["fault"] and chance:
         raise UsageError("Give faults with --fault or with --fault-all, not with both.")
     portal = Sandbox(
         world=World.from_rows(_rows(params["world"])) if params["world"] else None,
@@ -79,15 +80,19 @@ def _limits(rate: str, operating: str) -> Limits:
     from bulksend.sandbox import Limits, Operating
 
     try:
-        bucket = None if rate == "off" else tuple(float(part) for part in rate.split(","))
+        bucket = None if rate == "off" else [float(part) for part in rate.split(",")]
         budget = None if operating == "off" else [float(part) for part in operating.split(",")]
-        if bucket is not None and len(bucket) != 2:
-            raise ValueError
-        return Limits(rate=bucket, operating=None if budget is None else Operating(*budget))
+        return Limits(
+            rate=None if bucket is None else _pair(*bucket), operating=None if budget is None else Operating(*budget)
+        )
     except (TypeError, ValueError):
         raise UsageError(
             "Limits are numbers with commas or `off`: --limit-rate 50,2 and --limit-operating 480,600,0.137."
         ) from None
+
+
+def _pair(threshold: float, drain: float) -> tuple[float, float]:
+    return threshold, drain
 
 
 def _rows(path: Path) -> Iterator[SandboxRow]:
