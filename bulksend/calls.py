@@ -31,6 +31,13 @@ def outcomes_of(reply: Reply) -> list[Outcome]:
     return list(reply.commands.values()) if isinstance(reply, BatchReply) else [reply.outcome]
 
 
+def portal_seconds(reply: Reply) -> float:
+    """How long the portal took for the calls of a batch that it answered: by its own account, else all in all."""
+    outcomes = outcomes_of(reply)
+    told = [outcome.timing.duration for outcome in outcomes if outcome.timing and outcome.timing.duration]
+    return sum(told) if len(told) == len(outcomes) > 1 else reply.received_at - reply.left_at
+
+
 class Lessons:
     """What answers taught, gathered until it is written into the pace that all processes share."""
 
