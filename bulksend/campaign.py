@@ -79,6 +79,7 @@ class Campaign:
             AlreadyDone: it was sent before and ``again`` is not set.
             Held: another process has it.
         """
+        again = again or target.forgets
         same = journal.same(target.portal, plan.content)
         if same is not None and not again and same.stage is Stage.FINISHED and not _cut_short(journal, same):
             raise AlreadyDone(same)

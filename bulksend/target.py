@@ -38,9 +38,14 @@ class Target:
     speaker: int
 
     @property
+    def forgets(self) -> bool:
+        """Whether the portal ends with the command: what was sent to it before was sent to nobody."""
+        return self.name == SANDBOX
+
+    @property
     def shown(self) -> str:
         """The portal as people are told of it."""
-        if self.name == SANDBOX:
+        if self.forgets:
             return "the sandbox (a portal inside this program: no customer gets anything)"
         return f"{self.name} ({self.authorisation.masked})" if self.name else self.authorisation.masked
 
