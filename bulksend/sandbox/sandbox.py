@@ -1,6 +1,8 @@
 """The sandbox: a portal served over HTTP on loopback, in a thread of this process."""
 
 import asyncio
+import errno
+import os
 import ssl
 import tempfile
 import threading
@@ -85,7 +87,7 @@ class Sandbox(Portal):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._failure: BaseException | None = None
+        self._failure: OSError | None = None
 
     @property
     def base(self) -> str:
@@ -136,10 +138,12 @@ class Sandbox(Portal):
 
     def _check_listening(self) -> None:
         if self._failure is not None:
+            taken = self._failure.errno == errno.EADDRINUSE
+            why = "another program uses it" if taken else os.strerror(self._failure.errno or 0)
             self.close()
             raise UsageError(
-                f"The sandbox cannot listen on port {self.port}: {self._failure}. "
-                "Choose another port, or none to take any free one."
+                f"The sandbox cannot listen on port {self.port}: {why}. "
+                "Choose another port, or leave it out to take any free one."
             )
 
     def stop(self) -> None:
@@ -147,8 +151,9 @@ class Sandbox(Portal):
 
         ``start`` serves the same portal again at the same address: an outage.
         """
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            loop.call_soon_threadsafe(stop.set)
         if self._thread is not None:
             self._thread.join()
         self._thread = self._loop = self._stop = None
@@ -189,6 +194,8 @@ class Sandbox(Portal):
             asyncio.run(self._serve(context, ready))
         except OSError as error:
             self._failure = error
+        finally:
+            self._loop = None
             ready.set()
 
     async def _serve(self, context: ssl.SSLContext | None, ready: threading.Event) -> None:
