@@ -48,7 +48,7 @@ class Refusal(StrEnum):
     MISSING_COLUMNS = "There is no column for {missing} (the headings are {found}): {advice}."
     DOUBLED_COLUMNS = "{doubled} stand for the same field: rename all but one, or choose with --map {field}=HEADING."
     UNKNOWN_FIELD = "--map {field}=… names no field: the fields are {fields}."
-    UNKNOWN_HEADING = "--map {field}={heading} names no heading of the sheet: the headings are {found}{hint}."
+    UNKNOWN_HEADING = "--map {field}={heading} names no heading of the sheet: the headings are {found}{hint}"
     FILE_CHANGED = "'{name}' changed while it was being read: run the command again when nobody is saving it."
 
 
@@ -119,9 +119,22 @@ PROBLEMS: dict[str, ProblemText] = {
         "the portal does not let this user read the lead, deal, contact or company",
         "Check its number, or ask the portal's administrator for the right to read it.",
     ),
+    "NO_CHAT": ProblemText(
+        "the lead, deal, contact or company has no open chat",
+        "Ask the customer to write first; then look the chats up again.",
+    ),
+    "CHATS_NOT_TOLD": ProblemText(
+        "the portal did not tell the chats of the lead, deal, contact or company",
+        "Look the chats up again.",
+    ),
     "CANCELED": ProblemText(
         "the user who speaks is not a member of the chat",
         "Add the user to the chat, or let another user speak.",
+    ),
+    "NOT_CHECKED": ProblemText(
+        "the portal did not tell whether the chat is open",
+        "Check again, or send: the portal decides then.",
+        warning=True,
     ),
     "DUPLICATE_MESSAGE": ProblemText(
         "the same chat gets the same text more than once",

@@ -179,10 +179,8 @@ def _overridden(headings: Sequence[str], overrides: Mapping[str, str]) -> dict[s
         position = next(iter(exact or alike), None)
         if position is None:
             close = difflib.get_close_matches(heading, [h for h in headings if h.strip()], 1, 0.6)
-            hint = f"; did you mean {quoted(close[0])}?" if close else ""
-            raise refuse(
-                Refusal.UNKNOWN_HEADING, field=field, heading=heading, found=_shown(headings), hint=hint.rstrip("?")
-            )
+            hint = f"; did you mean {quoted(close[0])}?" if close else "."
+            raise refuse(Refusal.UNKNOWN_HEADING, field=field, heading=heading, found=_shown(headings), hint=hint)
         chosen[field] = position
     return chosen
 

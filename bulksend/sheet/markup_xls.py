@@ -33,6 +33,8 @@ def xls_extras(path: Path) -> list[Extras]:
             raise refuse(Refusal.PASSWORD, name=path.name)
         if kind == _BOUNDSHEET and len(record) >= 4:
             starts.append(struct.unpack_from("<I", record)[0])
+    if any(start >= len(stream) for start in starts):
+        raise BrokenFileError("a sheet begins behind the file's end")
     return [_sheet_extras(path, stream, start) for start in starts]
 
 

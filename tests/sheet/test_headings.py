@@ -1,0 +1,168 @@
+"""Headings: found in any spelling people use, and when not, the sentence says which and what to do."""
+
+# ruff: noqa: E501  # tables of headings, as wide as they need to be
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulksend.errors import SheetError
+from bulksend.sheet import FIELDS, RESULT_COLUMNS, Columns, find_columns
+from bulksend.sheet.headings import field_of, heading_position, letters
+
+API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        API,
+        ["crm entity type", "Crm_Entity_Id", "chat-id", "User ID", "message:"],
+        ["Entity type", "Entity ID", "ChatID", "user id ", "*Message*"],
+        ["Тип сущности", "ID сделки", "ID чата", "ID пользователя", "Текст сообщения"],
+        ["ТИП_СУЩНОСТИ", "Номер сделки", "№ чата", "ИД сотрудника", "Сообщение"],
+        ["СRM_ENTITY_TYPЕ", "СRM_ENTITY", "СHАT_ID", "USЕR_ID", "МESSAGE"],  # Cyrillic letters among the Latin ones
+    ],
+)
+def test_headings_are_found_in_any_spelling(headings: list[str]) -> None:
+    """Case, spaces, underscores, punctuation, language and look-alike letters do not matter."""
+    assert find_columns(headings) == Columns(0, 1, 2, 3, 4)
+
+
+@given(st.sampled_from([(f, n) for f, names in FIELDS.items() for n in names]), st.randoms(), st.sampled_from(" _-. "))
+def test_every_known_heading_is_found_however_it_is_written(known: tuple[str, str], chance: object, gap: str) -> None:
+    """All names of the table stand for one field each, in any case and with any gaps."""
+    field, name = known
+    assert field_of(name.upper().replace(" ", gap)) == field_of(f" {name.replace('е', 'ё')}:") == field
+
+
+def test_order_and_other_columns_do_not_matter() -> None:
+    """Extra columns are left where they are."""
+    assert find_columns(["Note", "MESSAGE", "CHAT_ID", "", "CRM_ENTITY", "CRM_ENTITY_TYPE"]) == Columns(
+        5, 4, 2, None, 1
+    )
+
+
+def test_heading_that_names_the_entity_needs_no_column_of_types() -> None:
+    """Under "Deal ID" there are deals."""
+    assert find_columns(["ID сделки", "ID чата", "Текст"]).implied_type == "deal"
+    assert find_columns(["Lead ID", "Chat ID", "Text"]).implied_type == "lead"
+    assert find_columns(["Deal ID", "Type of entity", "Chat ID", "Text"]).implied_type == ""
+
+
+def test_result_columns_are_never_taken_for_fields() -> None:
+    """A results sheet is a valid input."""
+    assert [field_of(heading) for heading in RESULT_COLUMNS] == [None] * 6
+
+
+@pytest.mark.parametrize(
+    ("headings", "sentence"),
+    [
+        (
+            ["CRM_ENTITY_TYPE", "CRM_ENTITY", "Chat", "MESSAGE"],
+            (
+                "There is no column for CHAT_ID (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', 'Chat' and 'MESSAGE'): "
+                "did 'Chat' mean CHAT_ID? Then rename it, or add --map CHAT_ID=\"Chat\"."
+            ),
+        ),
+        (
+            ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_IDD", "Masage"],
+            (
+                "There is no column for CHAT_ID and MESSAGE (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', 'CHAT_IDD' "
+                "and 'Masage'): did 'CHAT_IDD' mean CHAT_ID and did 'Masage' mean MESSAGE? Then rename it, or add "
+                '--map CHAT_ID="CHAT_IDD" --map MESSAGE="Masage".'
+            ),
+        ),
+        (
+            ["a", "b"],
+            (
+                "There is no column for CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE (the headings are 'a' and 'b'): "
+                "add headings called CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE."
+            ),
+        ),
+        (
+            ["", ""],
+            (
+                "There is no column for CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE (the headings are all blank): "
+                "add headings called CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE."
+            ),
+        ),
+        (
+            [*API, "Text"],
+            (
+                "'MESSAGE' (column E) and 'Text' (column F) stand for the same field: rename all but one, or choose with "
+                "--map MESSAGE=HEADING."
+            ),
+        ),
+        (
+            [*API, "CHAT_ID"],
+            (
+                "'CHAT_ID' (column C) and 'CHAT_ID' (column F) stand for the same field: rename all but one, or choose with "
+                "--map CHAT_ID=HEADING."
+            ),
+        ),
+    ],
+)
+def test_missing_and_doubled_headings_are_named(headings: list[str], sentence: str) -> None:
+    """The sentence names what was found and what is needed."""
+    with pytest.raises(SheetError) as refused:
+        find_columns(headings)
+    assert str(refused.value) == sentence
+
+
+def test_map_wins_over_headings() -> None:
+    """--map names a column for a field, in any spelling of both."""
+    columns = find_columns([*API, "Text 2"], {"message": "text 2", "chat id": "USER_ID"}, optional={"CHAT_ID"})
+    assert (columns.message, columns.chat_id, columns.user_id) == (5, 3, None)
+
+
+def test_map_of_an_unknown_field_names_the_fields() -> None:
+    """A slip in --map is told."""
+    with pytest.raises(SheetError) as refused:
+        find_columns(API, {"PHONE": "MESSAGE"})
+    assert str(refused.value) == (
+        "--map PHONE=… names no field: the fields are CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID, USER_ID and MESSAGE."
+    )
+
+
+def test_map_of_an_unknown_heading_names_the_headings() -> None:
+    """The nearest heading is suggested."""
+    with pytest.raises(SheetError) as refused:
+        find_columns([*API, "Comment"], {"MESSAGE": "Coment"})
+    assert str(refused.value) == (
+        "--map MESSAGE=Coment names no heading of the sheet: the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', "
+        "'CHAT_ID', 'USER_ID', 'MESSAGE' and 'Comment'; did you mean 'Comment'?"
+    )
+
+
+@pytest.mark.parametrize("field", ["MESSAGE", "CHAT_ID"])
+def test_fields_that_come_from_elsewhere_may_be_missing(field: str) -> None:
+    """A template writes the texts; a lookup fills in the chats."""
+    headings = [heading for heading in API if heading != field]
+    with pytest.raises(SheetError, match=f"There is no column for {field} "):
+        find_columns(headings)
+    columns = find_columns(headings, optional={field})
+    assert {"MESSAGE": columns.message, "CHAT_ID": columns.chat_id}[field] is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "position"),
+    [
+        ([API], 0),
+        ([["Campaign"], [""], API], 2),
+        ([["Message"], API], 1),  # a title that is also the name of a field
+        ([["a", "b"], ["c", "d"]], 0),
+        ([["title", ""], ["a", "b"]], 1),
+        ([["only"], [""]], 0),
+        ([["", " "]], None),
+        ([], None),
+    ],
+)
+def test_row_of_headings_is_the_one_that_knows_most_fields(rows: list[list[str]], position: int | None) -> None:
+    """Titles and blank rows above are skipped; without a known heading the first row that looks like some is taken."""
+    assert heading_position(rows) == position
+
+
+def test_columns_have_excels_names() -> None:
+    """A, Z, AA, XFD."""
+    assert [letters(position) for position in (0, 25, 26, 701, 702, 16_383)] == ["A", "Z", "AA", "ZZ", "AAA", "XFD"]
