@@ -41,6 +41,9 @@ SCHEMA: Final = 1
 BUSY_SECONDS: Final = 60
 """How long a write waits for another process's write."""
 
+_IN_ONE_STATEMENT: Final = 500
+"""Row numbers in one statement: databases take only so many."""
+
 HEARTBEAT_SECONDS: Final = 5.0
 """How often a process that holds a campaign gives a sign of life."""
 
@@ -64,13 +67,14 @@ class State(StrEnum):
 OPEN: Final = frozenset({State.PENDING, State.SENDING, State.IN_DOUBT})
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.PENDING: frozenset({State.SENDING, State.SKIPPED, State.FAILED}),  # failed: not let into its chat
+    # failed: not let into its chat; invalid: the portal said before sending that it would refuse
+    State.PENDING: frozenset({State.SENDING, State.SKIPPED, State.FAILED, State.INVALID}),
     State.SENDING: frozenset({State.SENT, State.FAILED, State.PENDING, State.IN_DOUBT}),
     State.IN_DOUBT: frozenset({State.SENT, State.PENDING, State.UNKNOWN, State.FAILED}),
     State.SENT: frozenset(),
     State.FAILED: frozenset({State.PENDING}),  # `retry`
     State.UNKNOWN: frozenset({State.PENDING}),  # `retry --resend-unknown`
-    State.INVALID: frozenset(),
+    State.INVALID: frozenset({State.PENDING}),  # `retry` of what only the portal found wrong
     State.SKIPPED: frozenset({State.PENDING}),  # a canary's limit lifted, or "send them again"
 }
 """Every change of state there is. Nothing leaves `sent`."""
@@ -792,6 +796,28 @@ class Journal:
             ).rowcount
             self._count(connection, run_id, {(State.PENDING, State.SKIPPED): moved})
         return moved
+
+    def invalidate(self, run_id: int, problems: Mapping[int, tuple[str, str]]) -> int:
+        """Leave out rows that were found wrong after they had been entered, and say how many.
+
+        ``problems`` is the row's ``n`` → (code, description). Rows that are not pending stay as they are.
+        """
+        wanted = sorted(problems)
+        with self._transaction() as connection:
+            pending: list[int] = []
+            for first in range(0, len(wanted), _IN_ONE_STATEMENT):
+                statement = sa.select(_rows.c.n).where(
+                    _rows.c.run_id == run_id,
+                    _OPEN_ROWS,
+                    _rows.c.state == State.PENDING.value,
+                    _rows.c.n.in_(wanted[first : first + _IN_ONE_STATEMENT]),
+                )
+                pending += connection.scalars(statement)
+            changes = [Change(n, State.PENDING, State.INVALID, *problems[n]) for n in pending]
+            if changes:
+                self._write(connection, run_id, changes)
+                self._count(connection, run_id, {(State.PENDING, State.INVALID): len(changes)})
+        return len(changes)
 
     # What other campaigns sent
 
