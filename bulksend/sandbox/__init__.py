@@ -4,13 +4,13 @@ from bulksend.sandbox.authorisation import OAuthApp
 from bulksend.sandbox.faults import FaultKind, Faults
 from bulksend.sandbox.limits import Limits, Operating
 from bulksend.sandbox.portal import CallRecord
-from bulksend.sandbox.refusal import Campaign
+from bulksend.sandbox.refusal import CampaignRefusal
 from bulksend.sandbox.sandbox import Sandbox, serve
 from bulksend.sandbox.world import Delivery, World
 
 __all__ = [
     "CallRecord",
-    "Campaign",
+    "CampaignRefusal",
     "Delivery",
     "FaultKind",
     "Faults",

@@ -80,7 +80,7 @@ class OAuthServer:
         """
         known = self._tokens.get(token)
         if known is None:
-            raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.Campaign.NO_AUTH])
+            raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.CampaignRefusal.NO_AUTH])
         if time.monotonic() >= known.expires_at or known.calls_left < 1:
             raise Refused(refusal.EXPIRED_TOKEN)
         known.calls_left -= 1
@@ -145,7 +145,7 @@ class Gate:
             user, secret = credential
             if user == str(self.user_id) and secrets.compare_digest(secret.encode(), self.secret.encode()):
                 return self._webhook
-            raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.Campaign.INVALID_CREDENTIALS])
+            raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.CampaignRefusal.INVALID_CREDENTIALS])
         if self.oauth is not None and isinstance(token, str):
             return self.oauth.check(token)
-        raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.Campaign.NO_AUTH])
+        raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.CampaignRefusal.NO_AUTH])

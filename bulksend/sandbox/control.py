@@ -10,7 +10,6 @@ from bulksend.errors import UsageError
 from bulksend.sandbox.faults import Faults
 from bulksend.sandbox.limits import Limits, Operating
 from bulksend.sandbox.portal import Portal
-from bulksend.sandbox.refusal import Campaign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,8 +84,6 @@ class ControlDoor:
         unknown = asked.keys() - set(_DIALS)
         if unknown:
             raise UsageError(f"There is no dial {', '.join(sorted(unknown))}; there are {', '.join(_DIALS)}.")
-        if asked.get("refusal") is not None:
-            Campaign(asked["refusal"])
         for name, value in asked.items():
             setattr(self._portal, name, value)
 

@@ -14,7 +14,7 @@ from bulksend.sandbox.clock import iso
 from bulksend.sandbox.faults import Faults
 from bulksend.sandbox.limits import Bucket, Budget, Limits, Operating
 from bulksend.sandbox.methods import METHODS, OPEN_LINES, Call, Method, Parameters, message_add
-from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, Campaign, Refusal, Refused
+from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, CampaignRefusal, Refusal, Refused
 from bulksend.sandbox.world import Delivery, World
 
 BATCH_LIMIT = 50
@@ -70,7 +70,6 @@ class Portal:
         call_time: Seconds of work for each executed method, also inside a batch; what ``request_limit`` is about.
         request_limit: Seconds of work after which a request is cut.
         scopes: What the webhook and the application may use.
-        refusal: A refusal that meets every call, or ``None``.
         other_traffic: Requests a second that others make from the same address.
         list_batches: Answer batches as if their calls had been keyed 0, 1, 2…, so with lists where PHP makes lists.
         calls: A record of every request to REST, in order of arrival.
@@ -96,7 +95,7 @@ class Portal:
         self.call_time = call_time
         self.request_limit = request_limit
         self.scopes = [OPEN_LINES, "crm", "im"]
-        self.refusal: Campaign | str | None = None
+        self.refusal = None
         self.other_traffic = 0.0
         self.list_batches = list_batches
         self.calls: list[CallRecord] = []
@@ -119,6 +118,15 @@ class Portal:
     @clock_skew.setter
     def clock_skew(self, seconds: float) -> None:
         self.world.clock_skew = seconds
+
+    @property
+    def refusal(self) -> CampaignRefusal | None:
+        """The refusal that meets every call, or ``None``; may be set by its name, such as ``overload``."""
+        return self._refusal
+
+    @refusal.setter
+    def refusal(self, name: CampaignRefusal | str | None) -> None:
+        self._refusal = None if name is None else CampaignRefusal(name)
 
     @property
     def limits(self) -> Limits:
@@ -165,8 +173,8 @@ class Portal:
             return refuse(refused.refusal)
 
     async def _carry_out(self, request: Request, started: float) -> Answer:
-        if self.refusal is not None:
-            raise Refused(CAMPAIGN_REFUSALS[Campaign(self.refusal)])
+        if self._refusal is not None:
+            raise Refused(CAMPAIGN_REFUSALS[self._refusal])
         caller = self.gate.let_in(request.credential, request.parameters.get("auth"))
         if request.method == "batch":
             await self._wait()

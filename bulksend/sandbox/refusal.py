@@ -24,7 +24,7 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-class Campaign(StrEnum):
+class CampaignRefusal(StrEnum):
     """Refusals that meet every call until somebody mends the portal or the webhook."""
 
     NO_AUTH = "no_auth"
@@ -38,16 +38,16 @@ class Campaign(StrEnum):
     PORTAL_DELETED = "portal_deleted"
 
 
-CAMPAIGN_REFUSALS: dict[Campaign, Refusal] = {
-    Campaign.NO_AUTH: Refusal(401, "NO_AUTH_FOUND", "Wrong authorization data"),
-    Campaign.INVALID_CREDENTIALS: Refusal(401, "INVALID_CREDENTIALS", "Invalid request credentials"),
-    Campaign.INVALID_CREDENTIALS_403: Refusal(403, "INVALID_CREDENTIALS", "Invalid request credentials"),
-    Campaign.OVERLOAD: Refusal(503, "OVERLOAD_LIMIT", "REST API is blocked due to overload"),
-    Campaign.COMMERCIAL_PLAN: Refusal(403, "ACCESS_DENIED", "REST API is available only on commercial plans"),
-    Campaign.USER_ACCESS: Refusal(403, "user_access_error", "The user does not have access to the application"),
-    Campaign.HTTPS_REQUIRED: Refusal(400, "INVALID_REQUEST", "Https required"),
-    Campaign.NO_MODULE: Refusal(404, "ERROR_METHOD_NOT_FOUND", "Method not found!"),
-    Campaign.PORTAL_DELETED: Refusal(500, "PORTAL_DELETED", "Portal was deleted"),
+CAMPAIGN_REFUSALS: dict[CampaignRefusal, Refusal] = {
+    CampaignRefusal.NO_AUTH: Refusal(401, "NO_AUTH_FOUND", "Wrong authorization data"),
+    CampaignRefusal.INVALID_CREDENTIALS: Refusal(401, "INVALID_CREDENTIALS", "Invalid request credentials"),
+    CampaignRefusal.INVALID_CREDENTIALS_403: Refusal(403, "INVALID_CREDENTIALS", "Invalid request credentials"),
+    CampaignRefusal.OVERLOAD: Refusal(503, "OVERLOAD_LIMIT", "REST API is blocked due to overload"),
+    CampaignRefusal.COMMERCIAL_PLAN: Refusal(403, "ACCESS_DENIED", "REST API is available only on commercial plans"),
+    CampaignRefusal.USER_ACCESS: Refusal(403, "user_access_error", "The user does not have access to the application"),
+    CampaignRefusal.HTTPS_REQUIRED: Refusal(400, "INVALID_REQUEST", "Https required"),
+    CampaignRefusal.NO_MODULE: Refusal(404, "ERROR_METHOD_NOT_FOUND", "Method not found!"),
+    CampaignRefusal.PORTAL_DELETED: Refusal(500, "PORTAL_DELETED", "Portal was deleted"),
 }
 
 ACCESS_DENIED = Refusal(403, "ACCESS_DENIED", "Access denied! You don't have access to the CRM entity")
@@ -68,7 +68,7 @@ OPERATING_LIMIT = Refusal(429, "OPERATION_TIME_LIMIT", "Method is blocked due to
 INSUFFICIENT_SCOPE = Refusal(
     403, "insufficient_scope", "The request requires higher privileges than provided by the access token"
 )
-METHOD_NOT_FOUND = CAMPAIGN_REFUSALS[Campaign.NO_MODULE]
+METHOD_NOT_FOUND = CAMPAIGN_REFUSALS[CampaignRefusal.NO_MODULE]
 BATCH_LENGTH = Refusal(400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
 BATCH_IN_BATCH = Refusal(400, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
 INTERNAL_ERROR = Refusal(500, "INTERNAL_SERVER_ERROR", "Internal server error")

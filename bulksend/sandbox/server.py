@@ -17,7 +17,7 @@ from bulksend.sandbox import php, refusal
 from bulksend.sandbox.control import ControlDoor
 from bulksend.sandbox.faults import FaultKind
 from bulksend.sandbox.portal import Answer, CallRecord, Portal, Request, RequestCut, count_commands, refuse
-from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, Campaign, Refusal, Refused
+from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, CampaignRefusal, Refusal, Refused
 
 MAX_BODY = 256 * 1024 * 1024
 _JSON = "application/json; charset=utf-8"
@@ -34,9 +34,9 @@ _REFUSING: dict[FaultKind, tuple[Refusal, int | None]] = {
     FaultKind.QUERY_LIMIT_200: (refusal.QUERY_LIMIT, 200),
     FaultKind.OPERATING_LIMIT: (refusal.OPERATING_LIMIT, None),
     FaultKind.OPERATING_LIMIT_200: (refusal.OPERATING_LIMIT, 200),
-    FaultKind.OVERLOAD: (CAMPAIGN_REFUSALS[Campaign.OVERLOAD], None),
+    FaultKind.OVERLOAD: (CAMPAIGN_REFUSALS[CampaignRefusal.OVERLOAD], None),
     FaultKind.EXPIRED_TOKEN: (refusal.EXPIRED_TOKEN, None),
-    FaultKind.NO_AUTH: (CAMPAIGN_REFUSALS[Campaign.NO_AUTH], None),
+    FaultKind.NO_AUTH: (CAMPAIGN_REFUSALS[CampaignRefusal.NO_AUTH], None),
 }
 
 

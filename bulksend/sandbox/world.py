@@ -77,7 +77,7 @@ class Chat:
 class Entity:
     """A CRM entity; ``forbidden`` is true for all users, or the ids of those who may not read it."""
 
-    chats: dict[int, None] = field(default_factory=dict)
+    chats: tuple[int, ...] = ()
     forbidden: bool | frozenset[int] = False
     listed: bool = False
     """Whether its chats were given explicitly: then no other chat is ever taken for one of its own."""
@@ -329,7 +329,8 @@ class World:
         return chat
 
     def _link(self, entity_type: str, entity_id: int, entity: Entity, chat: Chat) -> None:
-        entity.chats[chat.id] = None
+        if chat.id not in entity.chats:
+            entity.chats += (chat.id,)
         if chat.entity is None:
             chat.entity = (entity_type, entity_id)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from bulksend.sandbox import Campaign, Limits, OAuthApp, Sandbox
+from bulksend.sandbox import CampaignRefusal, Limits, OAuthApp, Sandbox
 from bulksend.sandbox.refusal import Refusal
 from tests.sandbox.conftest import MESSAGE_ADD, call, message
 
@@ -61,7 +61,7 @@ def test_a_missing_scope_is_told_with_403(portal: Sandbox) -> None:
         ("invalid_credentials", 401, "INVALID_CREDENTIALS"),
         ("invalid_credentials_403", 403, "INVALID_CREDENTIALS"),
         ("overload", 503, "OVERLOAD_LIMIT"),
-        (Campaign.COMMERCIAL_PLAN, 403, "ACCESS_DENIED"),
+        (CampaignRefusal.COMMERCIAL_PLAN, 403, "ACCESS_DENIED"),
         ("user_access", 403, "user_access_error"),
         ("https_required", 400, "INVALID_REQUEST"),
         ("no_module", 404, "ERROR_METHOD_NOT_FOUND"),

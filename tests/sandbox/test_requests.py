@@ -150,3 +150,13 @@ def test_a_sandbox_that_stops_and_starts_again_is_the_same_portal() -> None:
         portal.start()
         assert call(portal, MESSAGE_ADD, message()).ok
         assert len(portal.ledger) == 2
+
+
+def test_a_call_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
+    """The portal does not notice that nobody waits for the answer any more."""
+    with Sandbox(limits=Limits.none(), latency=0.6) as portal:
+        with pytest.raises(requests.ReadTimeout):
+            call(portal, MESSAGE_ADD, message(), timeout=0.1)
+        assert portal.ledger == []
+        assert portal.drain()
+        assert len(portal.ledger) == 1
