@@ -96,10 +96,9 @@ def _pair(threshold: float, drain: float) -> tuple[float, float]:
 
 
 def _rows(path: Path) -> Iterator[SandboxRow]:
-    from bulksend.cli.send import sandbox_rows
     from bulksend.plan import SheetOptions, examine
 
-    return sandbox_rows(examine(path, SheetOptions()))
+    return examine(path, SheetOptions()).sandbox_rows()
 
 
 def _announce(portal: Sandbox) -> None:

@@ -59,7 +59,7 @@ def send(file: Path, **params: Any) -> int:
         return REFUSED
     _need_terminal(yes=params["yes"])
     with (
-        find_target(params["portal"], opts.home(), params["user_id"], sandbox_rows(plan)) as target,
+        find_target(params["portal"], opts.home(), params["user_id"], plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
         Campaign.enter(
             journal,
@@ -263,14 +263,6 @@ def estimate(rows: int, options: Options) -> float:
 
 def _messages(rows: int) -> str:
     return f"{rows} message{'' if rows == 1 else 's'}"
-
-
-def sandbox_rows(plan: Plan) -> Iterator[SandboxRow]:
-    """The entities and chats of a sheet, for a sandbox that is to know them."""
-    for rows in plan.new_rows():
-        for row in rows:
-            if not row.error_code:
-                yield row.entity_type, row.entity_id, row.chat_id, row.user_id
 
 
 def _journal_rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:

@@ -9,7 +9,7 @@ _ASK_THE_CHAT = (
 )
 _NEW_WEBHOOK = "make a new webhook in the portal (with the right to open channels) and give its address."
 
-_ADVICE: Mapping[str, str] = {
+ADVICE: Mapping[str, str] = {
     # One row's refusals.
     "CHAT_NOT_IN_CRM": (
         "The chat does not belong to this CRM entity, or its dialog is finished: check the entity and the chat id in "
@@ -142,7 +142,7 @@ def advice(code: str, description: str = "") -> str:
     """
     name = code.upper()
     said = description.strip().rstrip(".")
-    sentence = _PLAN if name == ACCESS_DENIED and about_the_plan(said) else _ADVICE.get(name)
+    sentence = _PLAN if name == ACCESS_DENIED and about_the_plan(said) else ADVICE.get(name)
     if sentence is None:
         sentence = (
             f"The portal refused this with the code {code or UNNAMED_ERROR}: look the code up in the documentation of "

@@ -1,0 +1,75 @@
+"""The generated parts of the README: ``python -m tests.docs`` writes them, a test checks that they are up to date."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from bulksend.cli import COMMANDS, bulksend
+from bulksend.portal.advice import ADVICE
+from bulksend.sentences import PROBLEMS
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+MEASURED = ROOT / "tests" / "benchmarks" / "measured.json"
+WIDTH = 100
+
+
+def problems() -> str:
+    """What the checks find, as a table."""
+    rows = ["| `error_code` | means | what to do |", "|---|---|---|"]
+    for code, text in PROBLEMS.items():
+        kind = " (a warning: the row is sent)" if text.warning else ""
+        rows.append(f"| `{code}` | {text.says[0].upper()}{text.says[1:]}{kind}. | {text.advice} |")
+    return "\n".join(rows)
+
+
+def codes() -> str:
+    """What the portal answers and what stands for no answer, as a table."""
+    rows = ["| `error_code` | what happened, and what to do |", "|---|---|"]
+    rows += [f"| `{code}` | {sentence} |" for code, sentence in ADVICE.items()]
+    return "\n".join(rows)
+
+
+def commands() -> str:
+    """Every command's help, as it is printed."""
+    parts = [_help(bulksend, "bulksend")]
+    context = click.Context(bulksend, info_name="bulksend")
+    for name in COMMANDS:
+        command = bulksend.get_command(context, name)
+        assert command is not None
+        parts.append(_help(command, f"bulksend {name}"))
+        if isinstance(command, click.Group):
+            parts += [_help(inner, f"bulksend {name} {word}") for word, inner in command.commands.items()]
+    return "\n\n".join(parts)
+
+
+def _help(command: click.Command, name: str) -> str:
+    context = click.Context(
+        command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=["-h", "--help"]
+    )
+    return f"```text\n$ {name} --help\n{command.get_help(context).rstrip()}\n```"
+
+
+def speed() -> str:
+    """The table of the last full run of the benchmarks, whose figures they wrote themselves."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+    return str(measured["markdown"]).strip()
+
+
+PARTS = {"problems": problems, "codes": codes, "speed": speed, "commands": commands}
+
+
+def rendered(text: str) -> str:
+    """The README's text with its generated parts as they should be."""
+    for name, make in PARTS.items():
+        pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        assert pattern.search(text), f"README.md has no generated part {name}"
+        body = make()
+        text = pattern.sub(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)  # type: ignore[misc]
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
