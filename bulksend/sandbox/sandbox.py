@@ -214,7 +214,12 @@ class Sandbox(Portal):
             await self._stop.wait()
         finally:
             await self._server.stop()
+            connections = [connection.transport for connection in server.connections]
             await runner.cleanup()
+            for transport in connections:
+                if transport is not None:
+                    transport.abort()  # a TLS connection would otherwise wait for its caller's goodbye
+            await asyncio.sleep(0)
 
     def _tls_context(self) -> ssl.SSLContext:
         from bulksend.sandbox.certificate import make_certificates, server_context  # noqa: PLC0415 - needs a package of its own

@@ -12,6 +12,12 @@ MESSAGE_ADD = "imopenlines.crm.message.add"
 HISTORY_GET = "imopenlines.session.history.get"
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep calls to this computer away from a proxy that the environment names."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
 @pytest.fixture
 def portal() -> Iterator[Sandbox]:
     """An open portal without limits."""
