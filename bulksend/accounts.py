@@ -13,6 +13,7 @@ from bulksend.journal import State
 from bulksend.plan import dialect_of
 from bulksend.portal.advice import advice
 from bulksend.sheet import RESULT_COLUMNS, write_results
+from bulksend.sheet.aside import beside, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +32,10 @@ STATUS: Final = {
 }
 """What the results sheet calls each state of a row."""
 
-_TEXT_SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt"})
-
 
 def results_path(file: Path, file_format: str) -> Path:
     """Where the results of a sheet go unless told otherwise: ``FILE.results.csv`` or ``.xlsx`` beside it."""
-    if file_format != "csv":
-        return file.with_name(f"{file.stem}.results.xlsx")
-    suffix = file.suffix if file.suffix.lower() in _TEXT_SUFFIXES else ".csv"
-    return file.with_name(f"{file.stem}.results{suffix}")
+    return beside(file, file_format, "results")
 
 
 def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path:
@@ -51,13 +47,10 @@ def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path
         UsageError: it cannot be written there.
     """
     target = path or Path(run.results_path)
-    file_format = run.sheet["format"]
-    if path is not None and path.suffix.lower() in {".csv", ".tsv", ".txt", ".xlsx"}:
-        file_format = "csv" if path.suffix.lower() in _TEXT_SUFFIXES else "xlsx"
     try:
         written = write_results(
             target,
-            format="csv" if file_format == "csv" else "xlsx",
+            format=format_of(target, run.sheet["format"]),
             headings=[*run.headings, *RESULT_COLUMNS],
             rows=_lines(journal, run),
             dialect=dialect_of(run.sheet),

@@ -1,20 +1,19 @@
 """Write the results sheet: every original cell as it was, and what became of each row beside it."""
 
-import contextlib
 import csv
-import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 
+from bulksend.sheet.aside import write_aside
 from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.sheet.piece import Dialect
 
-_LONGEST_CELL = 32_767  # characters; Excel drops the whole cell when there are more
+LONGEST_CELL = 32_767  # characters; Excel drops the whole cell when there are more
 _COLOURS = {  # status: paper, ink
     "sent": ("#C6EFCE", "#1E5B2A"),
     "failed": ("#FFC7CE", "#8A1020"),
@@ -60,45 +59,7 @@ def write_results(
         write = lambda aside: _write_text(aside, headings, rows, dialect or Dialect("utf-8", ","), status_column)  # noqa: E731
     else:
         write = lambda aside: _write_workbook(aside, headings, rows, summary, status_column)  # noqa: E731
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    aside = Path(name)
-    try:
-        write(aside)
-        _settle(aside)
-        return _put_in_place(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
-def _settle(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-    with contextlib.suppress(OSError):  # a file of this process alone gets the rights that others usually have
-        mask = os.umask(0)
-        os.umask(mask)
-        path.chmod(0o666 & ~mask)
-
-
-def _put_in_place(aside: Path, path: Path) -> Path:
-    for target in _names(path):
-        try:
-            aside.replace(target)
-        except PermissionError:
-            if not target.exists():
-                raise
-        else:
-            return target
-    raise AssertionError("names never run out")
-
-
-def _names(path: Path) -> Iterator[Path]:
-    yield path
-    number = 2
-    while True:
-        yield path.with_name(f"{path.stem} ({number}){path.suffix}")
-        number += 1
+    return write_aside(path, write)
 
 
 def _write_text(
@@ -163,8 +124,8 @@ def _write_rows(
         paint = painted.get(status, text)
         for position, cell in enumerate(row):
             if cell:
-                if len(cell) > _LONGEST_CELL:
-                    cell = cell[:_LONGEST_CELL]  # noqa: PLW2901
+                if len(cell) > LONGEST_CELL:
+                    cell = cell[:LONGEST_CELL]  # noqa: PLW2901
                 write_string(number, position, cell, paint if position == status_column else text)
     sheet.autofilter(0, 0, max(number, 1), max(len(headings) - 1, 0))
     return statuses, codes

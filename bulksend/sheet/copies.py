@@ -1,0 +1,85 @@
+"""Write a sheet again with other cells: the same kind of file, as text, hidden rows hidden."""
+
+import csv
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import xlsxwriter
+
+from bulksend.sheet.aside import write_aside
+from bulksend.sheet.piece import Dialect
+from bulksend.sheet.results import LONGEST_CELL
+
+_LONGEST_NAME = 31  # characters of a sheet's name in Excel
+_NOT_IN_A_NAME = str.maketrans(dict.fromkeys("[]:*?/\\", "_"))
+
+
+def write_copy(
+    path: Path,
+    *,
+    format: str,  # noqa: A002
+    headings: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], bool]],
+    dialect: Dialect | None = None,
+    name: str | None = None,
+) -> Path:
+    """Write headings and rows in constant memory, never half, and return where they were written.
+
+    Args:
+        path: where to write; where it is held by another program a new name beside it is used.
+        format: ``csv``, or ``xlsx`` for any workbook.
+        headings: of all columns.
+        rows: all cells as text, as many as there are headings, and whether the row is hidden (in a workbook).
+        dialect: how a text file is to be written; without it UTF-8 with commas.
+        name: the sheet's name in a workbook.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+
+    def write(aside: Path) -> None:
+        if format == "csv":
+            _write_text(aside, headings, rows, dialect or Dialect("utf-8", ","))
+        else:
+            _write_workbook(aside, headings, rows, name)
+
+    return write_aside(path, write)
+
+
+def _write_text(
+    path: Path, headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]], dialect: Dialect
+) -> None:
+    # letters that the sheet's own encoding lacks can only come with the portal's words, never with the sheet's
+    with path.open("w", encoding=dialect.encoding, errors="replace", newline="") as file:
+        writer = csv.writer(file, delimiter=dialect.delimiter, lineterminator=dialect.line_end)
+        writer.writerow(headings)
+        writer.writerows(row for row, _ in rows)
+
+
+def _write_workbook(
+    path: Path, headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]], name: str | None
+) -> None:
+    shown = (name or "").translate(_NOT_IN_A_NAME).strip("'")[:_LONGEST_NAME].rstrip("'") or None
+    with tempfile.TemporaryDirectory(prefix="bulksend-") as folder:
+        book = xlsxwriter.Workbook(
+            str(path),
+            {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False},
+        )
+        try:
+            sheet = book.add_worksheet(shown)
+            bold = book.add_format({"bold": True, "bottom": 1})
+            text = book.add_format({"num_format": "@"})
+            sheet.freeze_panes(1, 0)
+            sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+            for position, heading in enumerate(headings):
+                sheet.set_column(position, position, min(60, max(14, len(heading) + 4)), text)
+                sheet.write_string(0, position, heading, bold)
+            for number, (row, hidden) in enumerate(rows, 1):
+                if hidden:
+                    sheet.set_row(number, None, None, {"hidden": True})
+                for position, cell in enumerate(row):
+                    if cell:
+                        sheet.write_string(number, position, cell[:LONGEST_CELL], text)
+        finally:
+            book.close()
