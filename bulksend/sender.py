@@ -8,6 +8,7 @@ row leaves until its fate is settled, so no later row of the same chat can overt
 from __future__ import annotations
 
 import heapq
+import logging
 import math
 import queue
 import random
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bulksend.portal.client import Client, Reply
+
+_log: Final = logging.getLogger(__name__)
 
 SAME_TEXT_SECONDS: Final = 24 * 3600.0
 """A text that another campaign sent to the same chat within this time is not sent again unasked."""
@@ -523,6 +526,9 @@ class Sender:
         if self._unwritten or update_pace:
             self._journal.apply(self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace)
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in self._unwritten))
+            if _log.isEnabledFor(logging.INFO):
+                for change in self._unwritten:
+                    _log.info("Row %d of the sheet: %s %s", change.n + 1, change.after.value, change.error_code)
             self._unwritten = []
 
     def _after(self, job: _Job, reply: Reply) -> list[Change]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
-@opts.option("--verbose", is_flag=True, help="Say more, above all when something breaks.")
+@opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
 def send(file: Path, **params: Any) -> int:
     """Check FILE, confirm, send every row of it as one message, and write the results sheet.
 
@@ -82,7 +82,7 @@ def send(file: Path, **params: Any) -> int:
                 campaign.abandon()
                 click.echo("Nothing was sent.", err=True)
                 return REFUSED
-        return carry_out(campaign, options, as_json=params["as_json"])
+        return carry_out(campaign, options, as_json=params["as_json"], verbose=params["verbose"])
 
 
 @click.command(short_help="Go on with an interrupted campaign.")
@@ -95,7 +95,7 @@ def send(file: Path, **params: Any) -> int:
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
-@opts.option("--verbose", is_flag=True, help="Say more, above all when something breaks.")
+@opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
 def resume(run: int | None, **params: Any) -> int:
     """Go on with campaign RUN (without a number: the latest one that is not finished)."""
     from bulksend.journal import Journal
@@ -120,7 +120,7 @@ def resume(run: int | None, **params: Any) -> int:
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
-@opts.option("--verbose", is_flag=True, help="Say more, above all when something breaks.")
+@opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
 def retry(run: int, resend_unknown: bool, **params: Any) -> int:  # noqa: FBT001 - click passes it by name
     """Send the rows of campaign RUN again that failed or were not sent.
 
@@ -167,7 +167,9 @@ def _take_up(
             campaign.send_again()
         if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
             return REFUSED
-        return carry_out(campaign, sending.options(campaign.run.counts.total), as_json=params["as_json"])
+        return carry_out(
+            campaign, sending.options(campaign.run.counts.total), as_json=params["as_json"], verbose=params["verbose"]
+        )
 
 
 def _may_start(plan: Plan, *, skip_invalid: bool) -> bool:
@@ -270,11 +272,11 @@ def _journal_rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:
         yield row.entity_type, row.entity_id, row.chat_id, row.user_id or run.user_id
 
 
-def carry_out(campaign: Campaign, options: Options, *, as_json: bool) -> int:
+def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: bool) -> int:
     """Send a campaign under a progress display, write its results, tell how it ended, return the exit code."""
     from bulksend.sender import Ending, How
 
-    with display(campaign.run.counts) as shown, _interrupts(campaign, shown):
+    with display(campaign.run.counts) as shown, _interrupts(campaign, shown), _log(shown, verbose=verbose):
         try:
             ending = campaign.send(options, shown.show)
         except JournalError as error:
@@ -285,6 +287,25 @@ def carry_out(campaign: Campaign, options: Options, *, as_json: bool) -> int:
     except (UsageError, JournalError) as error:
         click.echo(f"Error: {error}", err=True)
     return _tell(campaign.run, ending, path, as_json=as_json)
+
+
+@contextmanager
+def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
+    """With --verbose, say what becomes of each row; never its text."""
+    import logging
+
+    class Said(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            shown.say(record.getMessage())
+
+    logger, handler = logging.getLogger("bulksend"), Said(logging.INFO if verbose else logging.WARNING)
+    logger.addHandler(handler)
+    if verbose:
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextmanager
