@@ -16,7 +16,7 @@ from bulksend.sheet.headings import Columns
 from bulksend.sheet.piece import Flags, Piece
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.report import FIRST_ROWS, Report
-from bulksend.validation.values import BLANK, UNREADABLE, entity_type, identifiers
+from bulksend.validation.values import BLANK, UNREADABLE, entity_types, identifiers
 
 LONGEST_MESSAGE = 20_000
 """Characters; the messenger cuts longer texts (portal documentation: message.add)."""
@@ -62,6 +62,15 @@ class Renders(Protocol):
         """The texts of ``cells``, whose columns are positions in heading order."""
 
 
+class FindsChats(Protocol):
+    """Knows the chats of rows that name none: what a lookup found."""
+
+    def find(
+        self, kinds: npt.NDArray[np.object_], ids: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
+        """The chat of each entity (0: none) and the code of the problem where there is none ("": no problem yet)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A piece of the sheet after the checks.
@@ -71,10 +80,12 @@ class Checked:
             unusable), user_id (0: the portal's own user), message, error_code ("" where good) and error_description.
             Hidden rows are there with the code HIDDEN_ROW and are not checked.
         hidden: one flag for each of ``rows``.
+        looked_up: likewise: the row names no chat, so that it has the one that a lookup finds.
     """
 
     rows: pd.DataFrame
     hidden: Flags
+    looked_up: Flags
 
 
 class Checker:
@@ -86,17 +97,20 @@ class Checker:
         *,
         message: Renders | None = None,
         include_hidden: bool = False,
+        chats: FindsChats | None = None,
     ) -> None:
         """Get ready to check a sheet.
 
         Args:
-            columns: where the fields stand; without a column for chats their ids are left 0 for a lookup to fill in.
+            columns: where the fields stand.
             message: writes the texts, for sheets whose rows do not hold them; wins over a column of messages.
             include_hidden: take hidden rows for ordinary ones.
+            chats: knows the chats of rows that name none; without it such rows have a problem.
         """
         self._columns = columns
         self._template = message
         self._include_hidden = include_hidden
+        self._chats = chats
         self._report = Report()
         self._duplicates = Duplicates()
         self._told_duplicates = False
@@ -105,13 +119,15 @@ class Checker:
         """Check the rows of ``piece``; pieces come in the sheet's order, each once."""
         hidden = np.zeros(len(piece.cells), dtype=np.bool_) if self._include_hidden else piece.hidden
         if not hidden.any():
-            return Checked(self._check(piece.cells, piece.too_wide), hidden)
+            rows, looked_up = self._check(piece.cells, piece.too_wide)
+            return Checked(rows, hidden, looked_up)
         self._report.hidden += int(hidden.sum())
         rows = _unchecked(piece.cells.index)
+        looked_up = np.zeros(len(rows), dtype=np.bool_)
         if not hidden.all():
-            visible = self._check(piece.cells[~hidden], piece.too_wide[~hidden])
+            visible, looked_up[~hidden] = self._check(piece.cells[~hidden], piece.too_wide[~hidden])
             rows = pd.concat([rows[hidden], visible]).loc[piece.cells.index]
-        return Checked(rows, hidden)
+        return Checked(rows, hidden, looked_up)
 
     def report(self) -> Report:
         """The report over all pieces checked so far; to be asked for once they all were."""
@@ -126,7 +142,7 @@ class Checker:
                 self._report.add("NO_ROWS", None)
         return self._report
 
-    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> pd.DataFrame:
+    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> tuple[pd.DataFrame, Flags]:
         numbers = cells.index.to_numpy(dtype=np.int64)
         findings = _Findings(numbers, self._report)
         columns = self._columns
@@ -135,18 +151,29 @@ class Checker:
         entity_ids = _ids(cells, columns.entity_id, "INVALID_ENTITY_ID", findings)
         chat_ids = np.zeros(len(cells), dtype=np.int64)
         if columns.chat_id is not None:
-            chat_ids = _ids(cells, columns.chat_id, "INVALID_CHAT_ID", findings, chat=True)
+            may_be_blank = self._chats is not None
+            chat_ids = _ids(cells, columns.chat_id, "INVALID_CHAT_ID", findings, chat=True, may_be_blank=may_be_blank)
+        looked_up = findings.good & (chat_ids == 0)
+        why = np.zeros(0, dtype=object)
+        if self._chats is not None:
+            chat_ids[looked_up], why = self._chats.find(types[looked_up], entity_ids[looked_up])
         user_ids = np.zeros(len(cells), dtype=np.int64)
         if columns.user_id is not None:
             user_ids = _ids(cells, columns.user_id, "INVALID_USER_ID", findings, may_be_blank=True)
         findings.note("TOO_MANY_CELLS", too_wide)
         messages = self._messages(cells, findings)
         _check_messages(messages, findings)
+        for code in sorted(set(why[why != ""])):
+            # last, so that what is wrong with the row itself comes first whatever a lookup found
+            without = np.zeros(len(cells), dtype=np.bool_)
+            without[np.flatnonzero(looked_up)[why == code]] = True
+            findings.note(code, without)
 
         good = findings.good
         self._report.rows += len(cells)
         self._report.good += int(good.sum())
-        self._duplicates.add(chat_ids[good], messages[good], numbers[good])
+        known = good & (chat_ids > 0)
+        self._duplicates.add(chat_ids[known], messages[known], numbers[known])
         for row in np.flatnonzero(good)[: PREVIEW_ROWS - len(self._report.preview)]:
             self._report.preview.append(
                 (
@@ -168,16 +195,15 @@ class Checker:
                 "error_code": pd.Series(findings.codes, index=cells.index, dtype=object),
                 "error_description": pd.Series(findings.descriptions, index=cells.index, dtype=object),
             }
-        )
+        ), looked_up
 
     def _types(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._columns.entity_type is None:
             return np.full(len(cells), self._columns.implied_type, dtype=object)
         texts = cells[self._columns.entity_type].to_numpy()
-        places, words = pd.factorize(texts)
-        types = np.array([entity_type(word) for word in words], dtype=object)[places]
+        types = entity_types(texts)
         findings.note("INVALID_ENTITY_TYPE", types == "", texts)
-        return np.asarray(types)
+        return types
 
     def _messages(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._template is None and self._columns.message is None:
