@@ -526,9 +526,6 @@ class Sender:
         if self._unwritten or update_pace:
             self._journal.apply(self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace)
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in self._unwritten))
-            if _log.isEnabledFor(logging.INFO):
-                for change in self._unwritten:
-                    _log.info("Row %d of the sheet: %s %s", change.n + 1, change.after.value, change.error_code)
             self._unwritten = []
 
     def _after(self, job: _Job, reply: Reply) -> list[Change]:
@@ -548,7 +545,9 @@ class Sender:
         self._count_lost(reply.outcome)
         changes = []
         for row, outcome in zip(job.rows, outcomes, strict=True):
-            changes.append(self._settle(row, outcome, reply))
+            change = self._settle(row, outcome, reply)
+            changes.append(change)
+            _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
             self._watch_refusals(outcome)
         return changes
 
@@ -690,6 +689,7 @@ class Sender:
         for doubt, outcome in zip(job.doubts, outcomes, strict=True):
             change = self._conclude(doubt, outcome, reply)
             if change is not None:
+                _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
                 del self._doubts[doubt.row.n]
                 if change.after is State.PENDING:
                     row = replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1)
