@@ -52,11 +52,17 @@ class DelimitedSource:
             raise refuse(Refusal.NOT_A_SHEET, name=path.name, what="a file of another kind")
         self.width = scan.width
         self._encoding, self._delimiter = encoding, delimiter
+        self._first_rows = _rows_of(sample, delimiter)
 
     def head(self) -> list[list[str]]:
         """The first rows as texts."""
         block = next(self.blocks(HEAD_ROWS), None)
         return [] if block is None else [list(row) for row in zip(*block.columns, strict=True)]
+
+    def cells_in_row(self, position: int) -> int:
+        """How many cells the file has for one of the first rows."""
+        record = position + self._records_before
+        return len(self._first_rows[record]) if record < len(self._first_rows) else self.width
 
     def end_of_headings(self, position: int, columns: list[int]) -> int:  # noqa: ARG002
         """Text files have no merged cells."""

@@ -14,7 +14,7 @@ from bulksend.sheet.piece import Flags
 NOT_WORKED_OUT = "#FORMULA!"
 """What a formula shows that was saved without its value, as programs other than Excel do."""
 
-SPREAD_CELLS = 5_000_000
+SPREAD_CELLS = 2_000_000
 SPREAD_RATIO = 50
 """A used area of more cells than this, and so many times more than hold anything, is a stray cell's doing."""
 

@@ -21,8 +21,8 @@ class Piece:
     Attributes:
         cells: text only, never missing; columns are positions from 0, the index is the sheet's own row numbers.
         hidden: one flag a row: hidden in the sheet by a filter or by hand.
-        too_wide: one flag a row: has text to the right of the last heading, where that hints at a separator inside an
-            unquoted text (text files only).
+        too_wide: one flag a row: has text to the right of the last cell of the headings, which hints at a separator
+            inside an unquoted text (text files only).
     """
 
     cells: pd.DataFrame
@@ -60,6 +60,9 @@ class Source(Protocol):
 
     def head(self) -> list[list[str]]:
         """The first rows, up to `HEAD_ROWS`, as lists of texts of equal length."""
+
+    def cells_in_row(self, position: int) -> int:
+        """How many cells the file has for the row at ``position``, one of the first `HEAD_ROWS`, blank ones too."""
 
     def end_of_headings(self, position: int, columns: list[int]) -> int:
         """The last position that cells of the heading row reach down to, where they are merged with those below."""

@@ -36,6 +36,7 @@ class Sheet:
     heading_row: int
     _source: Source = field(repr=False)
     _first_row: int = field(repr=False)
+    _cells_of_headings: int = field(repr=False)
 
     @property
     def original_width(self) -> int:
@@ -52,8 +53,6 @@ class Sheet:
         Raises:
             SheetError: the file was changed or taken away meanwhile.
         """
-        named = [bool(heading.strip()) for heading in self.headings]
-        beyond = len(named) - named[::-1].index(True) if any(named) else len(named)
         for block in self._source.blocks(rows):
             columns = block.columns
             keep = ~blank_rows(columns)
@@ -62,9 +61,8 @@ class Sheet:
                 continue
             cells = frame(columns, block.first_row)
             too_wide = np.zeros(len(keep), dtype=np.bool_)
-            if self.dialect:
-                for texts in columns[beyond:]:
-                    too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))
+            for texts in columns[self._cells_of_headings :]:
+                too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))
             if keep.all():
                 yield Piece(cells, block.hidden, too_wide)
             else:
@@ -102,4 +100,14 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
     headings = [cell.strip() for cell in head[position]]
     known = [p for p, heading in enumerate(headings) if field_of(heading)]
     last = source.end_of_headings(position, known)
-    return Sheet(path, kind.value, source.name, source.dialect, headings, position + 1, source, last + 2)
+    return Sheet(
+        path,
+        kind.value,
+        source.name,
+        source.dialect,
+        headings,
+        position + 1,
+        source,
+        _first_row=last + 2,
+        _cells_of_headings=source.cells_in_row(position),
+    )

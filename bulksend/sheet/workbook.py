@@ -67,6 +67,10 @@ class WorkbookSource:
         block = next(self.blocks(HEAD_ROWS), None)
         return [] if block is None else [list(row) for row in zip(*block.columns, strict=True)]
 
+    def cells_in_row(self, position: int) -> int:  # noqa: ARG002
+        """In a workbook all rows are as wide as the sheet."""
+        return self.width
+
     def end_of_headings(self, position: int, columns: list[int]) -> int:
         """The last position that merged heading cells reach down to."""
         return self._extras.merged_down_to(position, columns)

@@ -234,8 +234,12 @@ class _Findings:
         places = np.flatnonzero(wrong)
         example = "" if texts is None else str(texts[places[0]])
         self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example)
+        described: dict[str | None, str] = {}
         for place in places.tolist():
-            self._describe(place, code, describe(code, None if texts is None else texts[place]))
+            cell = None if texts is None else texts[place]
+            if cell not in described:
+                described[cell] = describe(code, cell)
+            self._describe(place, code, described[cell])
 
     def note_row(self, code: str, row: int, description: str) -> None:
         """One row's problem in words of its own: what a template says."""

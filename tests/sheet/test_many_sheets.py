@@ -335,6 +335,7 @@ CASES = [
     # --- text files: shapes --------------------------------------------------------------------------------------
     Case("ragged.csv", raw("a,CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE,note\n,deal,288,8773,Hello\n,lead,1,1763,Hi,n,,,\n"), {2: READ_ONE, 3: (1763, "Hi")}),
     Case("unquoted_comma.csv", raw(",".join(HEADINGS) + "\ndeal,288,8773,27,Hello, Anna\n"), {2: "TOO_MANY_CELLS"}),
+    Case("column_without_heading.csv", text([[*HEADINGS, ""], [*ONE, "a note"]]), {2: READ_ONE}),
     Case("blank_rows.csv", raw(",".join(HEADINGS) + "\n\n" + ",".join(ONE) + "\n,,,,\n   \n" + ",".join(ONE) + "\n\n"), {3: READ_ONE, 6: READ_ONE}),
     Case("titles.csv", text([["Campaign of May"], [], ["by", "Anna"], HEADINGS, ONE]), {5: READ_ONE}),
     Case("headings_only.csv", text([HEADINGS]), {}),

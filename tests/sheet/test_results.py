@@ -1,0 +1,184 @@
+"""The results sheet: every original cell as it was, what became of each row beside it, never half-written."""
+
+import csv
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from bulksend.sheet import RESULT_COLUMNS, Dialect, find_columns, open_sheet, write_results
+
+ORIGINAL = ["Тип сущности", "ID сделки", "ID чата", "Сообщение", "Заметка"]
+HEADINGS = [*ORIGINAL, *RESULT_COLUMNS]
+STATUS = len(ORIGINAL)
+SENT = [
+    "deal",
+    "0288",
+    "8773",
+    '=HYPERLINK("x")',
+    "+7 900",
+    "sent",
+    "19880117",
+    "",
+    "",
+    "2026-11-30T10:00:00+03:00",
+    "1",
+]
+FAILED = ["deal", "1", "1763", "@name\nтекст", "", "failed", "", "ACCESS_DENIED", "Нет доступа.", "", "1"]
+SKIPPED = ["deal", "2", "5", "- да", "x", "skipped", "", "HIDDEN_ROW", "Hidden.", "", "0"]
+ROWS = [SENT, FAILED, SKIPPED]
+
+
+def _write(path: Path, rows: list[list[str]] | None = None, dialect: Dialect | None = None) -> Path:
+    return write_results(
+        path,
+        format=path.suffix[1:],
+        headings=HEADINGS,
+        rows=iter(ROWS if rows is None else rows),
+        dialect=dialect,
+        summary=[("Portal", "portal.example"), ("Rows", 3)],
+        status_column=STATUS,
+    )
+
+
+def _charts(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        return sum(name.startswith("xl/charts/chart") for name in archive.namelist())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_results_are_read_back_to_the_letter(tmp_path: Path, suffix: str) -> None:
+    """Text that looks like a formula, a number or a phone stays the text it was."""
+    sheet = open_sheet(_write(tmp_path / f"out.{suffix}"))
+    assert sheet.headings == HEADINGS
+    assert next(sheet.pieces()).cells.to_numpy().tolist() == ROWS
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_results_sheet_is_a_valid_input(tmp_path: Path, suffix: str) -> None:
+    """It tells how wide the sheet was before the results, so that they can be written anew."""
+    sheet = open_sheet(_write(tmp_path / f"out.{suffix}"))
+    assert sheet.original_width == len(ORIGINAL)
+    assert find_columns(sheet.headings[: sheet.original_width]).chat_id == 2
+
+
+def test_sheet_without_results_is_as_wide_as_it_is(tmp_path: Path) -> None:
+    """Columns of the same names elsewhere are the sheet's own."""
+    path = tmp_path / "a.csv"
+    path.write_text("status,CHAT_ID,attempts\nx,1,2\n", encoding="utf-8")
+    assert open_sheet(path).original_width == 3
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [Dialect("cp1251", ";", "\r\n"), Dialect("utf-8-sig", ",", "\n"), Dialect("utf-16", "\t"), Dialect("utf-8", "|")],
+)
+def test_text_results_are_written_as_the_sheet_was(tmp_path: Path, dialect: Dialect) -> None:
+    """The same encoding, separator and line ends."""
+    sheet = open_sheet(_write(tmp_path / "out.csv", [SENT], dialect))
+    assert sheet.dialect == dialect
+    assert next(sheet.pieces()).cells.to_numpy().tolist() == [SENT]
+
+
+def test_words_of_the_portal_cannot_become_a_formula_in_a_text_file(tmp_path: Path) -> None:
+    """The sheet's own cells are left alone; what came over the network is made harmless."""
+    path = _write(tmp_path / "out.csv", [[*FAILED[:8], "=1+1", "", "1"]])
+    with path.open(encoding="utf-8", newline="") as file:
+        row = list(csv.reader(file))[1]
+    assert (row[3], row[8]) == ("@name\nтекст", "'=1+1")
+
+
+def test_letters_the_sheets_encoding_lacks_do_not_stop_the_results(tmp_path: Path) -> None:
+    """They can only come with the portal's words."""
+    path = _write(tmp_path / "out.csv", [[*FAILED[:8], "日本", "", "1"]], Dialect("cp1251", ";"))
+    assert "??" in path.read_text("cp1251")
+
+
+def test_workbook_is_made_for_people(tmp_path: Path) -> None:
+    """Frozen headings, an autofilter, colours by status, ids as text, a summary and a chart of the troubles."""
+    path = _write(tmp_path / "out.xlsx")
+    book = openpyxl.load_workbook(path)
+    sheet, summary = book["Results"], book["Summary"]
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:K4"
+    colours = {str(sheet.cell(row, STATUS + 1).fill.start_color.rgb) for row in (2, 3, 4)}
+    assert len(colours) == 3
+    assert all(cell.data_type in "sn" and not isinstance(cell.value, int | float) for row in sheet.rows for cell in row)
+    assert sheet.cell(2, 2).value == "0288"
+    assert [[cell.value for cell in row[:2]] for row in summary.rows] == [
+        ["Campaign", None],
+        ["Portal", "portal.example"],
+        ["Rows", 3],
+        [None, None],
+        ["Rows by status", None],
+        ["sent", 1],
+        ["failed", 1],
+        ["skipped", 1],
+        [None, None],
+        ["Rows by error code", None],
+        ["ACCESS_DENIED", 1],
+        ["HIDDEN_ROW", 1],
+    ]
+    assert _charts(path) == 1
+
+
+def test_chart_is_for_campaigns_with_troubles(tmp_path: Path) -> None:
+    """Where all rows were sent there is nothing to draw."""
+    assert _charts(_write(tmp_path / "out.xlsx", [SENT])) == 0
+
+
+def test_no_rows_make_a_sheet_of_headings(tmp_path: Path) -> None:
+    """An empty campaign has results too."""
+    assert openpyxl.load_workbook(_write(tmp_path / "out.xlsx", []))["Results"].cell(1, 1).value == ORIGINAL[0]
+
+
+def test_texts_longer_than_a_cell_are_cut_rather_than_dropped(tmp_path: Path) -> None:
+    """Excel holds 32,767 characters in a cell."""
+    path = _write(tmp_path / "out.xlsx", [[*SENT[:3], "x" * 40_000, *SENT[4:]]])
+    assert openpyxl.load_workbook(path)["Results"].cell(2, 4).value == "x" * 32_767
+
+
+def test_old_results_stay_whole_when_writing_breaks_off(tmp_path: Path) -> None:
+    """The new file is made aside, and nothing of it is left."""
+    path = _write(tmp_path / "out.csv")
+    old = path.read_bytes()
+
+    def rows() -> Iterator[list[str]]:
+        yield SENT
+        raise KeyboardInterrupt
+
+    for suffix in ("csv", "xlsx"):
+        with pytest.raises(KeyboardInterrupt):
+            write_results(path, format=suffix, headings=HEADINGS, rows=rows(), status_column=STATUS)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_results_open_in_excel_are_written_under_a_new_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to replace a file that a program holds; the name that was used is returned."""
+    held = _write(tmp_path / "out.csv", [FAILED])
+    held_too = held.with_name("out (2).csv")
+    held_too.write_text("old", encoding="utf-8")
+    replace = Path.replace
+
+    def locked(source: Path, target: Path) -> Path:
+        if target in {held, held_too}:
+            raise PermissionError
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", locked)
+    written = _write(held, [SENT])
+    assert written == tmp_path / "out (3).csv"
+    assert next(open_sheet(written).pieces()).cells.to_numpy().tolist() == [SENT]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out (2).csv", "out (3).csv", "out.csv"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps rights in another way")
+def test_results_can_be_read_by_whom_other_files_can(tmp_path: Path) -> None:
+    """A temporary file's narrow rights are not left on it."""
+    other = tmp_path / "other"
+    other.touch()
+    assert _write(tmp_path / "out.csv").stat().st_mode == other.stat().st_mode

@@ -1,0 +1,149 @@
+"""Checking: all problems of all rows in one go, and what is good comes out ready to send."""
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bulksend.errors import UsageError
+from bulksend.sheet import Columns, Piece, find_columns, open_sheet
+from bulksend.template import MessageTemplate
+from bulksend.validation import Checker
+
+HEADINGS = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
+COLUMNS = find_columns(HEADINGS)
+
+
+def _piece(rows: list[list[str]], first: int = 2, hidden: list[bool] | None = None) -> Piece:
+    cells = pd.DataFrame(rows, columns=range(len(rows[0])), index=range(first, first + len(rows)), dtype=object)
+    return Piece(cells, np.array(hidden or [False] * len(rows)), np.zeros(len(rows), dtype=np.bool_))
+
+
+def test_good_row_comes_out_ready_to_send() -> None:
+    """Types and ids as the portal takes them, the text untouched, no speaker as 0."""
+    checked = Checker(COLUMNS).check(
+        _piece([["Сделка", "№ 288", "chat8773", "", " Hello\n"], ["2", "1", "2", "27", "x"]])
+    )
+    assert checked.rows.to_dict("split") == {
+        "index": [2, 3],
+        "columns": ["entity_type", "entity_id", "chat_id", "user_id", "message", "error_code", "error_description"],
+        "data": [["deal", 288, 8773, 0, " Hello\n", "", ""], ["deal", 1, 2, 27, "x", "", ""]],
+    }
+    assert [str(checked.rows[name].dtype) for name in ("entity_id", "chat_id", "user_id")] == ["int64"] * 3
+
+
+def test_row_with_several_problems_tells_them_all() -> None:
+    """Its code is the first one's; each is counted in its own group."""
+    checker = Checker(COLUMNS)
+    row = checker.check(_piece([["x", "-1", "", "y", "0"]])).rows.iloc[0]
+    assert row["error_code"] == "INVALID_ENTITY_TYPE"
+    assert row["error_description"].count(". ") >= 5
+    assert [problem.code for problem in checker.report().problems] == [
+        "INVALID_ENTITY_TYPE", "INVALID_ENTITY_ID", "INVALID_CHAT_ID", "INVALID_USER_ID", "EMPTY_MESSAGE",
+    ]  # fmt: skip
+    assert (row["entity_type"], row["entity_id"], row["chat_id"], row["user_id"]) == ("", 0, 0, 0)
+
+
+def test_rows_above_and_below_a_bad_one_are_good() -> None:
+    """Problems never move to a neighbour, whatever the piece's size."""
+    rows = [["deal", str(n), str(n), "27", "x" if n % 3 else ""] for n in range(1, 30)]
+    whole = Checker(COLUMNS).check(_piece(rows)).rows
+    one_by_one = pd.concat([Checker(COLUMNS).check(_piece([row], n)).rows for n, row in enumerate(rows, 2)])
+    assert whole.equals(one_by_one)
+    assert [bool(code) for code in whole["error_code"]] == [n % 3 == 0 for n in range(1, 30)]
+
+
+def test_report_groups_problems_over_pieces() -> None:
+    """How many, the first ten rows, the first example."""
+    checker = Checker(COLUMNS)
+    for first in range(2, 42, 4):
+        checker.check(_piece([["deal", "1", f"bad{first + n}", "1", f"text {first + n}"] for n in range(4)], first))
+    [problem] = checker.report().problems
+    assert (problem.count, problem.rows, problem.example) == (40, list(range(2, 12)), "bad2")
+    assert "(rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 30 more)" in problem.line()
+
+
+def test_report_is_the_same_for_programs() -> None:
+    """Plain values: counts, groups, and the first messages as they would go out."""
+    checker = Checker(COLUMNS)
+    checker.check(_piece([["deal", "1", "5", "27", "Hi"], ["deal", "1", "5", "27", "Hi"], ["?", "1", "5", "27", "Hi"]]))
+    told = json.loads(json.dumps(checker.report().to_json()))
+    assert {key: told[key] for key in ("rows", "good", "hidden", "chats", "errors", "warnings")} == {
+        "rows": 3, "good": 2, "hidden": 0, "chats": 1, "errors": 1, "warnings": 1,
+    }  # fmt: skip
+    assert told["problems"][0]["code"] == "INVALID_ENTITY_TYPE"
+    assert told["warning_groups"][0]["rows"] == [3]
+    assert told["preview"][0] == {
+        "row": 2, "entity_type": "deal", "entity_id": 1, "chat_id": 5, "user_id": 27, "message": "Hi",
+    }  # fmt: skip
+    assert checker.report().to_json() == told
+
+
+def test_same_text_to_another_chat_is_no_duplicate() -> None:
+    """Only the same chat with the same text is; rows that are not sent do not count."""
+    checker = Checker(COLUMNS)
+    checker.check(_piece([["deal", "1", "5", "", "Hi"], ["deal", "1", "6", "", "Hi"], ["?", "1", "5", "", "Hi"]]))
+    assert checker.report().warnings == []
+
+
+def test_duplicates_are_found_over_pieces() -> None:
+    """Row numbers are those of the repeats; the first is named as the example."""
+    checker = Checker(COLUMNS)
+    for first in (2, 5, 8):
+        checker.check(_piece([["deal", "1", str(n), "", "Hi"] for n in (1, 2, 3)], first))
+    [warning] = checker.report().warnings
+    assert (warning.count, warning.rows) == (6, [5, 6, 7, 8, 9, 10])
+    assert warning.example == "chat 1, which got this text in row 2 already"
+
+
+def test_sheet_without_types_takes_them_from_the_heading() -> None:
+    """Under "ID сделки" there are deals."""
+    columns = find_columns(["ID сделки", "ID чата", "Текст"])
+    assert Checker(columns).check(_piece([["1", "2", "x"]])).rows["entity_type"].tolist() == ["deal"]
+
+
+def test_sheet_without_chats_is_checked_for_all_else() -> None:
+    """A lookup fills them in later."""
+    columns = find_columns(["ID сделки", "Текст"], optional={"CHAT_ID"})
+    rows = Checker(columns).check(_piece([["1", "x"], ["0", "y"]])).rows
+    assert rows["chat_id"].tolist() == [0, 0]
+    assert rows["error_code"].tolist() == ["", "INVALID_ENTITY_ID"]
+
+
+def test_template_writes_the_messages() -> None:
+    """Where it cannot, the row says why, once."""
+    columns = find_columns(["ID сделки", "ID чата", "Имя"], optional={"MESSAGE"})
+    template = MessageTemplate("Здравствуйте, {{ имя }}!", ["ID сделки", "ID чата", "Имя"])
+    rows = Checker(columns, message=template).check(_piece([["1", "2", "Анна"], ["1", "2", ""]])).rows
+    assert rows["message"].tolist() == ["Здравствуйте, Анна!", ""]
+    assert rows["error_code"].tolist() == ["", "EMPTY_VALUE"]
+    assert "Имя" in rows["error_description"].iloc[1]
+
+
+def test_sheet_without_messages_and_template_is_refused() -> None:
+    """Nothing could be sent."""
+    with pytest.raises(UsageError, match="no column of messages"):
+        Checker(Columns(0, 1, 2, None, None)).check(_piece([["deal", "1", "2"]]))
+
+
+def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
+    """A few bytes a row are kept; a text file is never whole in memory."""
+    path = tmp_path / "large.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(HEADINGS) + "\n")
+        for n in range(60_000):
+            file.write(f"deal,{n + 1},{n + 5},27,{'Здравствуйте! ' * 20}{n}\n")
+    sheet = open_sheet(path)
+    checker = Checker(find_columns(sheet.headings))
+    tracemalloc.start()
+    try:
+        for piece in sheet.pieces(2_000):
+            checker.check(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert checker.report().good == 60_000
+    assert peak < 12 << 20 < path.stat().st_size
