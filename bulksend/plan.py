@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,12 +12,15 @@ import numpy as np
 from bulksend.journal import NewRow, State
 from bulksend.sentences import Refusal, refuse
 from bulksend.sheet import RESULT_COLUMNS, Columns, Dialect, Piece, Sheet, find_columns, open_sheet, write_results
+from bulksend.sheet.aside import format_of
 from bulksend.template import MessageTemplate
-from bulksend.validation import Checked, Checker, Report
+from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class SheetOptions:
         mapping: field (``CHAT_ID``) → heading, where the headings do not say it.
         message: a message template over the sheet's columns; None where the sheet has a message column.
         include_hidden: whether rows hidden in the sheet count too.
-        without_chats: whether chat ids may be missing because they will be looked up.
+        without_chats: whether chat ids may be missing because they are looked up (`bulksend.lookup.look_up`).
     """
 
     sheet: str | None = None
@@ -45,7 +49,9 @@ class Plan:
     Attributes:
         report: what was found, with the counts and the first messages.
         users: different user ids among the good rows; 0 stands for whoever speaks for the campaign.
-        content: the same for two sheets exactly when they would send the same.
+        content: the same for two sheets exactly when they would send the same. Chats that are looked up do not count:
+            the sheet stays the same campaign whatever the portal says of them another day.
+        chats: what a lookup found, for rows that name no chat; None where there was none.
     """
 
     sheet: Sheet
@@ -54,6 +60,12 @@ class Plan:
     report: Report
     users: tuple[int, ...] = ()
     content: str = ""
+    chats: FindsChats | None = None
+
+    @property
+    def to_look_up(self) -> bool:
+        """Whether chats have to be looked up before anything can be sent."""
+        return self.options.without_chats and self.chats is None
 
     @property
     def width(self) -> int:
@@ -90,40 +102,66 @@ class Plan:
         Raises:
             SheetError: the file has changed since it was checked.
         """
-        digest = hashlib.blake2b(digest_size=16)
-        checker = _checker(self.sheet, self.columns, self.options)
-        for piece in self.sheet.pieces():
-            rows = _rows(piece, checker.check(piece), self.width)
-            for row in rows:
-                digest.update(_payload(row))
+        for rows, _ in self.read():
             yield rows
+
+    def read(self) -> Iterator[tuple[list[NewRow], list[bool]]]:
+        """As `new_rows`, with a flag for each row: its chat is one that a lookup finds.
+
+        Raises:
+            SheetError: the file has changed since it was checked.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        checker = _checker(self.sheet, self.columns, self.options, self.chats)
+        for piece in self.sheet.pieces():
+            checked = checker.check(piece)
+            rows, looked_up = _rows(piece, checked, self.width), checked.looked_up.tolist()
+            _identify(digest, rows, looked_up)
+            yield rows, looked_up
         if self.content not in {"", digest.hexdigest()}:
             raise refuse(Refusal.FILE_CHANGED, name=self.sheet.path.name)
 
+    def with_chats(self, chats: FindsChats) -> Plan:
+        """The plan with what a lookup found: the sheet is checked again, each row with its chat.
+
+        Raises:
+            SheetError: the file has changed since it was checked.
+        """
+        plan = _examine(self.sheet, self.columns, self.options, chats, identify=bool(self.content))
+        if plan.content != self.content:
+            raise refuse(Refusal.FILE_CHANGED, name=self.sheet.path.name)
+        return plan
+
     def sandbox_rows(self) -> Iterator[tuple[str, int, int, int]]:
-        """The entity, chat and user of each good row, for a sandbox that is to know them."""
+        """The entity, chat and user of each good row that names a chat, for a sandbox that is to know them."""
         for rows in self.new_rows():
             for row in rows:
-                if row.state is State.PENDING:
+                if row.state is State.PENDING and row.chat_id:
                     yield row.entity_type, row.entity_id, row.chat_id, row.user_id
 
-    def write_problems(self, path: Path) -> Path:
+    def write_problems(self, path: Path, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})) -> Path:
         """Write a copy of the sheet with each row's problem beside it, in the columns of a results sheet.
+
+        Args:
+            path: where to.
+            refused: what only the portal found wrong: the row's place in the sheet (from 0) → (code, description).
 
         Raises:
             SheetError: the file has changed since it was checked.
             OSError: it cannot be written.
         """
-        checker = _checker(self.sheet, self.columns, self.options)
+        checker = _checker(self.sheet, self.columns, self.options, self.chats)
         words = {State.PENDING: "", State.INVALID: "invalid", State.SKIPPED: "skipped"}
+        rows = (row for piece in self.sheet.pieces() for row in _rows(piece, checker.check(piece), self.width))
         lines = (
-            [*row.cells, words[row.state], "", row.error_code, row.error_description, "", ""]
-            for piece in self.sheet.pieces()
-            for row in _rows(piece, checker.check(piece), self.width)
+            [*row.cells, "invalid", "", *refused[place], "", ""]
+            if place in refused
+            else [*row.cells, words[row.state], "", row.error_code, row.error_description, "", ""]
+            for place, row in enumerate(rows)
         )
         return write_results(
             path,
-            format="csv" if self.sheet.format == "csv" and path.suffix.lower() != ".xlsx" else "xlsx",
+            format=format_of(path, self.sheet.format),
             headings=[*self.headings, *RESULT_COLUMNS],
             rows=lines,
             dialect=self.sheet.dialect,
@@ -151,8 +189,13 @@ def examine(path: Path, options: SheetOptions, *, identify: bool = True) -> Plan
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
     optional = [*(["MESSAGE"] if options.message is not None else []), *(["CHAT_ID"] if options.without_chats else [])]
     columns = find_columns(sheet.headings, options.mapping, optional=optional)
-    checker = _checker(sheet, columns, options)
-    width = sheet.original_width
+    return _examine(sheet, columns, options, None, identify=identify)
+
+
+def _examine(
+    sheet: Sheet, columns: Columns, options: SheetOptions, chats: FindsChats | None, *, identify: bool
+) -> Plan:
+    checker = _checker(sheet, columns, options, chats)
     digest = hashlib.blake2b(digest_size=16)
     users: set[int] = set()
     for piece in sheet.pieces():
@@ -160,10 +203,9 @@ def examine(path: Path, options: SheetOptions, *, identify: bool = True) -> Plan
         if identify:
             good = checked.rows["error_code"].to_numpy() == ""
             users.update(np.unique(checked.rows["user_id"].to_numpy()[good]).tolist())
-            for row in _rows(piece, checked, width):
-                digest.update(_payload(row))
+            _identify(digest, _rows(piece, checked, sheet.original_width), checked.looked_up.tolist())
     content = digest.hexdigest() if identify else ""
-    return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content)
+    return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content, chats)
 
 
 def fingerprint(chat_id: int, message: str) -> int:
@@ -175,9 +217,21 @@ def fingerprint(chat_id: int, message: str) -> int:
     return int.from_bytes(digest.digest(), "big", signed=True)
 
 
-def _checker(sheet: Sheet, columns: Columns, options: SheetOptions) -> Checker:
+class _NotAsked:
+    """Chats that are yet to be looked up: there are none, and that is no problem."""
+
+    @staticmethod
+    def find(
+        kinds: npt.NDArray[np.object_], ids: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
+        return np.zeros(len(ids), dtype=np.int64), np.full(len(kinds), "", dtype=object)
+
+
+def _checker(sheet: Sheet, columns: Columns, options: SheetOptions, chats: FindsChats | None) -> Checker:
     template = None if options.message is None else MessageTemplate(options.message, sheet.headings)
-    return Checker(columns, message=template, include_hidden=options.include_hidden)
+    if chats is None and options.without_chats:
+        chats = _NotAsked()
+    return Checker(columns, message=template, include_hidden=options.include_hidden, chats=chats)
 
 
 _FIELDS: Final = ("entity_type", "entity_id", "chat_id", "user_id", "message", "error_code", "error_description")
@@ -200,10 +254,22 @@ def _rows(piece: Piece, checked: Checked, width: int) -> list[NewRow]:
     return rows
 
 
-def _payload(row: NewRow) -> bytes:
-    """What makes a row the same row: what would be sent, or, where nothing can be, what stands there instead."""
+def _identify(digest: hashlib.blake2b, rows: list[NewRow], looked_up: list[bool]) -> None:
+    """Take the rows into what tells one campaign from another."""
+    for row, found in zip(rows, looked_up, strict=True):
+        digest.update(_payload(row, looked_up=found))
+
+
+def _payload(row: NewRow, *, looked_up: bool) -> bytes:
+    """What makes a row the same row: what would be sent, or, where nothing can be, what stands there instead.
+
+    What a lookup found is left out, be it a chat or that there is none: another day it may find something else, and
+    the row must not count as another one then and be sent a second time.
+    """
     if row.state is State.SKIPPED:
         return b"\x1e"
-    sent = (row.entity_type, str(row.entity_id), str(row.chat_id), str(row.user_id), row.message.strip())
-    parts = sent if row.state is State.PENDING else (*sent, row.error_code, *row.cells)
+    chat = "" if looked_up else str(row.chat_id)
+    sent = (row.entity_type, str(row.entity_id), chat, str(row.user_id), row.message.strip())
+    good = row.state is State.PENDING or (looked_up and row.error_code in LOOKUP_CODES)
+    parts = sent if good else (*sent, row.error_code, *row.cells)
     return ("\x1f".join(parts) + "\x1e").encode("utf-8", "surrogatepass")

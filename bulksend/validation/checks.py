@@ -62,13 +62,17 @@ class Renders(Protocol):
         """The texts of ``cells``, whose columns are positions in heading order."""
 
 
+LOOKUP_CODES = frozenset({"NO_CHAT", "ACCESS_DENIED", "CHATS_NOT_TOLD"})
+"""What a lookup can find wrong with a row; no other check gives these codes."""
+
+
 class FindsChats(Protocol):
     """Knows the chats of rows that name none: what a lookup found."""
 
     def find(
         self, kinds: npt.NDArray[np.object_], ids: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.object_]]:
-        """The chat of each entity (0: none) and the code of the problem where there is none ("": no problem yet)."""
+        """The chat of each entity (0: none) and where there is none one of `LOOKUP_CODES` ("": no problem yet)."""
 
 
 @dataclass(frozen=True, slots=True)
