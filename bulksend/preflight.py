@@ -135,14 +135,14 @@ class Findings:
 
 
 def rows_of_plan(plan: Plan) -> Iterator[tuple[int, ChatRow]]:
-    """The rows of a checked sheet with their places, for `check_online`.
+    """The rows of a checked sheet with their places, for `check_online`; not those whose chat a lookup finds.
 
     Raises:
         SheetError: the file has changed since it was checked.
     """
     place = 0
-    for rows in plan.new_rows():
-        yield from enumerate(rows, place)
+    for rows, looked_up in plan.read():
+        yield from ((place + at, row) for at, row in enumerate(rows) if not looked_up[at])
         place += len(rows)
 
 
