@@ -20,10 +20,12 @@ from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Client
+from bulksend.portal.codes import ACCESS_DENIED
+from bulksend.preflight import CHAT_NOT_IN_CRM
 from bulksend.sender import SAME_TEXT_SECONDS, Ending, How, Options, Progress, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bulksend.journal import Journal
@@ -77,6 +79,7 @@ class Campaign:
 
         Raises:
             AlreadyDone: it was sent before and ``again`` is not set.
+            UsageError: its chats have to be looked up first (not where an unfinished campaign has them).
             Held: another process has it.
         """
         again = again or target.forgets
@@ -88,6 +91,8 @@ class Campaign:
             if results:
                 journal.note_results(same.id, str(results))
             return cls(journal, same.id, target, new=False)
+        if plan.to_look_up:
+            raise UsageError("The sheet's chats have not been looked up: add --lookup, or fill them in.")
         path = plan.sheet.path.absolute()
         run_id = journal.begin(
             file=str(path),
@@ -156,9 +161,17 @@ class Campaign:
         if rows is not None:
             self._journal.skip(self.id, BEYOND_LIMIT, advice(BEYOND_LIMIT), beyond=rows)
 
+    def invalidate(self, problems: Mapping[int, tuple[str, str]]) -> int:
+        """Leave out rows that a preflight found wrong (`preflight.Findings.refused`), and say how many."""
+        return self._journal.invalidate(self.id, problems)
+
     def retry(self, *, resend_unknown: bool = False) -> int:
-        """Make rows that failed pending again (with ``resend_unknown`` the unknown ones too) and say how many."""
+        """Make rows that failed pending again, and those that a preflight found wrong, and say how many.
+
+        With ``resend_unknown`` the unknown ones too.
+        """
         again = self._journal.reopen(self.id, State.FAILED)
+        again += self._journal.reopen(self.id, State.INVALID, [CHAT_NOT_IN_CRM, ACCESS_DENIED])
         return again + (self._journal.reopen(self.id, State.UNKNOWN) if resend_unknown else 0)
 
     def sent_elsewhere(self) -> list[tuple[int, int]]:

@@ -748,7 +748,8 @@ class Journal:
         """Make rows pending again (all in that state, or those with these error codes) and say how many."""
         if State.PENDING not in MOVES[state]:
             raise AssertionError(f"A row cannot go from {state} to pending.")
-        condition = sa.and_(_rows.c.run_id == run_id, _rows.c.state == state.value)
+        # What names no chat cannot be sent; it is invalid because its chat was looked up in vain.
+        condition = sa.and_(_rows.c.run_id == run_id, _rows.c.state == state.value, _rows.c.chat_id > 0)
         if codes is not None:
             condition = sa.and_(condition, _rows.c.error_code.in_(list(codes)))
         with self._transaction() as connection:
