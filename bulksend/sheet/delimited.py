@@ -93,11 +93,11 @@ class DelimitedSource:
                 )
             with reader:
                 for chunk in reader:
-                    columns = [chunk[position].tolist() for position in range(self.width)]
-                    if skip:
-                        columns, skip = [texts[skip:] for texts in columns], 0
-                    yield Block(columns, first_row, np.zeros(len(columns[0]), dtype=np.bool_))
-                    first_row += len(columns[0])
+                    cells, skip = chunk.iloc[skip:], 0
+                    cells.index = pd.RangeIndex(first_row, first_row + len(cells))
+                    columns = [cells[position].tolist() for position in range(self.width)]
+                    yield Block(columns, first_row, np.zeros(len(cells), dtype=np.bool_), cells)
+                    first_row += len(cells)
         except (pd.errors.ParserError, UnicodeError) as error:
             # the whole file was read through before, so this is not the file that was looked at then
             raise refuse(Refusal.FILE_CHANGED, name=self._path.name) from error
@@ -282,9 +282,9 @@ def _scan_records(path: Path, data: bytes, separator: int, found: _Scan, *, last
     ends = _line_ends(data, raw, last=last)
     separators = np.flatnonzero(raw == separator)
     if b'"' in data:
-        opens, closes = _quotes(path, data, raw, separator, found.records, last=last)
-        ends = ends[~_inside(ends, opens, closes)]
-        separators = separators[~_inside(separators, opens, closes)]
+        quotes = _quotes(path, data, raw, separator, found.records, last=last)
+        ends = ends[~_inside(ends, quotes)]
+        separators = separators[~_inside(separators, quotes)]
     if last and (not ends.size or ends[-1] != len(data) - 1) and data:
         ends = np.append(ends, len(data))
     if not ends.size:
@@ -298,8 +298,7 @@ def _scan_records(path: Path, data: bytes, separator: int, found: _Scan, *, last
 
 def _line_ends(data: bytes, raw: npt.NDArray[np.uint8], *, last: bool) -> Positions:
     """Where lines end: line feeds, and carriage returns that stand alone (old Macs)."""
-    returns = data.count(b"\r")
-    if returns == data.count(b"\r\n"):
+    if b"\r" not in data or data.count(b"\r") == data.count(b"\r\n"):
         return np.flatnonzero(raw == 10)
     at_return = raw == 13
     at_return[:-1] &= raw[1:] != 10
@@ -308,59 +307,53 @@ def _line_ends(data: bytes, raw: npt.NDArray[np.uint8], *, last: bool) -> Positi
     return np.flatnonzero((raw == 10) | at_return)
 
 
-def _inside(positions: Positions, opens: Positions, closes: Positions) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.searchsorted(opens, positions) > np.searchsorted(closes, positions))
+def _inside(positions: Positions, quotes: Positions) -> npt.NDArray[np.bool_]:
+    """Which positions are inside a quoted cell: those behind an odd number of the marks that open and close."""
+    return np.asarray(np.searchsorted(quotes, positions) & 1, dtype=np.bool_)
 
 
 def _quotes(
     path: Path, data: bytes, raw: npt.NDArray[np.uint8], separator: int, records: int, *, last: bool
-) -> tuple[Positions, Positions]:
-    """Where quoted cells open and close. Most files quote cleanly and need no walk over the marks one by one."""
+) -> Positions:
+    """Where quoted cells open and close, in turn. Most files quote cleanly and need no walk over the marks."""
     marks = np.flatnonzero(raw == 34)
-    edge = (raw == separator) | (raw == 10) | (raw == 13)
+    edge = np.zeros(256, dtype=np.bool_)
+    edge[[separator, 10, 13]] = True
     opens, closes = marks[0::2], marks[1::2]
-    doubled = np.zeros(len(opens), dtype=np.bool_)
+    doubled = np.zeros(len(opens), dtype=np.bool_)  # the second mark of two inside a quoted cell, which stand for one
     doubled[1:] = opens[1:] - 1 == closes[: len(opens) - 1]
-    clean_open = (opens == 0) | edge[opens - 1] | doubled
-    follows = np.minimum(closes + 1, len(raw) - 1)
-    at_end = closes == len(raw) - 1
-    clean_close = edge[follows] | at_end
+    clean_open = (opens == 0) | edge[raw[opens - 1]] | doubled
+    clean_close = edge[raw[np.minimum(closes + 1, len(raw) - 1)]] | (closes == len(raw) - 1)
     clean_close[: len(opens) - 1] |= doubled[1 : len(closes) + 1][: len(clean_close)]
-    if clean_open.all() and clean_close.all():
-        unclosed = len(opens) > len(closes)
-    else:
-        opens, closes = _walk_quotes(path, data, marks, edge, records)
-        unclosed = len(opens) > len(closes)
-    if last and unclosed:
+    quotes = marks
+    if not (clean_open.all() and clean_close.all()):
+        quotes = _walk_quotes(path, data, marks, edge, records)
+    if last and len(quotes) % 2:
         outside = _line_ends(data, raw, last=last)
-        outside = outside[~_inside(outside, opens, closes)]
-        row = records + int(np.searchsorted(outside, opens[-1])) + 1
+        outside = outside[~_inside(outside, quotes)]
+        row = records + int(np.searchsorted(outside, quotes[-1])) + 1
         raise refuse(Refusal.UNCLOSED_QUOTE, name=path.name, row=row)
-    return opens, closes
+    return quotes
 
 
-def _walk_quotes(
-    path: Path, data: bytes, marks: Positions, edge: npt.NDArray[np.bool_], records: int
-) -> tuple[Positions, Positions]:
+def _walk_quotes(path: Path, data: bytes, marks: Positions, edge: npt.NDArray[np.bool_], records: int) -> Positions:
     """The careful way: a mark opens a cell only at its beginning, elsewhere in a bare cell it is a letter."""
-    opens: list[int] = []
-    closes: list[int] = []
+    quotes: list[int] = []
     bom = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     skip_to = -1
     for mark in marks.tolist():
         if mark < skip_to:
             continue
-        if len(opens) == len(closes):
-            if mark in {0, bom} or edge[mark - 1]:
-                opens.append(mark)
-            continue
-        following = data[mark + 1 : mark + 2]
-        if following == b'"':
+        if len(quotes) % 2 == 0:
+            if mark in {0, bom} or edge[data[mark - 1]]:
+                quotes.append(mark)
+        elif data[mark + 1 : mark + 2] == b'"':
             skip_to = mark + 2
-        elif not following or edge[mark + 1]:
-            closes.append(mark)
+        elif mark + 1 == len(data) or edge[data[mark + 1]]:
+            quotes.append(mark)
         else:
-            ends = np.flatnonzero(np.frombuffer(data[: opens[-1]], dtype=np.uint8) == 10)
-            ends = ends[~_inside(ends, np.array(opens[:-1], dtype=np.intp), np.array(closes, dtype=np.intp))]
+            before = data[: quotes[-1]]
+            ends = _line_ends(before, np.frombuffer(before, dtype=np.uint8), last=True)
+            ends = ends[~_inside(ends, np.array(quotes[:-1], dtype=np.intp))]
             raise refuse(Refusal.STRAY_QUOTE, name=path.name, row=records + int(ends.size) + 1)
-    return np.array(opens, dtype=np.intp), np.array(closes, dtype=np.intp)
+    return np.array(quotes, dtype=np.intp)

@@ -41,11 +41,15 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows as they stand in the file, blank ones too: texts by column, the first row's number, hidden flags."""
+    """Rows as they stand in the file, blank ones too: texts by column, the first row's number, hidden flags.
+
+    ``cells`` are the same texts as a frame, where the reader has made one already.
+    """
 
     columns: list[list[str]]
     first_row: int
     hidden: Flags
+    cells: pd.DataFrame | None = None
 
 
 class Source(Protocol):

@@ -59,7 +59,7 @@ class Sheet:
             keep[: max(0, self._first_row - block.first_row)] = False
             if not keep.any():
                 continue
-            cells = frame(columns, block.first_row)
+            cells = frame(columns, block.first_row) if block.cells is None else block.cells
             too_wide = np.zeros(len(keep), dtype=np.bool_)
             for texts in columns[self._cells_of_headings :]:
                 too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))

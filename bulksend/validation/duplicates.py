@@ -19,7 +19,8 @@ class Duplicates:
     def add(self, chats: npt.NDArray[np.int64], texts: npt.NDArray[np.object_], rows: npt.NDArray[np.int64]) -> None:
         """Take in some rows: chat ids, texts and row numbers."""
         if len(chats):
-            hashes = pd.util.hash_array(texts, categorize=False)
+            # Python's own hash of a text has 64 bits, is fast, and need not outlive the process
+            hashes = np.fromiter(map(hash, texts.tolist()), dtype=np.int64, count=len(texts)).view(np.uint64)
             self._hashes.append(hashes ^ (chats.astype(np.uint64) * _SPREAD))
             self._rows.append(rows.astype(np.uint32))
             self._chats.append(chats)
@@ -32,13 +33,18 @@ class Duplicates:
         """Rows that repeat one above them, that first row for each, and the chat; in the order of the rows."""
         if not self._hashes:
             return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
-        hashes, rows, chats = np.concatenate(self._hashes), np.concatenate(self._rows), np.concatenate(self._chats)
+        hashes = np.concatenate(self._hashes)
+        ordered = np.sort(hashes)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        if not len(twice):
+            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
+        among = np.isin(hashes, twice)
+        hashes = hashes[among]
+        rows, chats = np.concatenate(self._rows)[among], np.concatenate(self._chats)[among]
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
         fresh = np.ones(len(ordered), dtype=np.bool_)
         fresh[1:] = ordered[1:] != ordered[:-1]
-        if fresh.all():
-            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
         first = order[np.flatnonzero(fresh)[np.cumsum(fresh) - 1]]
         again, first = order[~fresh], first[~fresh]
         by_row = np.argsort(again, kind="stable")

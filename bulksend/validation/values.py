@@ -1,5 +1,6 @@
 """What people write into cells, read safely or not at all."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -73,10 +74,11 @@ def identifier(text: str, *, chat: bool = False) -> int:
 def identifiers(texts: Sequence[str], *, chat: bool = False) -> npt.NDArray[np.int64]:
     """`identifier` of every cell; columns of plain numbers, as most are, take a short way."""
     joined = "".join(texts)
-    if joined.isascii() and joined.isdigit() and max(map(len, texts)) <= LONGEST_ID and all(texts):
-        numbers = np.fromiter(map(int, texts), dtype=np.int64, count=len(texts))
-        numbers[numbers == 0] = UNREADABLE
-        return numbers
+    if joined.isascii() and joined.isdigit():
+        with contextlib.suppress(ValueError, OverflowError):  # an empty cell, or far too many digits
+            numbers = np.fromiter(map(int, texts), dtype=np.int64, count=len(texts))
+            numbers[(numbers == 0) | (numbers >= 10**LONGEST_ID)] = UNREADABLE
+            return numbers
     known: dict[str, int] = {}
     numbers = np.empty(len(texts), dtype=np.int64)
     for position, text in enumerate(texts):
