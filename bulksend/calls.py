@@ -54,9 +54,10 @@ class Lessons:
         if timing is None or timing.operating is None or timing.operating_reset_at is None:
             return
         if outcome.verdict in {Verdict.DONE, Verdict.REFUSED} and outcome.reason is None:
-            reset_at = timing.operating_reset_at + _offset(reply)
+            basket = timing.operating_reset_at
+            reset_at = basket + _offset(reply)
             if 0 < reset_at - reply.received_at < LONGEST_RESET:
-                self._budgets.append(Lesson(method, timing.operating, reset_at, 1))
+                self._budgets.append(Lesson(method, timing.operating, basket, reset_at))
 
     def hindered(self, method: str, outcome: Outcome, reply: Reply) -> None:
         """Take in that a call of a method was refused for the rate or for the method's execution time."""

@@ -15,33 +15,32 @@ The limits modelled (vendor's REST documentation, limits):
 from __future__ import annotations
 
 import json
-import math
 import random
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
+
+from bulksend.bucket import Bucket
+from bulksend.budget import Budget, Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LATENESS: Final = 0.02
-"""Seconds by which a call may leave late without the following ones being put off: timers are not exact."""
+__all__ = ["BATCH_SECONDS", "FULL_BUCKET", "BatchSize", "Lesson", "Pace", "Rule"]
 
-TICK_MARGIN: Final = 0.1
-"""Seconds by which the portal's own tick may be seen later than ours: calls take unequal times to arrive."""
+LATENESS: Final = 0.1
+"""Seconds by which a call may leave late without the following ones being put off: timers are not exact, and a disk
+that syncs takes its time."""
 
 SLOWEST: Final = 1 / 16
 """The part of the rate that is never gone below after refusals."""
 
-RECOVERY: Final = 1.05
-"""By how much the pace grows again with each call after a refusal."""
+RECOVERY_SECONDS: Final = 30.0
+"""In so much time without another refusal the pace doubles again."""
 
-BUDGET_USE: Final = 0.99
-"""The part of the execution-time limit that is used: sums of floating-point seconds are not exact."""
-
-UNTOLD_RESET: Final = 15.0
-"""Seconds to wait before asking again where the portal used up its budget and did not say until when."""
+SET_BACK: Final = 60.0
+"""Seconds; when the clock is further back than it was, it was set, rather than that machines differ a little."""
 
 FULL_BUCKET: Final = {2.0: 51, 5.0: 251}
 """Calls a fresh bucket takes at once, by its drain a second: X of them raise the counter to X, one more finds it at X,
@@ -58,57 +57,26 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Budget:
-    """What is known of a method's execution time on the portal: seconds used, when some fall out, cost of a call."""
-
-    operating: float = 0.0
-    reset_at: float = 0.0
-    cost: float = 0.0
-    calls: int = 0
-    first_operating: float = 0.0
-    first_calls: int = 0
-
-    def learn(self, operating: float, reset_at: float, calls: int) -> None:
-        """Take in what an answer told after ``calls`` more calls were carried out."""
-        self.calls += calls
-        if not self.reset_at:
-            self.cost = operating / max(1, calls)
-            self._restart(operating, reset_at)
-        elif reset_at > self.reset_at + 0.5:  # a basket fell out: sums before and after cannot be compared
-            self._restart(operating, reset_at)
-        elif reset_at > self.reset_at - 0.5:  # answers overtake each other; the sum only grows
-            self.operating = max(self.operating, operating)
-        measured = self.calls - self.first_calls
-        if measured > 0:
-            slope = (self.operating - self.first_operating) / measured
-            self.cost = slope if measured >= 3 else max(slope, self.cost)
-
-    def _restart(self, operating: float, reset_at: float) -> None:
-        self.operating, self.reset_at = operating, reset_at
-        self.first_operating, self.first_calls = operating, self.calls
-
-    def exhausted(self, limit: float, reset_at: float) -> None:
-        """Take in that the portal refused a call because nothing is left."""
-        self._restart(max(self.operating, limit), reset_at)
-
-    def room(self, limit: float, under_way: int, now: float) -> int:
-        """How many calls may leave now (0 or less: none) with ``under_way`` not yet answered."""
-        if not self.reset_at:
-            return 1_000_000
-        left = limit * BUDGET_USE - self.operating - under_way * self.cost
-        if left >= 0:
-            return math.floor(left / self.cost) + 1 if self.cost > 0 else 1_000_000
-        # Once a basket has fallen out there is less used than was told; one call alone is to tell how much.
-        return 1 - under_way if now >= self.reset_at else 0
-
-
-@dataclass(slots=True)
 class _Shared:
-    """What all processes know of a portal's pace."""
+    """What all processes know of a portal's pace.
 
+    Attributes:
+        seen_at: the newest time of all that is here.
+        next_at: when the next call may leave for those who send evenly.
+        bucket: what the portal's counter shows at the most.
+        burst: how far those who send in bursts let it rise; 0 where nobody has.
+        blocked_until: when calls may leave again after a refusal for the rate.
+        stepped_at: when the pace was stepped back last.
+        slow: to what part of the rate it was then.
+        row_seconds: what a row of a batch takes on this portal, 0 where that is not known.
+        row_seconds_at: when that was measured.
+        budgets: execution time, by caller and method.
+    """
+
+    seen_at: float = 0.0
     next_at: float = 0.0
-    level: float = 0.0
-    ticked_at: float = 0.0
+    bucket: Bucket = field(default_factory=Bucket)
+    burst: int = 0
     blocked_until: float = 0.0
     stepped_at: float = 0.0
     slow: float = 1.0
@@ -118,24 +86,50 @@ class _Shared:
 
     @classmethod
     def read(cls, text: str) -> _Shared:
-        if not text:
+        """What the text says; nothing, where it was written by another version that knew other things."""
+        try:
+            values: dict[str, Any] = json.loads(text) if text else {}
+            budgets = {name: Budget(**budget) for name, budget in values.pop("budgets", {}).items()}
+            bucket = Bucket(**values.pop("bucket", {}))
+            return cls(**values, bucket=bucket, budgets=budgets)
+        except (ValueError, TypeError, AttributeError):
             return cls()
-        values: dict[str, Any] = json.loads(text)
-        budgets = {name: Budget(**budget) for name, budget in values.pop("budgets").items()}
-        return cls(**values, budgets=budgets)
 
     def write(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(
+            _plain(self)
+            | {
+                "bucket": _plain(self.bucket),
+                "budgets": {name: _plain(budget) for name, budget in self.budgets.items()},
+            }
+        )
+
+    def speed(self, now: float) -> float:
+        """The part of the rate that is used now: less than 1 for a while after a refusal."""
+        since = max(0.0, now - self.stepped_at)
+        return 1.0 if since > 20 * RECOVERY_SECONDS else min(1.0, self.slow * 2 ** (since / RECOVERY_SECONDS))
+
+    def follow_clock(self, now: float) -> bool:
+        """Where the clock was set back, set every time back with it, and say so."""
+        back = now - self.seen_at
+        if back > -SET_BACK:
+            self.seen_at = max(self.seen_at, now)
+            return False
+        self.seen_at = now
+        self.next_at += back
+        self.blocked_until += back
+        self.stepped_at += back
+        self.row_seconds_at += back
+        self.bucket.shift(back)
+        for budget in self.budgets.values():
+            if budget.reset_at:
+                budget.reset_at += back
+        return True
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What an answer told of one method's budget: its sum, when it falls (this machine's clock), calls it covers."""
-
-    method: str
-    operating: float
-    reset_at: float
-    calls: int
+def _plain(values: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are; `dataclasses.asdict` copies them all, which takes its time."""
+    return {known.name: getattr(values, known.name) for known in fields(values)}
 
 
 class Pace:
@@ -152,63 +146,58 @@ class Pace:
         being waited for (empty: just the pace).
         """
         shared = _Shared.read(text)
+        if shared.follow_clock(now):
+            text = shared.write()
         if now < shared.blocked_until:
             return text, 0, shared.blocked_until, "the portal's request limit"
         granted = wanted
         budget = shared.budgets.get(self._budget(method))
         if budget is not None:
-            granted = min(wanted, budget.room(self.rule.operating_limit, under_way, now))
+            limit = self.rule.operating_limit
+            granted = min(wanted, budget.room(limit, under_way, now))
             if granted < 1:
-                # With calls under way their answers will tell more; the caller wakes up for each of them.
-                until = budget.reset_at if now < budget.reset_at else now + 0.5
-                return text, 0, until, "the portal's execution-time limit"
-        until = self._slot(shared, now)
+                return text, 0, budget.ask_again_at(limit, now), "the portal's execution-time limit"
+        if self.rule.rate <= 0:
+            return text, granted, 0.0, ""
+        until = self._slot(shared, self.rule.rate * shared.speed(now), now)
         if until > now:
             return text, 0, until, ""
-        shared.slow = min(1.0, shared.slow * RECOVERY)
         return shared.write(), granted, 0.0, ""
 
-    def _slot(self, shared: _Shared, now: float) -> float:
-        """Take a slot of the rate, or say when the next one is."""
-        if self.rule.rate <= 0:
-            return now
-        rate = self.rule.rate * shared.slow
+    def _slot(self, shared: _Shared, rate: float, now: float) -> float:
+        """Take a slot of the rate, or say when the next one is.
+
+        Those who send evenly and those who send in bursts know of each other by the bucket: whoever sends, the counter
+        rises, and it does not rise higher than those who send in bursts may let it.
+        """
+        shared.bucket.advance(now, rate)
+        if not shared.bucket.level:
+            shared.burst = 0
+        if self.rule.burst > 1:
+            shared.burst = max(shared.burst, self.rule.burst)
+            until = shared.bucket.room_at(now, self.rule.burst, rate)
+        else:
+            room_at = shared.bucket.room_at(now, shared.burst, rate) if shared.burst else now
+            until = max(shared.next_at, room_at)
+        if until > now:
+            return until
         if self.rule.burst <= 1:
-            return self._evenly(shared, rate, now)
-        return self._bucket(shared, rate, now)
-
-    @staticmethod
-    def _evenly(shared: _Shared, rate: float, now: float) -> float:
-        interval = 1 / rate
-        if shared.next_at > now + 2 * interval / SLOWEST:  # the clock was set back: it says nothing
-            shared.next_at = now
-        if now < shared.next_at:
-            return shared.next_at
-        shared.next_at = max(shared.next_at, now - LATENESS) + interval
-        return now
-
-    def _bucket(self, shared: _Shared, rate: float, now: float) -> float:
-        if shared.level <= 0 or shared.ticked_at > now:
-            shared.ticked_at = now
-        ticks = math.floor(now - shared.ticked_at - TICK_MARGIN)
-        if ticks > 0:
-            shared.level = max(0.0, shared.level - ticks * rate)
-            shared.ticked_at = shared.ticked_at + ticks if shared.level else now
-        missing = shared.level + 1 - self.rule.burst
-        if missing > 1e-9:
-            return shared.ticked_at + TICK_MARGIN + math.ceil(missing / rate - 1e-9)
-        shared.level += 1
+            interval = 1 / rate
+            begun_anew = now - shared.next_at > interval
+            shared.next_at = (now if begun_anew else max(shared.next_at, now - LATENESS)) + interval
+        shared.bucket.add(now)
         return now
 
     def refused(self, text: str, left_at: float, now: float) -> str:
         """Step back after a refusal for the rate; the calls refused together count once."""
         shared = _Shared.read(text)
+        shared.follow_clock(now)
         if left_at < shared.stepped_at:
             return text
-        shared.slow = max(SLOWEST, shared.slow / 2)
+        shared.slow = max(SLOWEST, shared.speed(now) / 2)
         shared.stepped_at = now
-        shared.level = max(shared.level, self.rule.burst)
-        shared.ticked_at = now
+        # What the others behind this address add to the counter is not known, only that it is full now.
+        shared.bucket.fill(now, max(shared.burst, self.rule.burst))
         # With jitter: several senders that were refused together must not come back together.
         shared.blocked_until = now + random.uniform(0.5, 1.0) / shared.slow  # noqa: S311 - no secret depends on it
         return shared.write()
@@ -216,10 +205,8 @@ class Pace:
     def exhausted(self, text: str, method: str, reset_at: float | None, now: float) -> str:
         """The portal refused a call of a method because its execution time is used up (until ``reset_at`` if told)."""
         shared = _Shared.read(text)
-        budget = shared.budgets.setdefault(self._budget(method), Budget())
-        if reset_at is None or reset_at <= now:
-            reset_at = budget.reset_at if budget.reset_at > now else now + UNTOLD_RESET
-        budget.exhausted(self.rule.operating_limit, reset_at)
+        shared.follow_clock(now)
+        shared.budgets.setdefault(self._budget(method), Budget()).exhaust(reset_at, now)
         return shared.write()
 
     def learn(self, text: str, lessons: Sequence[Lesson], row_seconds: float | None = None) -> str:
@@ -228,8 +215,7 @@ class Pace:
             return text
         shared = _Shared.read(text)
         for lesson in lessons:
-            budget = shared.budgets.setdefault(self._budget(lesson.method), Budget())
-            budget.learn(lesson.operating, lesson.reset_at, lesson.calls)
+            shared.budgets.setdefault(self._budget(lesson.method), Budget()).learn(lesson)
         if row_seconds is not None:
             shared.row_seconds, shared.row_seconds_at = row_seconds, time.time()
         return shared.write()
@@ -241,9 +227,9 @@ class Pace:
 BATCH_SECONDS: Final = 20.0
 """How long a batch is meant to take at the most: far from the 60 s at which the portal cuts a request."""
 
-FIRST_BATCH: Final = 16
-"""Rows of the first batch on a portal whose speed is not known. The vendor's own example of the method took 1.16 s,
-with which this many take 19 s."""
+FIRST_BATCH: Final = 5
+"""Rows of the first batch on a portal whose speed is not known. The vendor's own example of the method took 1.16 s;
+where it takes ten times as long, so many still end before the cut."""
 
 REMEMBERED_SECONDS: Final = 24 * 3600.0
 """For how long a portal's speed, once measured, is believed in a later run."""
