@@ -83,7 +83,8 @@ def _packed_kind(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            mimetype = _mimetype(archive)
+            mimetype = _start_of(archive, "mimetype").decode("ascii", "replace")
+            manifest = _start_of(archive, "META-INF/manifest.xml")
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError):
         raise refuse(Refusal.DAMAGED, name=name) from None
     except Exception:  # noqa: BLE001  # a broken archive can fail in any way inside the reader
@@ -93,7 +94,8 @@ def _packed_kind(path: Path) -> Kind:
     if size > _LARGEST or (size > _SUSPICIOUS and size > _TIGHTEST * packed):
         raise refuse(Refusal.BOMB, name=name, size=f"{size >> 20:,}")
     names = {member.filename.lstrip("/").lower() for member in members}
-    if any(member.flag_bits & 1 for member in members):
+    locked = any(member.flag_bits & 1 for member in members)
+    if locked or "encrypted-package" in names or b":encryption-data" in manifest:
         raise refuse(Refusal.PASSWORD, name=name)
     if "xl/workbook.xml" in names or any(n.startswith("xl/worksheets/") and n.endswith(".xml") for n in names):
         return Kind.XLSX
@@ -112,8 +114,8 @@ def _packed_kind(path: Path) -> Kind:
     raise refuse(Refusal.NOT_A_SHEET, name=name, what="an archive or a damaged workbook")
 
 
-def _mimetype(archive: zipfile.ZipFile) -> str:
-    if "mimetype" not in archive.namelist():
-        return ""
-    with archive.open("mimetype") as file:
-        return file.read(200).decode("ascii", "replace")
+def _start_of(archive: zipfile.ZipFile, member: str) -> bytes:
+    if member not in archive.namelist():
+        return b""
+    with archive.open(member) as file:
+        return file.read(1 << 20)

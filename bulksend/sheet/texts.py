@@ -2,11 +2,13 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 
+_ODS_DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 _EXACT = 1e15  # Excel keeps 15 digits; below this a whole number is exact
 
 
@@ -61,6 +63,16 @@ def column_texts(values: Sequence[object]) -> list[str]:
         if type(value) is float and value.is_integer()
         else cell_text(value)
         for value in values
+    ]
+
+
+def duration_texts(texts: list[str]) -> list[str]:
+    """A column of an .ods sheet, in which the reader leaves a day and more as the file has it: ``PT36H05M00S``."""
+    return [
+        f"{int(found[1]):02}:{int(found[2]):02}:{int(found[3]):02}"
+        if text.startswith("PT") and (found := _ODS_DURATION.fullmatch(text))
+        else text
+        for text in texts
     ]
 
 

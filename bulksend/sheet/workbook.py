@@ -24,7 +24,7 @@ from bulksend.sheet.markup_ods import ods_extras
 from bulksend.sheet.markup_xls import xls_extras
 from bulksend.sheet.markup_xlsx import xlsx_extras
 from bulksend.sheet.piece import HEAD_ROWS, Block, Dialect
-from bulksend.sheet.texts import column_texts
+from bulksend.sheet.texts import column_texts, duration_texts
 
 _T = TypeVar("_T")
 
@@ -39,6 +39,7 @@ class WorkbookSource:
 
     def __init__(self, path: Path, kind: Kind, sheet: str | None = None) -> None:
         self._path = path
+        self._kind = kind
         # what would fill the memory is looked for before calamine loads it: of these two kinds, all sheets at once
         every = self._guarded(lambda: _EVERY_SHEET[kind](path)) if kind in _EVERY_SHEET else None
         workbook = self._guarded(lambda: _opened(path))
@@ -93,6 +94,8 @@ class WorkbookSource:
             if not length:
                 return
             columns = [[""] * length for _ in range(self._first_column)] + columns
+            if self._kind is Kind.ODS:
+                columns = [duration_texts(texts) for texts in columns]
             fills.apply(columns, first_row)
             yield Block(columns, first_row, self._extras.hidden_flags(first_row, length))
             first_row += length

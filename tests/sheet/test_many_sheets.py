@@ -389,6 +389,7 @@ CASES = [
     Case("error_value.xls", error_xls, {2: "FORMULA_ERROR"}),
     Case("rich.xlsx", by_xlsxwriter([HEADINGS, NUMBERS], lambda book, sheet: sheet.write_rich_string("E2", "Hel", book.add_format({"bold": True}), "lo")), {2: READ_ONE}),
     Case("dates.xlsx", by_openpyxl([HEADINGS, ["deal", 1, 8773, 27, dt.date(2026, 11, 30)], ["deal", 1, 8773, 27, dt.datetime.fromisoformat("2026-11-30 09:05")], ["deal", 1, 8773, 27, dt.time(9, 5, 7)]]), {2: (8773, "2026-11-30"), 3: (8773, "2026-11-30 09:05"), 4: (8773, "09:05:07")}),
+    Case("dates.ods", by_odfpy(HEADINGS, ods_row([*ONE[:4], TableCell(valuetype="date", datevalue="2026-11-30")]), ods_row([*ONE[:4], TableCell(valuetype="time", timevalue="PT36H05M00S")])), {2: (8773, "2026-11-30"), 3: (8773, "36:05:00")}),
     Case("numbers.xlsx", by_openpyxl([HEADINGS, *[["deal", 1, 8773, 27, value] for value in (1.5, 0.1 + 0.2, 1e-7, 100.0, 10**14, -3, True)]]), {2: (8773, "1.5"), 3: (8773, "0.3"), 4: (8773, "0.0000001"), 5: (8773, "100"), 6: (8773, "100000000000000"), 7: (8773, "-3"), 8: (8773, "TRUE")}),
     Case("long_number.xlsx", by_openpyxl([HEADINGS, ["deal", 1, 10**15, 27, "Hello"]]), {2: "INVALID_CHAT_ID"}),
     Case("line_breaks.xlsx", by_openpyxl([HEADINGS, [*NUMBERS[:4], "Dear\nAnna"]]), {2: (8773, "Dear\nAnna")}),
@@ -420,6 +421,8 @@ CASES = [
     Case("cut.xls", lambda: by_xlwt([HEADINGS, NUMBERS])()[:2000], "'cut.xls' is damaged or not complete"),
     Case("hollow.xlsx", zipped(xl__workbook_dot_xml="<x/>"), "'hollow.xlsx' is damaged or not complete"),
     Case("protected.xlsx", protected, "'protected.xlsx' is protected with a password"),
+    Case("protected.ods", replaced(by_odfpy(HEADINGS), b"</manifest:manifest>", b"<manifest:encryption-data/></manifest:manifest>", "META-INF/manifest.xml"), "'protected.ods' is protected with a password"),
+    Case("protected_whole.ods", zipped(**{"encrypted-package": "x"}), "'protected_whole.ods' is protected with a password"),
     Case("bomb.xlsx", bomb, "'bomb.xlsx' unpacks to far more than a sheet holds (260 MB)"),
     Case("sheet_of_text.csv", text([HEADINGS]), "'sheet_of_text.csv' is a text file, without sheets", sheet="May"),
 ]  # fmt: skip
