@@ -30,7 +30,7 @@ class Refusal(StrEnum):
     NO_SUCH_SHEET = "There is no sheet '{sheet}' in '{name}': it has {sheets}."
     NO_SHEETS_HERE = "'{name}' is a text file, without sheets to choose from: leave out --sheet."
     NO_VISIBLE_SHEET = "Every sheet of '{name}' is hidden: show one in Excel, or name it with --sheet ({sheets})."
-    EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: name another with --sheet ({sheets})."
+    EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: {advice}."
     EMPTY_TABLE = "There is nothing in '{name}' but blank rows: save the sheet again and check that it has rows."
     UNKNOWN_LETTERS = "The letters of '{name}' cannot be told: save it in Excel as 'CSV UTF-8' or as .xlsx."
     BROKEN_LETTERS = (

@@ -394,7 +394,7 @@ CASES = [
     Case("long_number.xlsx", by_openpyxl([HEADINGS, ["deal", 1, 10**15, 27, "Hello"]]), {2: "INVALID_CHAT_ID"}),
     Case("line_breaks.xlsx", by_openpyxl([HEADINGS, [*NUMBERS[:4], "Dear\nAnna"]]), {2: (8773, "Dear\nAnna")}),
     Case("formula_text.xlsx", by_xlsxwriter([HEADINGS, NUMBERS], lambda book, sheet: sheet.write_string("E2", "=1+1")), {2: (8773, "=1+1")}),
-    Case("empty.xlsx", by_openpyxl([]), "The sheet 'Sheet' of 'empty.xlsx' is empty: name another with --sheet (it has no other)"),
+    Case("empty.xlsx", by_openpyxl([]), "The sheet 'Sheet' of 'empty.xlsx' is empty: fill it in and save it, or name another file."),
     Case("empty_first.xlsx", by_openpyxl([], second_sheet("May", [HEADINGS])), "The sheet 'Sheet' of 'empty_first.xlsx' is empty: name another with --sheet ('May')"),
     Case("blanks.xlsx", by_openpyxl([[" "], ["", " "]]), "There is nothing in 'blanks.xlsx' but blank rows"),
     Case("stray_cell.xlsx", by_openpyxl([HEADINGS, NUMBERS], lambda book: book.active.cell(1_000_000, 16_000, "x")), "'stray_cell.xlsx' has a cell very far from the others (row 1,000,000, column WQJ)"),
