@@ -135,14 +135,16 @@ class Findings:
 
 
 def rows_of_plan(plan: Plan) -> Iterator[tuple[int, ChatRow]]:
-    """The rows of a checked sheet with their places, for `check_online`; not those whose chat a lookup finds.
+    """The rows of a checked sheet with their places, for `check_online`.
+
+    Rows whose chat a lookup has just found are left out: the portal has said already that it is active.
 
     Raises:
         SheetError: the file has changed since it was checked.
     """
     place = 0
     for rows, looked_up in plan.read():
-        yield from ((place + at, row) for at, row in enumerate(rows) if not looked_up[at])
+        yield from ((n, row) for n, (row, found) in enumerate(zip(rows, looked_up, strict=True), place) if not found)
         place += len(rows)
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulksend.cli import options as opts
+from bulksend.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bulksend.plan import Plan
 
 
 @click.command(short_help="Say everything that is wrong with a sheet; send nothing.")
 @opts.FILE
 @opts.results_option
 @opts.sheet_options
+@opts.option("--online", is_flag=True, help="Ask the portal too whether each chat is open and fits; sends nothing.")
+@opts.portal_option
+@opts.rate_option
+@opts.journal_option
+@opts.yes_option
 @opts.json_option
 def check(file: Path, **params: Any) -> int:
     """Say everything that is wrong with FILE and send nothing. Exits 0 without problems, 1 with, 2 unreadable.
@@ -25,9 +36,9 @@ def check(file: Path, **params: Any) -> int:
 
     plan = examine(file, opts.take_sheet_options(params), identify=False)
     report = plan.report
+    refused = _ask(plan, params) if params["online"] else {}
     if params["results"]:
-        written = plan.write_problems(params["results"])
-        click.echo(f"The sheet with its problems: {written}", err=True)
+        _write_copy(plan, params["results"], refused)
     if params["as_json"]:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
         return 1 if report.errors else 0
@@ -39,3 +50,29 @@ def check(file: Path, **params: Any) -> int:
         text = " ".join(message.split())
         click.echo(f"  row {number}, chat {chat} ({kind} {entity}): {text if len(text) <= 60 else text[:59] + '…'}")
     return 1 if report.errors else 0
+
+
+def _ask(plan: Plan, params: dict[str, Any]) -> Mapping[int, tuple[str, str]]:
+    """Ask the portal for the chats of all good rows; what it refuses goes into the report too."""
+    from bulksend.cli.online import asking, require_standing
+    from bulksend.journal import Journal
+    from bulksend.preflight import check_online, rows_of_plan
+    from bulksend.target import find_target
+
+    rule = opts.Sending(rate=params["rate"]).options(0).rule
+    with (
+        find_target(params["portal"], opts.home(), None, plan.sandbox_rows()) as target,
+        Journal(opts.journal_address(params["journal"])) as journal,
+        asking(journal, target, rule) as asker,
+    ):
+        standing = require_standing(asker)
+        click.echo(f"The portal answers; the webhook's user is {standing.user_id} {standing.name}.".strip(), err=True)
+        return check_online(rows_of_plan(plan), asker, plan.report).refused
+
+
+def _write_copy(plan: Plan, path: Path, refused: Mapping[int, tuple[str, str]]) -> None:
+    try:
+        written = plan.write_problems(path, refused)
+    except OSError as error:
+        raise UsageError(f"The copy cannot be written to {path} ({error.strerror or 'write error'}).") from None
+    click.echo(f"The sheet with its problems: {written}", err=True)

@@ -48,6 +48,11 @@ yes_option = option("--yes", is_flag=True, help="Ask nothing.")
 json_option = option("--json", "as_json", is_flag=True, help="The summary as one JSON object on standard output.")
 user_option = option("--user-id", type=click.IntRange(min=1), metavar="N", help="Who speaks, for rows without a user.")
 
+prefer_option = option("--prefer", metavar="CHANNEL", help="Of several chats take one of this channel: whatsapp, …")
+rate_option = option(
+    "--rate", type=click.FloatRange(min=0), metavar="CALLS", help="Calls a second; 0: no limit.  [default: 2]"
+)
+
 sheet_options = together(
     option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one."),
     option("--map", "mapping", multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated."),
@@ -57,7 +62,7 @@ sheet_options = together(
 )
 
 sending_options = together(
-    option("--rate", type=click.FloatRange(min=0), metavar="CALLS", help="Calls a second; 0: no limit.  [default: 2]"),
+    rate_option,
     option("--batch", type=click.IntRange(1, BATCH_LIMIT), metavar="N", help="Rows a call, 1 to 50.  [default: 1]"),
     option("--burst", type=click.IntRange(min=1), metavar="N", help="Calls that may go out at once.  [default: 1]"),
     option("--fast", is_flag=True, help="The largest batch and burst that the portal's limits allow."),

@@ -84,3 +84,29 @@ def remove(name: str) -> int:
     PortalStore(opts.home()).remove(name)
     click.echo(f"Forgot {name}.")
     return 0
+
+
+@portal.command()
+@click.argument("name")
+@opts.journal_option
+def test(name: str, journal: str | None) -> int:
+    """Ask the portal saved under NAME (or an address) who speaks and whether sending will work. Sends nothing."""
+    from bulksend.cli.online import asking, require_standing
+    from bulksend.journal import Journal
+    from bulksend.pace import Rule
+    from bulksend.target import find_target
+
+    with (
+        find_target(name, opts.home(), None) as target,
+        Journal(opts.journal_address(journal)) as opened,
+        asking(opened, target, Rule()) as asker,
+    ):
+        standing = require_standing(asker)
+    click.echo(f"{target.shown} answers.")
+    who = f"user {standing.user_id}{f' ({standing.name})' if standing.name else ''}"
+    click.echo(f"Messages will be spoken by {who}, unless a row or --user-id names another.")
+    if standing.scopes:
+        click.echo("It may use open channels (imopenlines): sending will work.")
+    else:
+        click.echo("It does not tell what it may use; the first message will show whether sending works.")
+    return 0

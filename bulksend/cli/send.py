@@ -17,7 +17,7 @@ from bulksend.cli.progress import Display, display, duration
 from bulksend.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bulksend.campaign import Campaign
     from bulksend.journal import Journal, Run
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 @opts.sheet_options
 @opts.sending_options
 @opts.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows: a canary.")
+@opts.option("--lookup", is_flag=True, help="Ask the portal for the chats of rows that name none.")
+@opts.prefer_option
+@opts.option(
+    "--preflight/--no-preflight",
+    default=None,
+    help="Ask the portal first who speaks and which chats would refuse.  [default: unless --yes]",
+)
 @opts.option("--skip-invalid", is_flag=True, help="Send the good rows although others have problems.")
 @opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
 @opts.option("--again", is_flag=True, help="Send although it was sent before.")
@@ -51,38 +58,62 @@ def send(file: Path, **params: Any) -> int:
     from bulksend.plan import examine
     from bulksend.target import find_target
 
-    sheet_options = opts.take_sheet_options(params)
+    sheet_options = opts.take_sheet_options(params, without_chats=params["lookup"])
     sending = opts.Sending.take(params)
     plan = examine(file, sheet_options)
     options = sending.options(plan.report.good)
-    if not _may_start(plan, skip_invalid=params["skip_invalid"]):
+    preflight = not params["yes"] if params["preflight"] is None else params["preflight"]
+    ask = params["lookup"] or preflight
+    if not params["lookup"] and not _may_start(plan, skip_invalid=params["skip_invalid"], told_later=ask):
         return REFUSED
     _need_terminal(yes=params["yes"])
     with (
         find_target(params["portal"], opts.home(), params["user_id"], plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
-        Campaign.enter(
-            journal,
-            plan,
-            target,
-            again=params["again"],
-            results=params["results"],
-            settings=sending.settings(),
-        ) as campaign,
     ):
-        campaign.limit(params["limit"])
-        if params["again"]:
-            campaign.send_again()
-        if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
-            campaign.abandon()
-            return REFUSED
-        if not params["yes"]:
-            _show_plan(plan, campaign.run, target, options)
-            if not click.confirm(f"Send {_messages(campaign.run.counts.pending)}?", err=True):
-                campaign.abandon()
-                click.echo("Nothing was sent.", err=True)
+        refused: Mapping[int, tuple[str, str]] = {}
+        if ask:
+            plan, refused = _ask(plan, journal, target, options, params, preflight=preflight)
+            if not _may_start(plan, skip_invalid=params["skip_invalid"]):
                 return REFUSED
-        return carry_out(campaign, options, as_json=params["as_json"], verbose=params["verbose"])
+        with Campaign.enter(
+            journal, plan, target, again=params["again"], results=params["results"], settings=sending.settings()
+        ) as campaign:
+            campaign.invalidate(refused)
+            return _confirm_and_send(campaign, plan, target, options, params)
+
+
+def _ask(
+    plan: Plan, journal: Journal, target: Target, options: Options, params: dict[str, Any], *, preflight: bool
+) -> tuple[Plan, Mapping[int, tuple[str, str]]]:
+    """Ask the portal what can be known before sending: the chats of rows without, and which rows it would refuse."""
+    from bulksend.cli.online import asking, require_standing
+    from bulksend.lookup import look_up
+    from bulksend.preflight import check_online, rows_of_plan
+
+    with asking(journal, target, options.rule, min(options.timeout, 30.0)) as asker:
+        require_standing(asker)
+        if params["lookup"]:
+            plan = look_up(plan, asker, prefer=params["prefer"])
+        refused = check_online(rows_of_plan(plan), asker, plan.report).refused if preflight else {}
+    return plan, refused
+
+
+def _confirm_and_send(campaign: Campaign, plan: Plan, target: Target, options: Options, params: dict[str, Any]) -> int:
+    """Settle what is left out, ask, and send."""
+    campaign.limit(params["limit"])
+    if params["again"]:
+        campaign.send_again()
+    if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
+        campaign.abandon()
+        return REFUSED
+    if not params["yes"]:
+        _show_plan(plan, campaign.run, target, options)
+        if not click.confirm(f"Send {_messages(campaign.run.counts.pending)}?", err=True):
+            campaign.abandon()
+            click.echo("Nothing was sent.", err=True)
+            return REFUSED
+    return carry_out(campaign, options, as_json=params["as_json"], verbose=params["verbose"])
 
 
 @click.command(short_help="Go on with an interrupted campaign.")
@@ -172,10 +203,14 @@ def _take_up(
         )
 
 
-def _may_start(plan: Plan, *, skip_invalid: bool) -> bool:
-    """Say what is wrong with the sheet; False where that keeps it from being sent."""
+def _may_start(plan: Plan, *, skip_invalid: bool, told_later: bool = False) -> bool:
+    """Say what is wrong with the sheet; False where that keeps it from being sent.
+
+    With ``told_later`` nothing is said of a sheet that may be sent, because the portal may find more.
+    """
     report = plan.report
-    for line in report.lines():
+    refused = (report.errors and not skip_invalid) or not report.good
+    for line in report.lines() if refused or not told_later else []:
         click.echo(line, err=True)
     if report.errors and not skip_invalid:
         click.echo(

@@ -1,0 +1,57 @@
+"""``bulksend lookup``: fill in the chat ids of a sheet that has only CRM entities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulksend.cli import options as opts
+
+
+@click.command(short_help="Fill in the chat ids of a sheet that has only CRM entities.")
+@opts.FILE
+@opts.portal_option
+@opts.results_option
+@opts.prefer_option
+@opts.option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one.")
+@opts.option("--map", "mapping", multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated.")
+@opts.option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones.")
+@opts.rate_option
+@opts.option(
+    "--operating-limit", type=float, metavar="SECONDS", help="Execution time allowed a method.  [default: 480]"
+)
+@opts.journal_option
+@opts.yes_option
+def lookup(file: Path, **params: Any) -> int:
+    """Write a copy of FILE in which each row has a chat: the latest active one of its lead, deal, contact or company.
+
+    Rows that name a chat keep it. Where there is no chat, or it may not be read, the copy says why beside the row.
+    Nothing is sent. The copy is FILE.filled.xlsx or .csv, unless --results says otherwise. Exits 0 where every row has
+    a chat, 1 where some have none, 2 where it could not be done.
+    """
+    from bulksend.cli.online import asking, require_standing
+    from bulksend.cli.send import shown_path
+    from bulksend.journal import Journal
+    from bulksend.lookup import fill_chats
+    from bulksend.target import find_target
+
+    sending = opts.Sending(rate=params["rate"], operating_limit=params["operating_limit"])
+    params |= {"message": None, "message_file": None}
+    sheet_options = opts.take_sheet_options(params, without_chats=True)
+    with (
+        find_target(params["portal"], opts.home(), None) as target,
+        Journal(opts.journal_address(params["journal"])) as journal,
+        asking(journal, target, sending.options(0).rule) as asker,
+    ):
+        require_standing(asker)
+        filled = fill_chats(file, sheet_options, asker, prefer=params["prefer"], to=params["results"])
+    for line in filled.report.lines():
+        click.echo(line, err=True)
+    had = f", {filled.had} had one" if filled.had else ""
+    click.echo(f"{filled.filled} of {filled.rows} rows got a chat{had}; {filled.empty} have none.")
+    click.echo(f"Filled sheet: {shown_path(filled.path)}")
+    if filled.filled or filled.had:
+        click.echo(f"Then: bulksend send {shown_path(filled.path)} --portal {target.name or 'ADDRESS'}", err=True)
+    return 1 if filled.empty else 0

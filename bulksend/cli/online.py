@@ -1,0 +1,83 @@
+"""Questions to the portal before sending, or instead: for ``send``, ``check``, ``lookup`` and ``portal test``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from bulksend.cli.progress import LINE_SECONDS, duration
+from bulksend.errors import PortalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulksend.asking import Asked, Asker
+    from bulksend.journal import Journal
+    from bulksend.pace import Rule
+    from bulksend.preflight import Standing
+    from bulksend.target import Target
+
+TIMEOUT = 30.0
+"""Seconds for an answer to a question; a lost one is asked again."""
+
+
+@contextmanager
+def asking(journal: Journal, target: Target, rule: Rule, timeout: float | None = None) -> Iterator[Asker]:
+    """An asker for a portal that shows how far it is on standard error."""
+    from bulksend.asking import MOST_IN_FLIGHT, Asker
+    from bulksend.portal.client import Client
+
+    shown = _Shown()
+    client = Client(target.authorisation, timeout=timeout or TIMEOUT, connections=MOST_IN_FLIGHT)
+    with client:
+        try:
+            yield Asker(journal, target, client, rule, on_progress=shown.show)
+        finally:
+            shown.close()
+
+
+class _Shown:
+    """Says how many questions are answered: in place on a terminal, in a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._every = 0.5 if self._terminal else LINE_SECONDS
+        self._next = time.monotonic() + (1.0 if self._terminal else LINE_SECONDS)
+        self._written = 0
+
+    def show(self, asked: Asked) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._every
+        of = "" if asked.total is None else f" of {asked.total}"
+        left = asked.until - time.time()
+        waiting = f", waiting {duration(left)} for {asked.waiting}" if asked.waiting and left > 1 else ""
+        line = f"Asking the portal: {asked.done}{of} answers{waiting}"
+        if self._terminal:
+            click.echo(f"\r{line:<{self._written}}", err=True, nl=False)
+            self._written = len(line)
+        else:
+            click.echo(line, err=True)
+
+    def close(self) -> None:
+        if self._written:
+            click.echo(f"\r{'':<{self._written}}\r", err=True, nl=False)
+
+
+def require_standing(asker: Asker) -> Standing:
+    """Ask who speaks and whether they may.
+
+    Raises:
+        PortalError: the portal cannot be sent to; the sentence says what to do.
+    """
+    from bulksend.preflight import probe
+
+    standing = probe(asker)
+    if not standing.good:
+        raise PortalError(standing.sentence)
+    return standing
