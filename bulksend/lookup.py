@@ -276,9 +276,8 @@ class _Copy:
     def __init__(self, sheet: Sheet, columns: Columns, found: FoundChats, *, include_hidden: bool) -> None:
         self._sheet, self._columns, self._found = sheet, columns, found
         self._include_hidden = include_hidden
-        named = [position for position, heading in enumerate(sheet.headings) if heading.strip()]
-        # Before columns without a heading: text there shows that a row was cut at a separator, and must go on doing so.
-        self._at = max(named, default=-1) + 1
+        # Before what stands beyond the headings: it shows that a row was cut at a separator, and must go on doing so.
+        self._at = sheet.cells_of_headings
         self._own = sheet.headings
         self._added: list[str] = []
         self._chat = columns.chat_id if columns.chat_id is not None else self._column(CHAT_HEADING)
@@ -298,7 +297,7 @@ class _Copy:
     @property
     def headings(self) -> list[str]:
         """The headings of the filled sheet."""
-        return [*self._own[: self._at], *self._added, *self._own[self._at :]]
+        return [*self._own[: self._at], *self._added]
 
     def rows(self) -> Iterator[tuple[list[str], bool]]:
         """Every row, and whether it is hidden."""

@@ -30,7 +30,7 @@ def write_copy(
         path: where to write; where it is held by another program a new name beside it is used.
         format: ``csv``, or ``xlsx`` for any workbook.
         headings: of all columns.
-        rows: all cells as text, as many as there are headings, and whether the row is hidden (in a workbook).
+        rows: all cells as text, and whether the row is hidden (in a workbook).
         dialect: how a text file is to be written; without it UTF-8 with commas.
         name: the sheet's name in a workbook.
 

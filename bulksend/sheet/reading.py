@@ -26,6 +26,7 @@ class Sheet:
         dialect: how a text file is written, None for a workbook.
         headings: as shown, one for each column; blank where a column has none.
         heading_row: the row that holds them, counted as Excel does.
+        cells_of_headings: how many cells that row has; what stands to the right of them has been cut off something.
     """
 
     path: Path
@@ -34,9 +35,9 @@ class Sheet:
     dialect: Dialect | None
     headings: list[str]
     heading_row: int
+    cells_of_headings: int
     _source: Source = field(repr=False)
     _first_row: int = field(repr=False)
-    _cells_of_headings: int = field(repr=False)
 
     @property
     def original_width(self) -> int:
@@ -61,7 +62,7 @@ class Sheet:
                 continue
             cells = frame(columns, block.first_row) if block.cells is None else block.cells
             too_wide = np.zeros(len(keep), dtype=np.bool_)
-            for texts in columns[self._cells_of_headings :]:
+            for texts in columns[self.cells_of_headings :]:
                 too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))
             if keep.all():
                 yield Piece(cells, block.hidden, too_wide)
@@ -107,7 +108,7 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
         source.dialect,
         headings,
         position + 1,
+        source.cells_in_row(position),
         source,
-        _first_row=last + 2,
-        _cells_of_headings=source.cells_in_row(position),
+        last + 2,
     )
