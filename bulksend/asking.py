@@ -35,7 +35,7 @@ TRIES: Final = 4
 """How often an answer to a call may be lost before nothing is known of it for good."""
 
 ALONE_AFTER: Final = 2
-"""A call whose answer was lost so often is asked alone: perhaps it is what breaks its batch."""
+"""A call whose answer was lost so often, and quickly, is asked alone: perhaps it is what breaks its batch."""
 
 MOST_TROUBLES: Final = 8
 """After so many rounds of requests without any answer the portal is given up: about a minute of pauses."""
@@ -151,6 +151,7 @@ class _Question:
     position: int
     call: Call
     lost: int = 0
+    broken: int = 0
 
 
 _Chunk = list[_Question]
@@ -234,7 +235,7 @@ class _Asking:
             question = self._next()
             if question is None:
                 break
-            if question.lost < ALONE_AFTER:
+            if question.broken < ALONE_AFTER:
                 chunk.append(question)
                 continue
             if chunk:
@@ -343,6 +344,8 @@ class _Asking:
             return
         if outcome.verdict is Verdict.NOT_KNOWN:
             question.lost += 1
+            # A batch that was too long for the portal gets shorter; it is no question's own fault.
+            question.broken += reply.received_at - reply.left_at <= BATCH_SECONDS
             if question.lost < self._tries:
                 self._put_back([question])
                 return
