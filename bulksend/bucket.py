@@ -3,7 +3,7 @@
 Every request adds 1 to the portal's counter, once a second the counter falls by Y (never below 0), and a request that
 finds it above X is refused (vendor's REST documentation, limits). *When* in a second it falls is not told, and it
 matters: a fall that comes while the counter is 0 or 1 is lost, and requests may come just before or just after it. So
-the counter is reckoned for each possible moment, a tenth of a second wide, and the highest of them is what counts.
+the counter is reckoned for each possible moment, a twentieth of a second wide, and the highest of them is what counts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-CELLS: Final = 10
+CELLS: Final = 20
 """Moments of a second in which the counter may fall."""
 
-SPREAD: Final = 0.1
+SPREAD: Final = 0.05
 """Seconds by which one request may take longer to arrive than another."""
 
 _ROUNDING: Final = 1e-6

@@ -35,7 +35,7 @@ def leave(pace: Pace, calls: int, state: str = "", now: float = START) -> tuple[
 
 
 gaps = st.one_of(st.floats(0, 0.05), st.floats(0, 3), st.floats(0, 60))
-asks = st.lists(st.tuples(gaps, st.integers(1, 60), st.booleans(), st.floats(0, 0.099)), min_size=1, max_size=40)
+asks = st.lists(st.tuples(gaps, st.integers(1, 60), st.booleans(), st.floats(0, 0.049)), min_size=1, max_size=40)
 
 
 @given(asks=asks, phase=st.floats(0, 1), threshold=st.integers(1, 50), drain=st.sampled_from([1.0, 2.0, 5.0]))
