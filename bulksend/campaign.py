@@ -87,10 +87,10 @@ class Campaign:
         if same is not None and not again and same.stage is Stage.FINISHED and not _cut_short(journal, same):
             raise AlreadyDone(same)
         if same is not None and (same.stage is not Stage.FINISHED or not again):
-            journal.hold(same.id, settings or dict(same.settings))
+            campaign = cls._take_up(journal, same, target, settings)
             if results:
                 journal.note_results(same.id, str(results))
-            return cls(journal, same.id, target, new=False)
+            return campaign
         if plan.to_look_up:
             raise UsageError("The sheet's chats have not been looked up: add --lookup, or fill them in.")
         path = plan.sheet.path.absolute()
@@ -134,7 +134,13 @@ class Campaign:
                 f"Campaign {run.id} belongs to {run.portal_address}, not to {target.authorisation.masked}: "
                 "name the portal it was begun with."
             )
+        return cls._take_up(journal, run, target, settings)
+
+    @classmethod
+    def _take_up(cls, journal: Journal, run: Run, target: Target, settings: dict[str, Any] | None) -> Campaign:
         journal.hold(run.id, settings or dict(run.settings))
+        caller = target.authorisation
+        journal.sent_through(run.id, portal_name=target.name, portal_address=caller.masked, identity=caller.identity)
         return cls(journal, run.id, target, new=False)
 
     def __enter__(self) -> Self:

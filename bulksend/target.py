@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bulksend.errors import PortalError, UsageError
+from bulksend.errors import UsageError
 from bulksend.portal.saved import PortalStore, resolve
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Target:
     Attributes:
         portal: its identity in the journal: host and port, or ``sandbox``.
         name: the saved name it was given by, ``sandbox``, or empty for an address.
-        speaker: the user who speaks for rows that name nobody.
+        speaker: the user who speaks for rows that name nobody; 0 where only the portal knows whose credentials they are.
     """
 
     portal: str
@@ -59,7 +59,7 @@ def find_target(
     The embedded portal runs as long as the context lasts; its world is made from ``sandbox_rows``.
 
     Raises:
-        UsageError: no portal is named, or nobody to speak.
+        UsageError: no portal is named.
         PortalError: there is no such portal, or its address or credentials cannot be used.
     """
     if not text:
@@ -69,12 +69,12 @@ def find_target(
         )
     if text.strip().lower() == SANDBOX:
         with _sandbox(sandbox_rows) as authorisation:
-            yield Target(SANDBOX, SANDBOX, authorisation, _speaker(authorisation, user_id))
+            yield Target(SANDBOX, SANDBOX, authorisation, user_id or authorisation.user_id or 0)
         return
     store = PortalStore(home)
     authorisation = resolve(text, store)
     name = text.strip() if any(saved.name == text.strip() for saved in store.list()) else ""
-    yield Target(authorisation.portal, name, authorisation, _speaker(authorisation, user_id))
+    yield Target(authorisation.portal, name, authorisation, user_id or authorisation.user_id or 0)
 
 
 @contextlib.contextmanager
@@ -84,10 +84,3 @@ def _sandbox(rows: Iterable[SandboxRow]) -> Iterator[Authorisation]:
 
     with Sandbox(world=World.from_rows(rows)) as portal:
         yield parse_webhook(portal.webhook)
-
-
-def _speaker(authorisation: Authorisation, user_id: int | None) -> int:
-    speaker = user_id or authorisation.user_id
-    if not speaker:
-        raise PortalError("The portal does not say whose messages these are: name the user who speaks with --user-id.")
-    return speaker

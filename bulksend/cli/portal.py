@@ -43,7 +43,7 @@ def add(name: str, **params: Any) -> int:
     else:
         credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
     saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"])
-    click.echo(f"Saved {saved.name}: {saved.masked}. Its secret is in {saved.where}.")
+    click.echo(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
     click.echo(f"See whether it works: bulksend portal test {saved.name}", err=True)
     return 0
 
@@ -71,7 +71,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
     if not found:
         click.echo("No portal is saved: `bulksend portal add NAME` saves one.", err=True)
     for saved in found:
-        click.echo(f"{saved.name}  {saved.masked}  ({saved.kind}, secret in {saved.where})")
+        click.echo(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +72,11 @@ def send(file: Path, **params: Any) -> int:
         find_target(params["portal"], opts.home(), params["user_id"], plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
     ):
+        known = journal.same(target.portal, plan.content)
+        unfinished = known is not None and known.counts.left > 0
         refused: Mapping[int, tuple[str, str]] = {}
-        if ask:
-            plan, refused = _ask(plan, journal, target, options, params, preflight=preflight)
+        if (ask and not unfinished) or not target.speaker:
+            plan, target, refused = _ask(plan, journal, target, options, params, preflight=preflight)
             if not _may_start(plan, skip_invalid=params["skip_invalid"]):
                 return REFUSED
         with Campaign.enter(
@@ -85,18 +88,20 @@ def send(file: Path, **params: Any) -> int:
 
 def _ask(
     plan: Plan, journal: Journal, target: Target, options: Options, params: dict[str, Any], *, preflight: bool
-) -> tuple[Plan, Mapping[int, tuple[str, str]]]:
-    """Ask the portal what can be known before sending: the chats of rows without, and which rows it would refuse."""
+) -> tuple[Plan, Target, Mapping[int, tuple[str, str]]]:
+    """Ask the portal what can be known before sending: who speaks, the chats of rows without, which it would refuse."""
     from bulksend.cli.online import asking, require_standing
     from bulksend.lookup import look_up
     from bulksend.preflight import check_online, rows_of_plan
 
     with asking(journal, target, options.rule, min(options.timeout, 30.0)) as asker:
-        require_standing(asker)
+        standing = require_standing(asker)
+        if not target.speaker:
+            target = replace(target, speaker=standing.user_id)
         if params["lookup"]:
             plan = look_up(plan, asker, prefer=params["prefer"])
         refused = check_online(rows_of_plan(plan), asker, plan.report).refused if preflight else {}
-    return plan, refused
+    return plan, target, refused
 
 
 def _confirm_and_send(campaign: Campaign, plan: Plan, target: Target, options: Options, params: dict[str, Any]) -> int:

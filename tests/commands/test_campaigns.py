@@ -1,0 +1,155 @@
+"""``runs``, ``results``, ``template``, help, and the samples as a person tries them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from bulksend.cli import COMMANDS
+from bulksend.sandbox import Sandbox
+from tests.commands.conftest import Command, Sheet, lines
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+RESULT_COLUMNS = ["status", "message_id", "error_code", "error_description", "sent_at", "attempts"]
+
+
+def _send(command: Command, name: str, tmp_path: Path, *more: object) -> int:
+    return command(
+        *("send", SAMPLES / name, "--portal", "sandbox", "--rate", 0, "--yes", "--results"),
+        *(tmp_path / f"out{Path(name).suffix}", *more),
+    ).code
+
+
+@pytest.mark.parametrize(("name", "rows"), [("campaign.csv", 12), ("campaign.ru.csv", 10)])
+def test_a_sample_arrives_whole(command: Command, tmp_path: Path, name: str, rows: int) -> None:
+    """Every row is sent and has a message id, in the sheet's own encoding and separator."""
+    assert _send(command, name, tmp_path) == 0
+    result = (tmp_path / "out.csv").read_bytes().decode("cp1251" if ".ru" in name else "utf-8-sig")
+    body = result.splitlines()
+    assert body[0].endswith((";" if ".ru" in name else ",").join(RESULT_COLUMNS))
+    assert sum("sent" in line for line in body[1:]) == rows
+
+
+def test_a_workbook_gets_a_workbook(command: Command, tmp_path: Path) -> None:
+    """The results of a workbook are one: all original columns in order, then the six."""
+    assert _send(command, "campaign.xlsx", tmp_path) == 0
+    before = openpyxl.load_workbook(SAMPLES / "campaign.xlsx").worksheets[0]
+    after = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    headings = [cell.value for cell in before[1]]
+    assert [cell.value for cell in after[1]] == [*headings, *RESULT_COLUMNS]
+    status = len(headings)
+    assert all(row[status].value == "sent" and row[status + 1].value for row in list(after.rows)[1:])
+    assert after.max_row == before.max_row
+
+
+def test_each_refusal_is_failed_with_its_code_and_advice(command: Command, tmp_path: Path) -> None:
+    """The portal's own codes, the campaign goes on behind them, exit 1."""
+    assert _send(command, "refused.csv", tmp_path) == 1
+    found = lines(tmp_path / "out.csv")
+    codes = {line["error_code"] for line in found if line["status"] == "failed"}
+    assert codes == {"CHAT_NOT_IN_CRM", "ACCESS_DENIED", "CANCELED", "ERROR_ARGUMENT", "MESSAGE_ADD_ERROR"}
+    assert all(len(line["error_description"]) > 40 for line in found if line["status"] == "failed")
+    assert found[-1]["status"] == "sent"
+
+
+def test_invalid_rows_keep_everything_back_until_they_may_be_skipped(command: Command, tmp_path: Path) -> None:
+    """Exit 2 and nothing sent; with --skip-invalid the good rows go and the others are `invalid` with a code."""
+    assert _send(command, "invalid.csv", tmp_path) == 2
+    assert not (tmp_path / "out.csv").exists()
+    assert _send(command, "invalid.csv", tmp_path, "--skip-invalid") == 1
+    found = lines(tmp_path / "out.csv")
+    assert len(found) == 25
+    assert {line["status"] for line in found} == {"sent", "invalid"}
+    assert all(line["error_code"] for line in found if line["status"] == "invalid")
+
+
+def test_runs_lists_campaigns_and_results_writes_them_again(command: Command, tmp_path: Path) -> None:
+    """What the journal knows, without the original file."""
+    _send(command, "refused.csv", tmp_path)
+    listed = command("runs")
+    assert "refused.csv → sandbox" in listed.out
+    assert json.loads(command("runs", "--json").out)[0]["failed"] == 7
+    first = (tmp_path / "out.csv").read_bytes()
+    (tmp_path / "out.csv").unlink()
+    assert command("results", 1).code == 0
+    assert (tmp_path / "out.csv").read_bytes() == first
+    assert command("results", 9).code == 2
+
+
+def test_results_can_be_sent_as_a_sheet(command: Command, tmp_path: Path) -> None:
+    """A results sheet is a valid input, and its own six columns are written anew, not doubled."""
+    _send(command, "campaign.csv", tmp_path)
+    said = command(
+        *("send", tmp_path / "out.csv", "--portal", "sandbox", "--rate", 0, "--yes"),
+        *("--results", tmp_path / "second.csv"),
+    )
+    assert said.code == 0
+    headings = (tmp_path / "second.csv").read_text(encoding="utf-8-sig").splitlines()[0].split(",")
+    assert headings == (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()[0].split(",")
+
+
+def test_formulas_stay_text_in_both_kinds_of_results(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """`=HYPERLINK(…)`, `+7 900`, `@name` reach the portal as they are and stay text in CSV and workbook."""
+    texts = ['=HYPERLINK("http://x.example";"click")', "+7 900 123-45-67", "@name", "-1+1"]
+    portal.world.add_entity("deal", 1, chats=[11, 12, 13, 14])
+    rows = [("deal", 1, 11 + n, text) for n, text in enumerate(texts)]
+    path = sheet("f.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE"), rows)
+    assert command("send", path, "--portal", portal.webhook, "--rate", 0, "--yes").code == 0
+    assert [delivery.text for delivery in portal.ledger] == texts
+    assert [line["MESSAGE"] for line in lines(path.with_name("f.results.csv"))] == texts
+    command("results", 1, "--results", path.with_name("f.xlsx"))
+    cells = [row[3] for row in list(openpyxl.load_workbook(path.with_name("f.xlsx")).worksheets[0].rows)[1:]]
+    assert [cell.value for cell in cells] == texts
+    assert {cell.data_type for cell in cells} == {"s"}
+
+
+def test_a_canary_goes_first_and_the_rest_later(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """`--limit 3` sends three rows; without it the same command goes on with the rest, and nothing twice."""
+    portal.world.add_entity("deal", 1, chats=range(11, 21))
+    rows = [("deal", 1, 11 + n, f"Hello {n}") for n in range(10)]
+    path = sheet("c.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE"), rows)
+    send = ("send", path, "--portal", portal.webhook, "--rate", 0, "--yes")
+    assert command(*send, "--limit", 3).code == 1
+    assert [delivery.chat_id for delivery in portal.ledger] == [11, 12, 13]
+    found = lines(path.with_name("c.results.csv"))
+    assert [line["error_code"] for line in found] == [""] * 3 + ["BEYOND_LIMIT"] * 7
+    assert command(*send).code == 0
+    assert sorted(delivery.text for delivery in portal.ledger) == [f"Hello {n}" for n in range(10)]
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_a_blank_sheet_is_written_and_never_over_another(command: Command, tmp_path: Path, lang: str) -> None:
+    """`template` writes a workbook that `check` can read, and does not overwrite what is there."""
+    assert command("template", tmp_path / "blank.xlsx", "--lang", lang).code == 0
+    assert "NO_ROWS" in command("check", tmp_path / "blank.xlsx").out
+    assert command("template", tmp_path / "blank.xlsx").code == 2
+    assert command("template", tmp_path / "blank.docx").code == 2
+
+
+def test_without_a_terminal_nothing_is_asked(command: Command) -> None:
+    """In a pipe `send` without --yes refuses, instead of waiting for an answer."""
+    said = command("send", SAMPLES / "campaign.csv", "--portal", "sandbox")
+    assert said.code == 2
+    assert "--yes" in said.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(command: Command, name: str) -> None:
+    """`--help` of every command, and the same first words in the list of commands."""
+    assert command(name, "--help").out.startswith(f"Usage: bulksend {name}")
+    assert name in command("--help").out
+
+
+def test_help_and_runs_do_not_load_pandas() -> None:
+    """What needs no sheet does not wait for the libraries that read sheets."""
+    source = (
+        "import sys\nfrom bulksend.cli import _run\n_run(['--help'])\n_run(['runs', '--journal', sys.argv[1]])\n"
+        "assert not {'pandas', 'numpy', 'aiohttp', 'requests'} & set(sys.modules), sorted(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source, ":memory:"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
