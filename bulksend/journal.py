@@ -280,7 +280,7 @@ _rows = sa.Table(
     sa.Column("sent_at", sa.Float),
     sa.Column("error_code", sa.Text),
     sa.Column("error_description", sa.Text),
-    sa.Index("rows_open", "run_id", "n", sqlite_where=_OPEN_ROWS, postgresql_where=_OPEN_ROWS),
+    sa.Index("rows_open", "run_id", "state", "n", sqlite_where=_OPEN_ROWS, postgresql_where=_OPEN_ROWS),
     sa.Index("rows_that_left", "fingerprint", sqlite_where=_HAS_LEFT, postgresql_where=_HAS_LEFT),
     sa.Index("rows_with_id", "message_id", sqlite_where=_HAS_ID, postgresql_where=_HAS_ID),
     sqlite_with_rowid=False,
@@ -311,6 +311,11 @@ _APPLY = (
         doubt_since=sa.bindparam("b_doubt_since"),
         attempts=_rows.c.attempts - sa.bindparam("b_uncounted"),
         lost=_rows.c.lost + sa.bindparam("b_lost"),
+        **{
+            # No attempt can have arrived: what marked them must not make an older message look like this row's.
+            mark.name: sa.case((sa.and_(sa.bindparam("b_unsent") == 1, _rows.c.lost == 0), None), else_=mark)
+            for mark in (_rows.c.left_at, _rows.c.began, _rows.c.floor_id)
+        },
     )
 )
 
@@ -340,6 +345,7 @@ class Journal:
 
     def __init__(self, address: str | Path) -> None:
         url = _as_url(address)
+        self._me = Holder.this_process()
         self._sqlite = url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {}
         if self._sqlite:
@@ -411,7 +417,6 @@ class Journal:
 
         Raises `Held` where another process is entering or sending the same content to the same portal.
         """
-        holder = Holder.this_process()
         with self._transaction() as connection:
             same = sa.and_(_runs.c.portal == portal, _runs.c.content == content)
             loading = _runs.c.stage == Stage.LOADING.value
@@ -440,7 +445,7 @@ class Journal:
                     again=again,
                     results_path=results_path,
                     settings=json.dumps(dict(settings)),
-                    holder=holder.to_text(),
+                    holder=self._me.to_text(),
                     seen_at=time.time(),
                 )
             ).inserted_primary_key
@@ -527,6 +532,10 @@ class Journal:
         with self._transaction() as connection:
             connection.execute(sa.update(_runs).where(_runs.c.id == run_id).values(**values))
 
+    def sent_through(self, run_id: int, *, portal_name: str, portal_address: str, identity: str) -> None:
+        """Remember by which name, address and credentials the campaign's portal is called from now on."""
+        self._set(run_id, portal_name=portal_name, portal_address=portal_address, identity=identity)
+
     def send_again(self, run_id: int) -> None:
         """Let rows of the campaign leave although another campaign sent the same text to the same chat."""
         self._set(run_id, again=True)
@@ -538,23 +547,22 @@ class Journal:
     # Who holds a campaign
 
     def hold(self, run_id: int, settings: Mapping[str, Any]) -> None:
-        """Take the campaign for this process; raise `Held` where a living process has it.
+        """Take the campaign for this journal's user; raise `Held` where another living one has it.
 
         Rows that a dead process left in `sending` are in doubt from then on. The clock of their doubt starts at that
         process's last sign of life, since it could send until then.
         """
-        holder = Holder.this_process()
         with self._transaction() as connection:
             record = connection.execute(sa.select(_runs).where(_runs.c.id == run_id).with_for_update()).one()
             other = _holder(record)
-            if other and other != holder and other.alive(record.seen_at or 0.0, ABANDONED_SECONDS):
+            if other and other != self._me and other.alive(record.seen_at or 0.0, ABANDONED_SECONDS):
                 raise Held(run_id, other)
             now = time.time()
             last_sign = min(now, (record.seen_at or now) + HEARTBEAT_SECONDS)
-            orphans = sa.and_(_rows.c.run_id == run_id, _OPEN_ROWS, _rows.c.state == State.SENDING.value)
+            orphans = _open_places(run_id, State.SENDING)
             moved = connection.execute(
                 sa.update(_rows)
-                .where(orphans)
+                .where(_rows.c.run_id == run_id, _rows.c.n.in_(orphans))
                 .values(
                     state=State.IN_DOUBT.value,
                     doubt_since=sa.case((_rows.c.left_at > last_sign, _rows.c.left_at), else_=last_sign),
@@ -566,7 +574,7 @@ class Journal:
                 sa.update(_runs)
                 .where(_runs.c.id == run_id)
                 .values(
-                    holder=holder.to_text(),
+                    holder=self._me.to_text(),
                     seen_at=now,
                     stage=Stage.RUNNING.value,
                     reason="",
@@ -576,19 +584,30 @@ class Journal:
             )
 
     def alive(self, run_id: int) -> None:
-        """Give a sign of life for a held campaign."""
-        self._set(run_id, seen_at=time.time())
+        """Give a sign of life for a held campaign.
+
+        Raises:
+            TakenOver: another process has taken it, because this one gave no sign of life for long.
+        """
+        with self._transaction() as connection:
+            self._count(connection, run_id, {}, mine=True)
 
     def release(self, run_id: int, reason: str) -> None:
-        """Let go of a campaign; it is finished where no row of it is open any more."""
+        """Let go of a campaign; it is finished where no row of it is open any more.
+
+        Nothing happens where another process has taken it in the meantime.
+        """
         with self._transaction() as connection:
-            record = connection.execute(sa.select(_runs).where(_runs.c.id == run_id)).one()
+            record = connection.execute(sa.select(_runs).where(_runs.c.id == run_id).with_for_update()).one()
+            if record.holder != self._me.to_text():
+                return
             left = _counts(record).left
             connection.execute(
                 sa.update(_runs)
                 .where(_runs.c.id == run_id)
                 .values(
                     holder=None,
+                    seen_at=time.time(),
                     reason=reason,
                     ended_at=time.time(),
                     stage=Stage.STOPPED.value if left else Stage.FINISHED.value,
@@ -599,12 +618,12 @@ class Journal:
 
     def open_rows(self, run_id: int, state: State, after: int, limit: int) -> list[Row]:
         """Up to ``limit`` rows in that open state, in the sheet's order, behind row ``after`` (-1 for all)."""
+        places = _open_places(run_id, state, after).limit(limit)
         statement = (
             sa.select(_rows, _runs.c.message_column)
             .join_from(_rows, _runs, _runs.c.id == _rows.c.run_id)
-            .where(_rows.c.run_id == run_id, _OPEN_ROWS, _rows.c.n > after, _rows.c.state == state.value)
+            .where(_rows.c.run_id == run_id, _rows.c.n.in_(places))
             .order_by(_rows.c.n)
-            .limit(limit)
         )
         with self._transaction() as connection:
             return [_row(record) for record in connection.execute(statement)]
@@ -634,14 +653,16 @@ class Journal:
         *,
         portal: str,
         take: Callable[[str, int], tuple[str, int, float, str]],
-        began: float | None,
+        at: float,
+        offset: float | None,
         again: bool,
         since: float,
     ) -> Departure:
         """Take a slot at the portal's pace and mark rows as leaving, in one synced step.
 
         ``take`` is handed the pace's shared state (text) and how many rows of all campaigns are under way on this
-        portal; it answers the new state, how many rows may leave now, and if none, until when to wait and why. Rows
+        portal; it answers the new state, how many rows may leave now, and if none, until when to wait and why. ``at``
+        is now, and ``offset`` what to add to it for the portal's clock at the least, where that is known. Rows
         that another campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are
         under way or unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
         """
@@ -666,8 +687,11 @@ class Journal:
                         state=State.SENDING.value,
                         attempts=_rows.c.attempts + 1,
                         # What marks the first attempt stays: a message found later may be any attempt's.
-                        left_at=sa.func.coalesce(_rows.c.left_at, time.time()),
-                        began=sa.func.coalesce(_rows.c.began, began),
+                        left_at=sa.func.coalesce(_rows.c.left_at, at),
+                        began=sa.func.coalesce(
+                            _rows.c.began,
+                            sa.null() if offset is None else sa.func.coalesce(_rows.c.left_at, at) + offset,
+                        ),
                         floor_id=sa.func.coalesce(_rows.c.floor_id, newest),
                     )
                 ).rowcount
@@ -675,7 +699,7 @@ class Journal:
                     raise JournalError(
                         f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
                     )
-                self._count(connection, run_id, {(State.PENDING, State.SENDING): changed})
+                self._count(connection, run_id, {(State.PENDING, State.SENDING): changed}, mine=True)
             return Departure(granted, until, why, floor_id=newest)
 
     def take_slot(self, portal: str, take: Callable[[str, int], tuple[str, int, float, str]]) -> Departure:
@@ -700,18 +724,25 @@ class Journal:
         *,
         portal: str = "",
         update_pace: Callable[[str], str] | None = None,
-    ) -> None:
-        """Write down what became of rows, and what the answers taught of the portal's pace, in one synced step."""
-        moves: Counter[tuple[State | None, State]] = Counter()
+    ) -> frozenset[int]:
+        """Write down what became of rows, and what the answers taught of the portal's pace, in one synced step.
+
+        Returns the ``n`` of rows in doubt that stay so, because the message found for them has become another row's
+        in the meantime.
+        """
         for change in changes:
             if change.after not in MOVES[change.before]:
                 raise AssertionError(f"A row cannot go from {change.before} to {change.after}.")
-            moves[change.before, change.after] += 1
-        ids = [change.message_id for change in changes if change.message_id]
         with self._transaction() as connection:
+            beaten = self._beaten(connection, run_id, changes)
+            changes = [change for change in changes if change.n not in beaten]
+            ids = [change.message_id for change in changes if change.message_id]
             if changes:
                 self._write(connection, run_id, changes)
-                self._count(connection, run_id, moves)
+                moves: Counter[tuple[State | None, State]] = Counter(
+                    (change.before, change.after) for change in changes
+                )
+                self._count(connection, run_id, moves, mine=True)
             if portal and (ids or update_pace):
                 pace, newest = self._portal(connection, portal)
                 self._set_portal(
@@ -720,6 +751,20 @@ class Journal:
                     pace=update_pace(pace) if update_pace else pace,
                     newest_message_id=max([*ids, *([newest] if newest else [])], default=None),
                 )
+        return beaten
+
+    def _beaten(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> frozenset[int]:
+        """Rows whose message, found in a history, is written down as another row's by now."""
+        found = {
+            change.message_id: change.n
+            for change in reversed(changes)
+            if change.before is State.IN_DOUBT and change.message_id is not None
+        }
+        doubled = {change.n for change in changes if change.before is State.IN_DOUBT and change.message_id is not None}
+        if not doubled:
+            return frozenset()
+        taken = self._claimed(connection, self._portal_of(connection, run_id), list(found))
+        return frozenset((doubled - set(found.values())) | {found[message_id] for message_id in taken})
 
     def _write(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> None:
         result = connection.execute(
@@ -736,6 +781,7 @@ class Journal:
                     "b_sent_at": change.sent_at,
                     "b_doubt_since": change.doubt_since,
                     "b_uncounted": int(change.uncounted),
+                    "b_unsent": int((change.before, change.after) == (State.SENDING, State.PENDING)),
                     "b_lost": int(change.lost),
                 }
                 for change in changes
@@ -745,18 +791,24 @@ class Journal:
             raise JournalError(f"Another process has changed the rows of campaign {run_id}; nothing more is sent here.")
 
     def reopen(self, run_id: int, state: State, codes: Iterable[str] | None = None) -> int:
-        """Make rows pending again (all in that state, or those with these error codes) and say how many."""
+        """Make rows pending again (all in that state, or those with these error codes) and say how many.
+
+        An unknown row keeps what marked its attempts, so that its message can still be found.
+        """
         if State.PENDING not in MOVES[state]:
             raise AssertionError(f"A row cannot go from {state} to pending.")
         # What names no chat cannot be sent; it is invalid because its chat was looked up in vain.
         condition = sa.and_(_rows.c.run_id == run_id, _rows.c.state == state.value, _rows.c.chat_id > 0)
         if codes is not None:
             condition = sa.and_(condition, _rows.c.error_code.in_(list(codes)))
+        marks: dict[str, Any] = {"lost": 1}
+        if state is not State.UNKNOWN:
+            marks = {"lost": 0, "left_at": None, "began": None, "floor_id": None}
         with self._transaction() as connection:
             moved = connection.execute(
                 sa.update(_rows)
                 .where(condition)
-                .values(state=State.PENDING.value, error_code=None, error_description=None, lost=0)
+                .values(state=State.PENDING.value, error_code=None, error_description=None, **marks)
             ).rowcount
             self._count(connection, run_id, {(state, State.PENDING): moved})
         return moved
@@ -829,82 +881,79 @@ class Journal:
         sheet's row number, the other campaign's number).
         """
         with self._transaction() as connection:
-            if not self._others_active(connection, run_id, since):
+            others = self._others(run_id, self._portal_of(connection, run_id), since)
+            if connection.execute(others.limit(1)).first() is None:
                 return []
             other = _rows.alias("other")
             statement = (
                 sa.select(_rows.c.number, sa.func.max(other.c.run_id))
                 .join(other, other.c.fingerprint == _rows.c.fingerprint)
-                .join(_runs, _runs.c.id == other.c.run_id)
                 .where(
                     _rows.c.run_id == run_id,
                     _OPEN_ROWS_OF_ROWS,
                     _rows.c.state == State.PENDING.value,
-                    *self._left_since(other, run_id, since, self._portal_of(connection, run_id)),
+                    *self._left_since(other, others, since),
                 )
                 .group_by(_rows.c.n, _rows.c.number)
                 .order_by(_rows.c.n)
             )
             return [(int(number), int(rival)) for number, rival in connection.execute(statement)]
 
-    def _others_active(self, connection: sa.Connection, run_id: int, since: float) -> bool:
-        """Whether any other campaign could have sent anything since: spares the search among millions of rows."""
-        recent = sa.or_(_runs.c.ended_at.is_(None), _runs.c.ended_at > since)
-        statement = sa.select(_runs.c.id).where(
-            _runs.c.id != run_id, _runs.c.portal == self._portal_of(connection, run_id), recent
+    @staticmethod
+    def _others(run_id: int, portal: str, since: float) -> sa.Select[tuple[int]]:
+        """The other campaigns on the portal that could have sent anything since: rows of older ones need no look."""
+        return sa.select(_runs.c.id).where(
+            _runs.c.id != run_id, _runs.c.portal == portal, _runs.c.seen_at > since - HEARTBEAT_SECONDS
         )
-        return connection.execute(statement.limit(1)).first() is not None
 
     @staticmethod
-    def _left_since(other: sa.FromClause, run_id: int, since: float, portal: str) -> tuple[sa.ColumnElement[bool], ...]:
-        maybe = [State.SENDING.value, State.IN_DOUBT.value, State.UNKNOWN.value]
+    def _left_since(
+        other: sa.FromClause, others: sa.Select[tuple[int]], since: float
+    ) -> tuple[sa.ColumnElement[bool], ...]:
+        under_way = [State.SENDING.value, State.IN_DOUBT.value]
         return (
-            other.c.run_id != run_id,
             other.c.left_at.is_not(None),
-            _runs.c.portal == portal,
+            _by_no_index(other.c.run_id).in_(others),
             sa.or_(
                 sa.and_(other.c.state == State.SENT.value, other.c.sent_at > since),
-                sa.and_(other.c.state.in_(maybe), other.c.left_at > since),
+                other.c.state.in_(under_way),  # whenever their first attempt was
+                sa.and_(other.c.state == State.UNKNOWN.value, other.c.left_at > since),
             ),
         )
 
     def _rival(self, connection: sa.Connection, run_id: int, since: float) -> sa.ColumnElement[bool]:
         other = _rows.alias("other")
+        others = self._others(run_id, self._portal_of(connection, run_id), since)
         return sa.exists(
-            sa.select(sa.literal(1))
-            .select_from(other.join(_runs, _runs.c.id == other.c.run_id))
-            .where(
-                other.c.fingerprint == _rows.c.fingerprint,
-                *self._left_since(other, run_id, since, self._portal_of(connection, run_id)),
+            sa.select(sa.literal(1)).where(
+                other.c.fingerprint == _rows.c.fingerprint, *self._left_since(other, others, since)
             )
         )
 
     def _elsewhere(
         self, connection: sa.Connection, run_id: int, rows: Sequence[Row], portal: str, since: float
     ) -> frozenset[int]:
-        statement = (
-            sa.select(_rows.c.fingerprint)
-            .join(_runs, _runs.c.id == _rows.c.run_id)
-            .where(
-                _rows.c.fingerprint.in_([row.fingerprint for row in rows]),
-                *self._left_since(_rows, run_id, since, portal),
-            )
+        others = self._others(run_id, portal, since)
+        if connection.execute(others.limit(1)).first() is None:
+            return frozenset()
+        statement = sa.select(_rows.c.fingerprint).where(
+            _rows.c.fingerprint.in_([row.fingerprint for row in rows]), *self._left_since(_rows, others, since)
         )
         found = set(connection.scalars(statement))
         return frozenset(row.n for row in rows if row.fingerprint in found)
 
     def rivals(self, run_id: int, row: Row, portal: str, since: float) -> bool:
-        """Whether a row with the same text to the same chat is under way in another campaign since that time."""
+        """Whether a row with the same text to the same chat is under way in another campaign.
+
+        Campaigns that gave no sign of life after ``since`` (Unix seconds) do not count.
+        """
         statement = (
             sa.select(_rows.c.n)
-            .join(_runs, _runs.c.id == _rows.c.run_id)
             .where(
                 _rows.c.fingerprint == row.fingerprint,
                 _HAS_LEFT,
-                _rows.c.run_id != run_id,
-                _runs.c.portal == portal,
                 _rows.c.state == State.SENDING.value,
-                _rows.c.left_at > since,
+                _by_no_index(_rows.c.run_id).in_(self._others(run_id, portal, since)),
             )
             .limit(1)
         )
@@ -913,13 +962,20 @@ class Journal:
 
     def claimed(self, portal: str, message_ids: Iterable[int]) -> set[int]:
         """Which of these message ids already belong to a row of any campaign on this portal."""
-        statement = (
-            sa.select(_rows.c.message_id)
-            .join(_runs, _runs.c.id == _rows.c.run_id)
-            .where(_rows.c.message_id.in_(list(message_ids)), _HAS_ID, _runs.c.portal == portal)
-        )
         with self._transaction() as connection:
-            return {int(found) for found in connection.scalars(statement)}
+            return self._claimed(connection, portal, list(message_ids))
+
+    @staticmethod
+    def _claimed(connection: sa.Connection, portal: str, message_ids: Sequence[int]) -> set[int]:
+        claimed: set[int] = set()
+        for first in range(0, len(message_ids), _IN_ONE_STATEMENT):
+            statement = sa.select(_rows.c.message_id).where(
+                _rows.c.message_id.in_(message_ids[first : first + _IN_ONE_STATEMENT]),
+                _HAS_ID,
+                _by_no_index(_rows.c.run_id).in_(sa.select(_runs.c.id).where(_runs.c.portal == portal)),
+            )
+            claimed |= {int(found) for found in connection.scalars(statement)}
+        return claimed
 
     # What people are told
 
@@ -984,16 +1040,28 @@ class Journal:
         )
         return int(connection.scalar(statement) or 0)
 
-    @staticmethod
-    def _count(connection: sa.Connection, run_id: int, moves: Mapping[tuple[State | None, State], int]) -> None:
+    def _count(
+        self,
+        connection: sa.Connection,
+        run_id: int,
+        moves: Mapping[tuple[State | None, State], int],
+        *,
+        mine: bool = False,
+    ) -> None:
+        """Bring the campaign's counts up to date; ``mine``: only if it is still held from here, as a sign of life."""
         tally: Counter[State] = Counter()
         for (before, after), rows in moves.items():
             tally[after] += rows
             if before is not None:
                 tally[before] -= rows
         values = {f"count_{state.value}": _runs.c[f"count_{state.value}"] + by for state, by in tally.items()}
-        if values:
-            connection.execute(sa.update(_runs).where(_runs.c.id == run_id).values(**values))
+        statement = sa.update(_runs).where(_runs.c.id == run_id)
+        if mine:
+            held = statement.where(_runs.c.holder == self._me.to_text()).values(seen_at=time.time(), **values)
+            if not connection.execute(held).rowcount:
+                raise TakenOver(run_id)
+        elif values:
+            connection.execute(statement.values(**values))
 
 
 class Held(UsageError):
@@ -1007,17 +1075,46 @@ class Held(UsageError):
         )
 
 
+class TakenOver(JournalError):
+    """A campaign was taken by another process, because its holder gave no sign of life for long."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(
+            f"Campaign {run_id} was taken over by another process, because this one gave no sign of life for long (a "
+            "computer that slept?); nothing more is sent here: `bulksend runs` shows how it goes on."
+        )
+
+
 def _durable(connection: sqlite3.Connection, _: object) -> None:
     """Every commit is on the disk before it returns; readers and a writer do not block each other."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache, so that a power cut loses nothing
     cursor.close()
 
 
 def _take_write_lock(connection: sa.Connection) -> None:
     """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _open_places(run_id: int, state: State, after: int = -1) -> sa.Select[tuple[int]]:
+    """The places (``n``) of a campaign's rows in an open state, in order, behind ``after``.
+
+    The index alone tells them, however many other rows there are.
+    """
+    open_row = _rows.alias("open_row")
+    mine = (open_row.c.run_id == run_id, _OPEN_ROWS, open_row.c.state == state.value, open_row.c.n > after)
+    return sa.select(open_row.c.n).where(*mine).order_by(open_row.c.n)
+
+
+def _by_no_index(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """The column in a form that no index is used for.
+
+    SQLite would otherwise walk over all rows of each campaign named rather than look up a few texts or ids in theirs.
+    """
+    return column + 0
 
 
 def _holder(record: Any) -> Holder | None:
