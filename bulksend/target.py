@@ -29,7 +29,7 @@ class Target:
     Attributes:
         portal: its identity in the journal: host and port, or ``sandbox``.
         name: the saved name it was given by, ``sandbox``, or empty for an address.
-        speaker: the user who speaks for rows that name nobody; 0 where only the portal knows whose credentials they are.
+        speaker: the user who speaks for rows that name nobody; 0 where only the portal knows who that is.
     """
 
     portal: str

@@ -69,9 +69,10 @@ def send(file: Path, **params: Any) -> int:
         return REFUSED
     _need_terminal(yes=params["yes"])
     with (
-        find_target(params["portal"], opts.home(), params["user_id"], plan.sandbox_rows()) as target,
+        find_target(params["portal"], opts.home(), params["user_id"], plan.sandbox_rows()) as found,
         Journal(opts.journal_address(params["journal"])) as journal,
     ):
+        target = found
         known = journal.same(target.portal, plan.content)
         unfinished = known is not None and known.counts.left > 0
         refused: Mapping[int, tuple[str, str]] = {}

@@ -35,7 +35,7 @@ def test_the_report_comes_as_json(command: Command) -> None:
     report = json.loads(said.out)
     assert said.code == 1
     assert report["good"] < report["rows"]
-    assert {"code", "count", "rows", "example", "says", "advice"} == set(report["problems"][0])
+    assert {"code", "count", "rows", "example", "says", "advice"} <= set(report["problems"][0])
 
 
 def test_a_copy_has_each_problem_beside_its_row(command: Command, tmp_path: Path) -> None:
