@@ -23,8 +23,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from json.encoder import encode_basestring
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -90,8 +91,7 @@ class Stage(StrEnum):
     FINISHED = "finished"
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """A row as it enters the journal. ``user_id`` 0 means: whoever speaks for the campaign."""
 
     number: int
@@ -456,14 +456,13 @@ class Journal:
     def add_rows(self, run_id: int, start: int, rows: Sequence[NewRow], message_column: int | None) -> None:
         """Enter rows of a campaign that is being loaded; the first of them is the sheet's ``start``-th (from 0)."""
         tally = Counter(row.state for row in rows)
-        dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
         values = [
             {
                 "run_id": run_id,
                 "n": n,
                 "number": row.number,
                 "state": row.state.value,
-                "cells": dump(row.cells),
+                "cells": f"[{','.join(map(encode_basestring, row.cells))}]",
                 "entity_type": row.entity_type,
                 "entity_id": row.entity_id,
                 "chat_id": row.chat_id,
@@ -626,7 +625,7 @@ class Journal:
             .order_by(_rows.c.n)
         )
         with self._transaction() as connection:
-            return [_row(record) for record in connection.execute(statement)]
+            return [_row(record) for record in connection.execute(statement).all()]
 
     def all_rows(self, run_id: int, chunk: int = 5_000) -> Iterator[Row]:
         """Every row of the campaign that could be sent or was, in the sheet's order."""
@@ -979,7 +978,7 @@ class Journal:
 
     # What people are told
 
-    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[list[Any]]:
+    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[Sequence[Any]]:
         """Every row of the sheet in order, in pieces: ``cells`` (JSON text), state and the columns of the results."""
         columns = (
             _rows.c.n,
@@ -997,7 +996,7 @@ class Journal:
                 sa.select(*columns).where(_rows.c.run_id == run_id, _rows.c.n > after).order_by(_rows.c.n).limit(chunk)
             )
             with self._transaction() as connection:
-                piece = list(connection.execute(statement))
+                piece = connection.execute(statement).all()
             if not piece:
                 return
             yield piece

@@ -116,7 +116,7 @@ class Plan:
         for piece in self.sheet.pieces():
             checked = checker.check(piece)
             rows, looked_up = _rows(piece, checked, self.width), checked.looked_up.tolist()
-            _identify(digest, rows, looked_up)
+            _identify(digest, piece, checked, self.width)
             yield rows, looked_up
         if self.content not in {"", digest.hexdigest()}:
             raise refuse(Refusal.FILE_CHANGED, name=self.sheet.path.name)
@@ -203,7 +203,7 @@ def _examine(
         if identify:
             good = checked.rows["error_code"].to_numpy() == ""
             users.update(np.unique(checked.rows["user_id"].to_numpy()[good]).tolist())
-            _identify(digest, _rows(piece, checked, sheet.original_width), checked.looked_up.tolist())
+            _identify(digest, piece, checked, sheet.original_width)
     content = digest.hexdigest() if identify else ""
     return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content, chats)
 
@@ -213,8 +213,8 @@ def fingerprint(chat_id: int, message: str) -> int:
 
     Blanks around the text do not count, because the portal drops them.
     """
-    digest = hashlib.blake2b(f"{chat_id}\0{message.strip()}".encode("utf-8", "surrogatepass"), digest_size=8)
-    return int.from_bytes(digest.digest(), "big", signed=True)
+    text = f"{chat_id}\0{message.strip()}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 class _NotAsked:
@@ -254,22 +254,32 @@ def _rows(piece: Piece, checked: Checked, width: int) -> list[NewRow]:
     return rows
 
 
-def _identify(digest: hashlib.blake2b, rows: list[NewRow], looked_up: list[bool]) -> None:
-    """Take the rows into what tells one campaign from another."""
-    for row, found in zip(rows, looked_up, strict=True):
-        digest.update(_payload(row, looked_up=found))
+def _identify(digest: hashlib.blake2b, piece: Piece, checked: Checked, width: int) -> None:
+    """Take rows into what tells one campaign from another.
 
-
-def _payload(row: NewRow, *, looked_up: bool) -> bytes:
-    """What makes a row the same row: what would be sent, or, where nothing can be, what stands there instead.
-
-    What a lookup found is left out, be it a chat or that there is none: another day it may find something else, and
-    the row must not count as another one then and be sent a second time.
+    A row is what would be sent, or, where nothing can be, also what stands there instead. What a lookup found is left
+    out, be it a chat or that there is none: another day it may find something else, and the row must not count as
+    another one then and be sent a second time.
     """
-    if row.state is State.SKIPPED:
-        return b"\x1e"
-    chat = "" if looked_up else str(row.chat_id)
-    sent = (row.entity_type, str(row.entity_id), chat, str(row.user_id), row.message.strip())
-    good = row.state is State.PENDING or (looked_up and row.error_code in LOOKUP_CODES)
-    parts = sent if good else (*sent, row.error_code, *row.cells)
-    return ("\x1f".join(parts) + "\x1e").encode("utf-8", "surrogatepass")
+    frame, looked_up = checked.rows, checked.looked_up.tolist()
+    chats = ["" if found else str(chat) for found, chat in zip(looked_up, frame["chat_id"].tolist(), strict=True)]
+    texts = list(
+        map(
+            "\x1f".join,
+            zip(
+                frame["entity_type"].tolist(),
+                map(str, frame["entity_id"].tolist()),
+                chats,
+                map(str, frame["user_id"].tolist()),
+                map(str.strip, frame["message"].tolist()),
+                strict=True,
+            ),
+        )
+    )
+    codes = frame["error_code"].to_numpy()
+    for place in np.flatnonzero(codes != "").tolist():
+        if codes[place] == "HIDDEN_ROW":
+            texts[place] = ""
+        elif not (looked_up[place] and codes[place] in LOOKUP_CODES):
+            texts[place] = "\x1f".join([texts[place], codes[place], *piece.cells.iloc[place, :width].tolist()])
+    digest.update("".join([f"{text}\x1e" for text in texts]).encode("utf-8", "surrogatepass"))
