@@ -1,19 +1,20 @@
-"""The results sheet of a campaign: what the journal knows, in the words of the results sheet."""
+"""The results sheet of a campaign: what the journal knows, in the words of the results sheet.
+
+What reads and writes sheets is imported when one is written: a campaign is gone on with sooner without it.
+"""
 
 from __future__ import annotations
 
 import json
 import time
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.errors import UsageError
 from bulksend.journal import State
-from bulksend.plan import dialect_of
 from bulksend.portal.advice import advice
-from bulksend.sheet import RESULT_COLUMNS, write_results
-from bulksend.sheet.aside import beside, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,13 @@ STATUS: Final = {
 }
 """What the results sheet calls each state of a row."""
 
+_UNDER_WAY: Final = frozenset({State.SENDING.value, State.IN_DOUBT.value})
+
 
 def results_path(file: Path, file_format: str) -> Path:
     """Where the results of a sheet go unless told otherwise: ``FILE.results.csv`` or ``.xlsx`` beside it."""
+    from bulksend.sheet.aside import beside  # noqa: PLC0415 - see the module's docstring
+
     return beside(file, file_format, "results")
 
 
@@ -46,6 +51,10 @@ def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path
     Raises:
         UsageError: it cannot be written there.
     """
+    from bulksend.plan import dialect_of  # noqa: PLC0415 - see the module's docstring
+    from bulksend.sheet import RESULT_COLUMNS, write_results  # noqa: PLC0415
+    from bulksend.sheet.aside import format_of  # noqa: PLC0415
+
     target = path or Path(run.results_path)
     try:
         written = write_results(
@@ -67,31 +76,37 @@ def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path
 
 
 def _lines(journal: Journal, run: Run) -> Iterator[list[str]]:
-    blank: tuple[str, str] = ("", f"The campaign stopped before this row: go on with `bulksend resume {run.id}`.")
+    stopped = f"The campaign stopped before this row: go on with `bulksend resume {run.id}`."
     doubt = advice("UNKNOWN").replace("RUN", str(run.id))
+    words = {state.value: word for state, word in STATUS.items()}
+    cells_of = json.JSONDecoder().decode
     for piece in journal.outcomes(run.id):
-        for record in piece:
-            state = State(record.state)
-            code, description = record.error_code or "", record.error_description or ""
-            if state is State.PENDING:
-                code, description = blank
-            elif state in {State.SENDING, State.IN_DOUBT}:
-                code, description = code or "ANSWER_LOST", doubt
-            elif state is State.SENT:
-                code = description = ""
+        for _, cells, state, message_id, code, description, sent_at, attempts in piece:
+            told, why = code or "", description or ""
+            if state == State.PENDING.value:
+                told, why = "", stopped
+            elif state in _UNDER_WAY:
+                told, why = told or "ANSWER_LOST", doubt
+            elif state == State.SENT.value:
+                told = why = ""
             yield [
-                *json.loads(record.cells),
-                STATUS[state],
-                str(record.message_id or ""),
-                code,
-                description.replace(" RUN", f" {run.id}"),
-                _moment(record.sent_at),
-                str(record.attempts),
+                *cells_of(cells),
+                words[state],
+                "" if message_id is None else str(message_id),
+                told,
+                why.replace(" RUN", f" {run.id}") if why else "",
+                _moment(sent_at),
+                str(attempts),
             ]
 
 
 def _moment(at: float | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at).astimezone().isoformat(timespec="seconds")
+    return "" if at is None else _second(int(at))
+
+
+@lru_cache(maxsize=1_000)  # rows of one batch were sent in the same second
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="seconds")
 
 
 def _summary(run: Run) -> list[tuple[str, str | int]]:
