@@ -6,23 +6,31 @@ import json
 import os
 import platform
 import time
+import uuid
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import psutil
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process: its machine, its number and when it started (Unix seconds), since numbers are used again."""
+    """A process: its machine, its number and when it started (Unix seconds), since numbers are used again.
+
+    ``space`` tells containers apart that share a machine's name but not its process numbers; ``token`` tells apart
+    several holders in one process, as a server may have them.
+    """
 
     host: str
     pid: int
     started: float
+    space: str = ""
+    token: str = ""
 
     @classmethod
     def this_process(cls) -> Holder:
-        """The process that asks."""
-        return cls(platform.node(), os.getpid(), psutil.Process().create_time())
+        """The process that asks, as a holder of its own each time."""
+        return cls(platform.node(), os.getpid(), psutil.Process().create_time(), _space(), uuid.uuid4().hex)
 
     @classmethod
     def from_text(cls, text: str) -> Holder:
@@ -44,7 +52,7 @@ class Holder:
         On this machine the system is asked. Of another machine only the last sign of life is known: after
         ``abandoned_after`` seconds without one its process is taken for dead.
         """
-        if self.host != platform.node():
+        if (self.host, self.space) != (platform.node(), _space()):
             return time.time() - seen_at < abandoned_after
         try:
             process = psutil.Process(self.pid)
@@ -54,3 +62,11 @@ class Holder:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _space() -> str:
+    """The name of the space in which this process's number is unique, where the system has several (Linux)."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""

@@ -24,6 +24,7 @@ from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journ
 from bulksend.pace import BATCH_SECONDS, BatchSize, Pace, Rule
 from bulksend.portal import methods
 from bulksend.portal.advice import advice
+from bulksend.portal.client import Reply
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.reconcile import Finding, Sighting, look_for
 from bulksend.workers import Workers
@@ -31,7 +32,7 @@ from bulksend.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bulksend.portal.client import Client, Reply
+    from bulksend.portal.client import Client
 
 _log: Final = logging.getLogger(__name__)
 
@@ -53,6 +54,13 @@ MOST_UNREADABLE: Final = 8
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two attempts to reach a portal that is out of reach: from the first to the longest, doubling."""
+
+LATEST_DEPARTURE: Final = 10.0
+"""Seconds after which a call that was allowed to leave may no longer do so. A computer may have slept in between, and
+another process may by now have taken the call for one that was made long ago."""
+
+CLOCK_STEP: Final = 0.5
+"""Seconds by which this machine's clock may move against its own steady one before it is taken for set anew."""
 
 WINDOW: Final = 4_000
 """Rows looked ahead, so that a chat that is waiting does not hold up the others."""
@@ -117,11 +125,16 @@ class Progress:
 
 @dataclass(slots=True)
 class _Doubt:
-    """A row in doubt and when its chat's history is looked at next."""
+    """A row in doubt and when its chat's history is looked at next.
+
+    ``settled_at`` is when the portal can no longer be carrying it out and ``looked_at`` when the look under way began,
+    both by the steady clock: setting the computer's clock must not make a wait shorter.
+    """
 
     row: Row
-    since: float
     due: float
+    settled_at: float
+    looked_at: float = 0.0
     looks: int = 0
     unreadable: int = 0
 
@@ -129,6 +142,7 @@ class _Doubt:
 @dataclass(frozen=True, slots=True)
 class _Send:
     rows: list[Row]
+    allowed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +252,14 @@ class Sender:
         self._not_before = 0.0
         self._waiting_for = ""
         self._clock: deque[float] = deque(maxlen=50)
+        self._step = time.time() - time.monotonic()
         self._answered = False
         self._lost_in_a_row = 0
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
         self._alike: Counter[str] | None = Counter() if fresh and options.same_refusals else None
         self._ending: Ending | None = None
         self._unwritten: list[Change] = []
+        self._found: dict[int, _Doubt] = {}
         self._lessons = Lessons(self._pace)
         self._heartbeat = 0.0
 
@@ -323,7 +339,8 @@ class Sender:
         if self._outage:
             waiting, until = "the portal, which cannot be reached", self._outage.since + self._options.outage
         elif not self._chats.rows and self._doubts and not self._sending:
-            waiting, until = "the portal's history to settle rows in doubt", self._doubts_due()
+            left = max(doubt.settled_at for doubt in self._doubts.values()) - time.monotonic()
+            waiting, until = "the portal's history to settle rows in doubt", time.time() + left
         self._on_progress(Progress(self._counts, len(self._flight), waiting, until))
 
     # Calls leave
@@ -353,7 +370,9 @@ class Sender:
             return _Probe() if now >= self._outage.due and not self._probing else None
         due = [doubt for doubt in self._doubts.values() if doubt.due <= now]
         if due:
-            return _Look(due[: methods.LONGEST_BATCH])
+            # One that could not be read is looked at alone: what breaks its answer is not to hide the others.
+            together = [doubt for doubt in due if not doubt.unreadable]
+            return _Look(together[: methods.LONGEST_BATCH] or due[:1])
         if self._joins:
             return _Join(self._joins[0])
         if self._options.batch > 1 and not self._size.known and self._sending:
@@ -397,6 +416,7 @@ class Sender:
             if isinstance(job, _Look):
                 for doubt in job.doubts:
                     doubt.due = math.inf
+                    doubt.looked_at = time.monotonic()
             elif isinstance(job, _Join):
                 self._joins.popleft()
             else:
@@ -409,15 +429,16 @@ class Sender:
     def _leave(self, job: _Send) -> _Send | None:
         """Mark as many of the rows as may as leaving; None if none may yet. The others go back to their places."""
         rows = job.rows
-        began = self._portal_clock(time.time())
+        now, offset = time.time(), self._offset()
         departure = self._journal.leave(
             self._run.id,
             rows,
             portal=self._run.portal,
             take=self._asking(methods.MESSAGE_ADD, len(rows)),
-            began=began,
+            at=now,
+            offset=offset,
             again=self._run.again,
-            since=time.time() - SAME_TEXT_SECONDS,
+            since=now - SAME_TEXT_SECONDS,
         )
         if departure.already:
             self._write(
@@ -438,20 +459,9 @@ class Sender:
         if not departure.granted:
             self._hold_back(departure)
             return None
-        now = time.time()
-        left = [
-            replace(
-                row,
-                state=State.SENDING,
-                attempts=row.attempts + 1,
-                left_at=row.left_at or now,
-                began=row.began or began,
-                floor_id=row.floor_id or departure.floor_id,
-            )
-            for row in rows[: departure.granted]
-        ]
+        left = [_leaving(row, now, offset, departure.floor_id) for row in rows[: departure.granted]]
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): len(left)})
-        return _Send(left)
+        return _Send(left, time.time())
 
     def _asking(self, method: str, wanted: int) -> Callable[[str, int], tuple[str, int, float, str]]:
         def take(pace: str, under_way: int) -> tuple[str, int, float, str]:
@@ -479,6 +489,9 @@ class Sender:
 
     def _call(self, job: _Job) -> Reply:
         if isinstance(job, _Send):
+            now = time.time()
+            if not 0 <= now - job.allowed_at < LATEST_DEPARTURE:
+                return Reply(Outcome(Verdict.NOT_CARRIED_OUT, "TOO_LATE"), now, now, None)
             return call_all(self._client, [self._message(row) for row in job.rows])
         if isinstance(job, _Look):
             return call_all(self._client, [methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
@@ -524,9 +537,17 @@ class Sender:
         self._unwritten += changes
         update_pace = self._lessons.take()
         if self._unwritten or update_pace:
-            self._journal.apply(self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace)
-            self._counts = self._counts.moved(Counter((change.before, change.after) for change in self._unwritten))
+            beaten = self._journal.apply(
+                self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace
+            )
+            written = [change for change in self._unwritten if change.n not in beaten]
+            self._counts = self._counts.moved(Counter((change.before, change.after) for change in written))
             self._unwritten = []
+            for n in beaten:  # what was found is another row's message by now: look on
+                doubt = self._doubts[n] = self._found[n]
+                doubt.due = time.time() + FIRST_PAUSE
+                self._chats.occupy(doubt.row.chat_id)
+            self._found.clear()
 
     def _after(self, job: _Job, reply: Reply) -> list[Change]:
         if isinstance(job, _Send):
@@ -560,7 +581,7 @@ class Sender:
         if verdict is Verdict.REFUSED:
             return self._refused(row, outcome)
         if verdict is Verdict.NOT_KNOWN:
-            self._doubt(row, reply.received_at)
+            self._doubt(replace(row, error_code=outcome.code), reply.received_at)
             return Change(
                 row.n,
                 State.SENDING,
@@ -570,14 +591,14 @@ class Sender:
                 doubt_since=reply.received_at,
             )
         self._hinder(outcome, reply, methods.MESSAGE_ADD)
-        self._chats.put_back(replace(row, state=State.PENDING, attempts=row.attempts - 1))
+        self._chats.put_back(replace(_unsent(row), attempts=row.attempts - 1))
         return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
 
     def _refused(self, row: Row, outcome: Outcome) -> Change:
         key = (row.chat_id, self._speaker(row))
         if self._options.join and outcome.code.upper() == "CANCELED" and key not in self._joined:
             self._joined.add(key)
-            self._joins.append(replace(row, state=State.PENDING))
+            self._joins.append(_unsent(row))
             return Change(row.n, State.SENDING, State.PENDING)
         self._chats.free(row.chat_id)
         return Change(row.n, State.SENDING, State.FAILED, outcome.code, self._say(outcome))
@@ -680,7 +701,9 @@ class Sender:
     def _doubt(self, row: Row, since: float) -> None:
         if row.n not in self._doubts and row.state is State.IN_DOUBT:
             self._chats.occupy(row.chat_id)  # found so; a row that has just left keeps its chat busy already
-        self._doubts[row.n] = _Doubt(replace(row, state=State.IN_DOUBT), since, time.time() + 0.2)
+        now, settle = time.time(), self._options.settle
+        left = min(max(since + settle - now, 0.0), settle)
+        self._doubts[row.n] = _Doubt(replace(row, state=State.IN_DOUBT), now + 0.2, time.monotonic() + left)
 
     def _after_look(self, job: _Look, reply: Reply) -> list[Change]:
         self._count_lost(reply.outcome)
@@ -691,6 +714,7 @@ class Sender:
             if change is not None:
                 _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
                 del self._doubts[doubt.row.n]
+                self._found[doubt.row.n] = doubt
                 if change.after is State.PENDING:
                     row = replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1)
                     self._chats.put_back(row)
@@ -712,7 +736,7 @@ class Sender:
             if began is None and row.left_at is not None:
                 began = self._portal_clock(row.left_at)
             sighting = look_for(row, self._speaker(row), history, began, self._claimed)
-            return self._believe(doubt, sighting, reply)
+            return self._believe(doubt, sighting)
         if outcome.verdict is Verdict.NOT_CARRIED_OUT:
             self._hinder(outcome, reply, methods.HISTORY_GET)
             doubt.due = now + 0.5
@@ -728,7 +752,7 @@ class Sender:
     def _unreadable(self, doubt: _Doubt, outcome: Outcome) -> Change | None:
         doubt.unreadable += 1
         now = time.time()
-        if doubt.unreadable >= MOST_UNREADABLE and now >= doubt.since + self._options.settle and not self._outage:
+        if doubt.unreadable >= MOST_UNREADABLE and time.monotonic() >= doubt.settled_at and not self._outage:
             return self._give_up(doubt, outcome)
         doubt.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doubt.unreadable)
         return None
@@ -739,7 +763,7 @@ class Sender:
         why = f" The portal's history could not be read ({outcome.code})." if outcome.code else ""
         return Change(doubt.row.n, State.IN_DOUBT, State.UNKNOWN, code, advice("UNKNOWN") + why)
 
-    def _believe(self, doubt: _Doubt, sighting: Sighting, reply: Reply) -> Change | None:
+    def _believe(self, doubt: _Doubt, sighting: Sighting) -> Change | None:
         row = doubt.row
         now = time.time()
         if sighting.finding is Finding.ARRIVED:
@@ -752,13 +776,13 @@ class Sender:
                 State.IN_DOUBT,
                 State.SENT,
                 message_id=sighting.message_id,
-                sent_at=sighting.date or row.left_at,
+                sent_at=self._own_time(sighting.date) or row.left_at,
             )
-        settled_at = doubt.since + self._options.settle
-        if reply.left_at < settled_at:  # the portal may still be at it
+        if doubt.looked_at < doubt.settled_at:  # the portal may still be at it
             doubt.looks += 1
-            halfway = doubt.since + self._options.settle / 3
-            doubt.due = halfway if doubt.looks == 1 and now < halfway else settled_at + 0.05
+            left = max(0.0, doubt.settled_at - time.monotonic())
+            early = self._options.settle / 3
+            doubt.due = now + (early if doubt.looks == 1 and early < left else left + 0.05)
             return None
         if sighting.finding is Finding.UNCLEAR:
             return Change(row.n, State.IN_DOUBT, State.UNKNOWN, row.error_code or "ANSWER_LOST", advice("UNKNOWN"))
@@ -772,12 +796,27 @@ class Sender:
 
     # The portal's clock and budgets
 
+    def _offset(self) -> float | None:
+        """What to add to a time of this machine's clock for the least that the portal's clock can have shown then."""
+        step = time.time() - time.monotonic()
+        if abs(step - self._step) > CLOCK_STEP:  # the clock was set: what was learned by it is worth nothing
+            self._clock.clear()
+            self._step = step
+        return max(self._clock) if self._clock else None
+
     def _portal_clock(self, at: float) -> float | None:
-        """The least that the portal's clock can have shown at ``at``, a time by this machine's clock."""
-        return at + max(self._clock) if self._clock else None
+        offset = self._offset()
+        return None if offset is None else at + offset
+
+    def _own_time(self, at: float | None) -> float | None:
+        """A time of the portal's clock by this machine's."""
+        offset = self._offset()
+        return None if at is None or offset is None else min(at - offset, time.time())
 
     def _learn(self, job: _Job, reply: Reply) -> None:
-        if reply.portal_time is not None:
+        # Who answers in the portal's place tells the time by a clock of its own.
+        if reply.portal_time is not None and reply.outcome.verdict is Verdict.DONE:
+            self._offset()
             self._clock.append(reply.portal_time - reply.received_at)
         method = methods.MESSAGE_ADD if isinstance(job, _Send) else self._method(job)
         for outcome in outcomes_of(reply):
@@ -792,6 +831,26 @@ class Sender:
             self._lessons.row_seconds = self._size.row_seconds
         elif reply.outcome.verdict is Verdict.NOT_KNOWN and elapsed > BATCH_SECONDS:
             self._size.learn(len(job.rows), elapsed)
+
+
+def _leaving(row: Row, now: float, offset: float | None, floor_id: int | None) -> Row:
+    """A row as the journal has it once it is leaving: what marks its first attempt stays."""
+    first = now if row.left_at is None else row.left_at
+    began = None if offset is None else first + offset
+    return replace(
+        row,
+        state=State.SENDING,
+        attempts=row.attempts + 1,
+        left_at=first,
+        began=began if row.began is None else row.began,
+        floor_id=floor_id if row.floor_id is None else row.floor_id,
+    )
+
+
+def _unsent(row: Row) -> Row:
+    """A row as the journal has it once an attempt surely did not arrive."""
+    row = replace(row, state=State.PENDING)
+    return row if row.lost else replace(row, left_at=None, began=None, floor_id=None)
 
 
 _ONLY_THE_HISTORY: Final = frozenset({"INSUFFICIENT_SCOPE", "ERROR_METHOD_NOT_FOUND"})

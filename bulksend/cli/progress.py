@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -106,7 +107,7 @@ def _words(progress: Progress) -> str:
     words = [f"sent {counts.sent}"]
     words += [f"{name} {rows}" for name, rows in (("failed", counts.failed), ("unknown", counts.unknown)) if rows]
     left = progress.until - time.time()
-    if progress.waiting and left > 1:
+    if progress.waiting and 1 < left < math.inf:
         words.append(f"waiting {duration(left)} for {progress.waiting}")
     return ", ".join(words)
 

@@ -1,0 +1,169 @@
+"""The long proof that a campaign survives anything: ``python -m tests.soak --seeds 20 [--batch 50]``.
+
+A sheet is sent to a portal that applies every kind of fault with 2 % each, by a ``bulksend send`` that is killed with
+SIGKILL at random moments and run again until it ends. Then the portal's ledger must hold every row exactly once and in
+order, and the results sheet must say so with the ledger's own ids. It prints a line of figures for each seed, and exits
+with 1 if any seed broke a promise.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from tests.processes import (
+    Commands,
+    PortalProcess,
+    TestRow,
+    end,
+    read_results,
+    rows,
+    until,
+    write_sheet,
+)
+
+FAULT = 0.02
+"""How often each kind of fault is applied: with every kind of them, more than a third of the calls go wrong."""
+
+EARLY = {1: 0.25, 50: 0.5}
+"""How many of the kills come before the command's first call: more of them where few calls would do the work."""
+
+LATEST = {1: 0.75, 50: 0.25}
+"""Seconds after a command's first call within which it is killed."""
+
+QUICK = ("--latency", 0.12, "--call-time", 0.005, "--limit-operating", "480,4,0.001")
+"""A portal whose answers take little time, and whose used-up execution time is given back within four seconds."""
+
+PATIENCE = 2.5
+"""Seconds within which a command's first call is waited for: it may be waiting itself."""
+
+MOST_RUNS = 250
+
+
+@dataclass(slots=True)
+class Figures:
+    """What happened with one seed."""
+
+    seed: int
+    batch: int
+    rows: int = 0
+    kills: int = 0
+    stops: int = 0
+    runs: int = 0
+    calls: int = 0
+    faults: int = 0
+    delivered: int = 0
+    twice: int = 0
+    lost: int = 0
+    disordered: int = 0
+    untrue: int = 0
+    seconds: float = 0.0
+
+    @property
+    def broken(self) -> int:
+        """How many promises were broken."""
+        return self.twice + self.lost + self.disordered + self.untrue
+
+
+def soak(seed: int, folder: Path, *, batch: int, count: int = 200, chats: int = 60, kills: int = 40) -> Figures:
+    """Send a sheet under faults and kills until it ends, and count what went wrong."""
+    began = time.monotonic()
+    dice = random.Random(seed)
+    figures = Figures(seed, batch, rows=count)
+    lines = rows(count, chats, f"Seed {seed}, message")
+    commands = Commands(folder)
+    sheet, results = write_sheet(folder / "sheet.csv", lines), folder / "out.csv"
+    faults = ("--fault-all", FAULT, "--seed", seed, "--late-seconds", 0.6, "--silent-seconds", 3)
+    with PortalProcess(folder / "portal", *faults, *QUICK) as portal:
+        command = (
+            *("send", sheet, "--portal", portal.webhook, "--user-id", 27, "--yes", "--results", results),
+            *("--batch", batch, "--rate", 0, "--max-in-flight", 2, "--timeout", 1, "--settle", 1.5),
+        )
+        started = 0.8
+        codes: Counter[int] = Counter()
+        while figures.runs < MOST_RUNS:
+            figures.runs += 1
+            before = len(portal.calls())
+            launched = time.monotonic()
+            process = commands.start(*command)
+            if figures.kills < kills:
+                if dice.random() < EARLY[batch]:
+                    time.sleep(dice.uniform(0, started))
+                else:
+                    for _ in until(PATIENCE):
+                        if process.poll() is not None or len(portal.calls(before)):
+                            break
+                    started = time.monotonic() - launched
+                    time.sleep(dice.uniform(0, LATEST[batch]))
+                if process.poll() is None:
+                    process.kill()
+                    figures.kills += 1
+            ended = end(process)
+            codes[ended.code] += 1
+            if "inside bulksend" in ended.err:
+                raise AssertionError(ended.err)
+            if ended.code == 0:
+                break
+        figures.stops = codes[3]
+        figures.calls = len(portal.calls())
+        figures.faults = sum(1 for call in portal.calls() if call["fault"])
+        _judge(figures, lines, portal.ledger, results)
+    figures.seconds = round(time.monotonic() - began, 1)
+    return figures
+
+
+def _judge(figures: Figures, lines: list[TestRow], ledger: list[dict[str, object]], results: Path) -> None:
+    wanted = Counter((chat, text) for _, _, chat, _, text in lines)
+    got = Counter((delivery["chat_id"], delivery["text"]) for delivery in ledger)
+    figures.delivered = len(ledger)
+    figures.twice = sum((got - Counter(wanted)).values())
+    figures.lost = sum((wanted - got).values())
+    order = {(chat, text): place for place, (_, _, chat, _, text) in enumerate(lines)}
+    newest: dict[object, int] = {}
+    for delivery in ledger:
+        chat = delivery["chat_id"]
+        place = order[chat, str(delivery["text"])]  # type: ignore[index]
+        figures.disordered += place < newest.get(chat, -1)
+        newest[chat] = max(place, newest.get(chat, -1))
+    ids = {(str(delivery["chat_id"]), delivery["text"]): str(delivery["message_id"]) for delivery in ledger}
+    found = read_results(results) if results.exists() else []
+    true = sum(
+        line["status"] == "sent" and line["message_id"] == ids.get((line["CHAT_ID"], line["MESSAGE"])) for line in found
+    )
+    figures.untrue = len(lines) - true
+
+
+def main() -> int:
+    """Run the seeds and print their figures."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds (default 20)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
+    parser.add_argument("--batch", type=int, choices=(1, 50), default=1, help="rows a call (default 1)")
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--chats", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=40)
+    given = parser.parse_args()
+    names = [field.name for field in fields(Figures)]
+    print(" ".join(f"{name:>10}" for name in names), flush=True)
+    all_of_them: list[Figures] = []
+    for seed in range(given.first, given.first + given.seeds):
+        with tempfile.TemporaryDirectory(prefix="bulksend-soak-") as folder:
+            figures = soak(
+                seed, Path(folder), batch=given.batch, count=given.rows, chats=given.chats, kills=given.kills
+            )
+        all_of_them.append(figures)
+        print(" ".join(f"{value:>10}" for value in astuple(figures)), flush=True)
+    totals = [sum(getattr(figures, name) for figures in all_of_them) for name in names[2:]]
+    print(f"{'all':>10} {given.batch:>10} " + " ".join(f"{round(total, 1):>10}" for total in totals))
+    broken = sum(figures.broken for figures in all_of_them)
+    short = sum(figures.kills < given.kills for figures in all_of_them)
+    print(f"{broken} broken promises; {short} seeds ended before all their kills")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
