@@ -20,8 +20,7 @@ from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Client
-from bulksend.portal.codes import ACCESS_DENIED
-from bulksend.preflight import CHAT_NOT_IN_CRM
+from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
 from bulksend.sender import SAME_TEXT_SECONDS, Ending, How, Options, Progress, Sender
 
 if TYPE_CHECKING:
@@ -182,9 +181,16 @@ class Campaign:
 
     def sent_elsewhere(self) -> list[tuple[int, int]]:
         """Rows whose text another campaign sent to the same chat in the last 24 hours: (row number, campaign)."""
-        if self.run.again:
+        run = self.run
+        if run.again:
             return []
-        return self._journal.sent_elsewhere(self.id, time.time() - SAME_TEXT_SECONDS)
+        since = time.time() - SAME_TEXT_SECONDS
+        if not self.new:
+            # What was sent before it was entered was asked about then; a row that nobody was asked about still does not
+            # leave. Without this a campaign of a million rows is compared with all the others each time it is gone on
+            # with.
+            since = max(since, run.created_at)
+        return self._journal.sent_elsewhere(self.id, since)
 
     def skip_sent(self) -> int:
         """Leave out the rows that `sent_elsewhere` names, and say how many."""

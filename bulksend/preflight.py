@@ -13,7 +13,7 @@ from bulksend.asking import AskingEnded, say
 from bulksend.entities import ask_for_chats, entity_of, keys_of
 from bulksend.journal import State
 from bulksend.portal import methods
-from bulksend.portal.codes import ACCESS_DENIED, ANSWER_LOST
+from bulksend.portal.codes import ACCESS_DENIED, ANSWER_LOST, CHAT_NOT_IN_CRM
 from bulksend.portal.outcomes import Outcome, Verdict
 from bulksend.sentences import describe
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 SCOPE: Final = "imopenlines"
 """The right that every call of a campaign needs."""
 
-CHAT_NOT_IN_CRM: Final = "CHAT_NOT_IN_CRM"
 NOT_CHECKED: Final = "NOT_CHECKED"
 
 PROBE_TRIES: Final = 2

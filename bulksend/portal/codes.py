@@ -29,6 +29,7 @@ OURS = frozenset(
 
 # The portal's, where more than one place speaks of them.
 ACCESS_DENIED = "ACCESS_DENIED"
+CHAT_NOT_IN_CRM = "CHAT_NOT_IN_CRM"
 EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - an error code, not a token
 NO_AUTH_FOUND = "NO_AUTH_FOUND"
 
