@@ -1,103 +1,89 @@
-"""What the tests over HTTP share: sheets, `send` processes, and what the portal saw of them."""
+"""What the tests over HTTP share: `send` in processes of its own, and what the portal saw of it."""
 
-import csv
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from bulksend.sandbox import Sandbox
+from tests.processes import Commands, TestRow, end, write_sheet
+
+FIRST_CHAT = 1001
 
 
-class Finished(NamedTuple):
-    """A command that has ended."""
+def rows(count: int, first: int = FIRST_CHAT) -> list[TestRow]:
+    """So many rows, each to a chat of its own."""
+    return [("deal", chat, chat, "", f"Good day, customer {chat}") for chat in range(first, first + count)]
+
+
+class Sent(NamedTuple):
+    """How `send` ended."""
 
     code: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What ``--json`` printed."""
-        summary: dict[str, Any] = json.loads(self.out)
-        return summary
+    said: str
+    summary: dict[str, Any]
 
 
-class Running:
-    """A command that runs in a process of its own."""
+class Sending:
+    """`send` while it runs."""
 
-    def __init__(self, arguments: Sequence[str], home: Path, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bulksend", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, "BULKSEND_HOME": str(home), "BULKSEND_NO_KEYRING": "1", "PYTHONUTF8": "1"} | environment,
-        )
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
 
-    def wait(self) -> Finished:
-        """Wait until it has ended."""
-        out, err = self.process.communicate()
-        return Finished(self.process.returncode, out, err)
+    def end(self) -> Sent:
+        """Wait for it."""
+        ended = end(self.process)
+        return Sent(ended.code, ended.said, json.loads(ended.out) if ended.out else {})
 
 
-def write_sheet(path: Path, rows: int, *, first_chat: int = 1) -> Path:
-    """A sheet of so many rows, each to a chat of its own."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"])
-        writer.writerows(
-            ["deal", 1000 + chat, 1000 + chat, f"Good day, customer {chat}"]
-            for chat in range(first_chat, first_chat + rows)
-        )
-    return path
+Start = Callable[..., Sending]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., Running]:
-    """Start `send` on a portal with a new sheet of so many rows, all from one data folder."""
+def commands(tmp_path: Path) -> Commands:
+    """The commands, with a data folder of their own."""
+    return Commands(tmp_path)
 
-    def start(portal: Sandbox, rows: int, *options: str, name: str = "sheet", first_chat: int = 1) -> Running:
-        sheet = write_sheet(tmp_path / f"{name}.csv", rows, first_chat=first_chat)
-        return Running(
-            ["send", str(sheet), "--portal", portal.webhook, "--yes", "--json", *options], tmp_path / "home"
-        )
+
+@pytest.fixture
+def start(commands: Commands) -> Start:
+    """Start `send` with a sheet of so many rows; all that are started share a journal."""
+
+    def start(portal: Sandbox | str, count: int, *options: object, first: int = FIRST_CHAT) -> Sending:
+        sheet = write_sheet(commands.folder / f"sheet-{first}.csv", rows(count, first))
+        address = portal if isinstance(portal, str) else portal.webhook
+        return Sending(commands.start("send", sheet, "--portal", address, "--yes", "--json", *options))
 
     return start
 
 
-class Seen(NamedTuple):
-    """What the portal saw of a campaign: calls that sent, and how they went."""
+class Seen:
+    """What the portal saw: calls in the order they arrived."""
 
-    arrivals: list[float]
-    refused: list[str]
-    seconds: float
+    def __init__(self, portal: Sandbox) -> None:
+        self.calls = list(portal.calls)
+        self.arrivals = [call.arrived_at for call in self.calls]
+        self.errors = [call.error for call in self.calls if call.error]
+        self.chats = sorted(delivery.chat_id for delivery in portal.ledger)
 
     @property
     def rate(self) -> float:
         """Calls a second, from the first to the last."""
         return (len(self.arrivals) - 1) / (self.arrivals[-1] - self.arrivals[0])
 
+    @property
+    def seconds(self) -> float:
+        """From the first arrival to the last."""
+        return self.arrivals[-1] - self.arrivals[0]
 
-def seen(portal: Sandbox) -> Seen:
-    """What the portal saw of everything that was sent to it."""
-    calls = list(portal.calls)
-    return Seen(
-        [call.arrived_at for call in calls],
-        [call.error for call in calls if call.error],
-        max(call.finished_at for call in calls) - calls[0].arrived_at,
-    )
+    @property
+    def total_seconds(self) -> float:
+        """From the first arrival to the last answer."""
+        return max(call.finished_at for call in self.calls) - self.arrivals[0]
 
-
-def each_once(portal: Sandbox, rows: int, *, first_chat: int = 1) -> bool:
-    """Whether every row of a sheet was delivered exactly once."""
-    return sorted(delivery.chat_id for delivery in portal.ledger) == list(
-        range(1000 + first_chat, 1000 + first_chat + rows)
-    )
+    def each_once(self, count: int, first: int = FIRST_CHAT) -> bool:
+        """Whether so many chats got one message each, and nobody else anything."""
+        return self.chats == list(range(first, first + count))
