@@ -43,10 +43,17 @@ def results_path(file: Path, file_format: str) -> Path:
     return beside(file, file_format, "results")
 
 
-def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path:
+def write_accounts(
+    journal: Journal, run: Run, path: Path | None = None, *, untold: tuple[str, str] | None = None, note: bool = True
+) -> Path:
     """Write the campaign's results sheet and return where it is.
 
-    ``path`` is where to write; without it the place that the campaign was given.
+    Args:
+        journal: what knows the campaign's rows.
+        run: the campaign.
+        path: where to write; without it the place that the campaign was given.
+        untold: error code and description for rows that are still to be sent; else how to go on with them.
+        note: whether the journal is to remember where the sheet is.
 
     Raises:
         UsageError: it cannot be written there.
@@ -61,7 +68,7 @@ def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path
             target,
             format=format_of(target, run.sheet["format"]),
             headings=[*run.headings, *RESULT_COLUMNS],
-            rows=_lines(journal, run),
+            rows=_lines(journal, run, untold),
             dialect=dialect_of(run.sheet),
             summary=_summary(run),
             status_column=len(run.headings),
@@ -71,20 +78,23 @@ def write_accounts(journal: Journal, run: Run, path: Path | None = None) -> Path
             f"The results sheet cannot be written to {target} ({error.strerror or 'write error'}); everything is in "
             f"the journal: write it elsewhere with `bulksend results {run.id} --results PATH`."
         ) from None
-    journal.note_results(run.id, str(written))
+    if note:
+        journal.note_results(run.id, str(written))
     return written
 
 
-def _lines(journal: Journal, run: Run) -> Iterator[list[str]]:
-    stopped = f"The campaign stopped before this row: go on with `bulksend resume {run.id}`."
-    doubt = advice("UNKNOWN").replace("RUN", str(run.id))
+def _lines(journal: Journal, run: Run, untold: tuple[str, str] | None) -> Iterator[list[str]]:
+    stopped = "", f"The campaign stopped before this row: go on with `bulksend resume {run.id}`."
+    pending = untold or stopped
+    number = "RUN" if untold else str(run.id)  # a campaign that was only rehearsed has none
+    doubt = advice("UNKNOWN").replace("RUN", number)
     words = {state.value: word for state, word in STATUS.items()}
     cells_of = json.JSONDecoder().decode
     for piece in journal.outcomes(run.id):
         for _, cells, state, message_id, code, description, sent_at, attempts in piece:
             told, why = code or "", description or ""
             if state == State.PENDING.value:
-                told, why = "", stopped
+                told, why = pending
             elif state in _UNDER_WAY:
                 told, why = told or "ANSWER_LOST", doubt
             elif state == State.SENT.value:
@@ -94,7 +104,7 @@ def _lines(journal: Journal, run: Run) -> Iterator[list[str]]:
                 words[state],
                 "" if message_id is None else str(message_id),
                 told,
-                why.replace(" RUN", f" {run.id}") if why else "",
+                why.replace(" RUN", f" {number}") if why else "",
                 _moment(sent_at),
                 str(attempts),
             ]

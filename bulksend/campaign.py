@@ -82,10 +82,8 @@ class Campaign:
             Held: another process has it.
         """
         again = again or target.forgets
-        same = journal.same(target.portal, plan.content)
-        if same is not None and not again and same.stage is Stage.FINISHED and not _cut_short(journal, same):
-            raise AlreadyDone(same)
-        if same is not None and (same.stage is not Stage.FINISHED or not again):
+        same = find_same(journal, plan, target, again=again)
+        if same is not None:
             campaign = cls._take_up(journal, same, target, settings)
             if results:
                 journal.note_results(same.id, str(results))
@@ -227,6 +225,20 @@ class Campaign:
     def write_results(self, path: Path | None = None) -> Path:
         """Write the results sheet and return where it is."""
         return write_accounts(self._journal, self.run, path)
+
+
+def find_same(journal: Journal, plan: Plan, target: Target, *, again: bool) -> Run | None:
+    """The campaign of the same sheet that entering it would go on with; None where it would be a new one.
+
+    Raises:
+        AlreadyDone: it was sent before and ``again`` is not set.
+    """
+    same = journal.same(target.portal, plan.content)
+    if same is None or same.stage is not Stage.FINISHED:
+        return same
+    if not again and not _cut_short(journal, same):
+        raise AlreadyDone(same)
+    return None if again else same
 
 
 def _cut_short(journal: Journal, run: Run) -> bool:

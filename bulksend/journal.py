@@ -919,6 +919,28 @@ class Journal:
             )
             return [(int(number), int(rival)) for number, rival in connection.execute(statement)]
 
+    def sent_since(self, portal: str, fingerprints: Sequence[int], since: float) -> dict[int, int]:
+        """Which of these texts (and chats) a campaign on the portal has sent after ``since``, and the newest such one.
+
+        Rows that are under way, in doubt or unknown there count too, as in `sent_elsewhere`.
+        """
+        found: dict[int, int] = {}
+        with self._transaction() as connection:
+            runs = self._others(0, portal, since)
+            if connection.execute(runs.limit(1)).first() is None:
+                return found
+            for first in range(0, len(fingerprints), _IN_ONE_STATEMENT):
+                statement = (
+                    sa.select(_rows.c.fingerprint, sa.func.max(_rows.c.run_id))
+                    .where(
+                        _rows.c.fingerprint.in_(fingerprints[first : first + _IN_ONE_STATEMENT]),
+                        *self._left_since(_rows, runs, since),
+                    )
+                    .group_by(_rows.c.fingerprint)
+                )
+                found |= {int(text): int(run_id) for text, run_id in connection.execute(statement).all()}
+        return found
+
     @staticmethod
     def _others(run_id: int, portal: str, since: float) -> sa.Select[tuple[int]]:
         """The other campaigns on the portal that could have sent anything since: rows of older ones need no look."""

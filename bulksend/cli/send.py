@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 @opts.option("--skip-invalid", is_flag=True, help="Send the good rows although others have problems.")
 @opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
 @opts.option("--again", is_flag=True, help="Send although it was sent before.")
+@opts.option(
+    "--dry-run",
+    is_flag=True,
+    help="Do everything but the calls: send nothing, ask the portal nothing, leave nothing in the journal. With "
+    "--results, write what would become of each row.",
+)
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
@@ -59,10 +65,17 @@ def send(file: Path, **params: Any) -> int:
     from bulksend.plan import examine
     from bulksend.target import find_target
 
+    if params["dry_run"] and (params["lookup"] or params["preflight"]):
+        raise UsageError(
+            "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
+            "`bulksend lookup` or `bulksend check --online` first."
+        )
     sheet_options = opts.take_sheet_options(params, without_chats=params["lookup"])
     sending = opts.Sending.take(params)
     plan = examine(file, sheet_options)
     options = sending.options(plan.report.good)
+    if params["dry_run"]:
+        return _dry_run(plan, options, params)
     preflight = not params["yes"] if params["preflight"] is None else params["preflight"]
     ask = params["lookup"] or preflight
     if not params["lookup"] and not _may_start(plan, skip_invalid=params["skip_invalid"], told_later=ask):
@@ -85,6 +98,44 @@ def send(file: Path, **params: Any) -> int:
         ) as campaign:
             campaign.invalidate(refused)
             return _confirm_and_send(campaign, plan, target, options, params)
+
+
+def _dry_run(plan: Plan, options: Options, params: dict[str, Any]) -> int:
+    """Do everything but the calls and tell what would be sent; the exit code is as if no call failed."""
+    from bulksend.dry_run import dry_run
+    from bulksend.journal import Journal
+    from bulksend.target import find_target
+
+    if not _may_start(plan, skip_invalid=params["skip_invalid"]):
+        return REFUSED
+    with (
+        find_target(params["portal"], opts.home(), params["user_id"]) as target,
+        Journal(opts.journal_address(params["journal"])) as journal,
+    ):
+        told = dry_run(
+            journal,
+            plan,
+            target,
+            again=params["again"],
+            limit=params["limit"],
+            skip_sent=params["skip_sent"],
+            results=params["results"],
+        )
+    _show_plan(plan, told.run, target, options)
+    counts = told.run.counts
+    code = REFUSED if told.repeats else int(counts.left + counts.sent < counts.total)
+    if told.repeats:
+        _say_repeats(told.repeats)
+        click.echo("Sending will need --skip-sent, to leave them out, or --again, to send them once more.", err=True)
+    if params["as_json"]:
+        facts = {**summary(told.run, "dry run", told.written, code), "run": told.run.id if told.known else None}
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return code
+    onward = f", going on with campaign {told.run.id}" if told.known else ""
+    click.echo(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{onward}.")
+    if told.written is not None:
+        click.echo(f"What would become of each row: {shown_path(told.written)}")
+    return code
 
 
 def _ask(
@@ -248,13 +299,7 @@ def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> bool:
     repeats = campaign.sent_elsewhere()
     if not repeats:
         return True
-    rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
-    runs = sorted({run for _, run in repeats})
-    click.echo(
-        f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours by "
-        f"campaign {', '.join(map(str, runs))}.",
-        err=True,
-    )
+    _say_repeats(repeats)
     if yes or not sys.stdin.isatty():
         click.echo("Nothing was sent: leave them out with --skip-sent, or send them once more with --again.", err=True)
         return False
@@ -271,11 +316,22 @@ def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> bool:
     return bool(choice != "cancel")
 
 
+def _say_repeats(repeats: list[tuple[int, int]]) -> None:
+    """Name the rows that another campaign has sent lately."""
+    rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
+    runs = sorted({run for _, run in repeats})
+    click.echo(
+        f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours by "
+        f"campaign {', '.join(map(str, runs))}.",
+        err=True,
+    )
+
+
 def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     """What is about to happen, in a few lines."""
     report = plan.report
     rows = run.counts.pending
-    speakers = [f"user {user or run.user_id}" for user in plan.users[:5]]
+    speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
     click.echo(f"\nSheet:   {plan.sheet.path.name}, {_messages(rows)} to {report.chats} chats", err=True)
     click.echo(f"Portal:  {target.shown}", err=True)
     click.echo(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}", err=True)
