@@ -1,0 +1,91 @@
+"""An application's token that runs out all the time: every row goes once, and each token is renewed once."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from bulksend.portal.authorisation import OAuth
+from bulksend.portal.saved import PortalStore
+from bulksend.sandbox import Limits, OAuthApp, Sandbox
+from tests.pace.conftest import FIRST_CHAT, Seen, Start, rows
+from tests.processes import Commands, end, write_sheet
+
+CALLS = 20
+
+
+@pytest.fixture
+def portal(commands: Commands) -> Iterator[Sandbox]:
+    """A portal saved as ``crm``, with an application whose tokens last for 20 calls."""
+    with Sandbox(limits=Limits.none(), latency=0.05, oauth=OAuthApp(token_calls=CALLS)) as portal:
+        app = portal.oauth
+        added = commands.run(
+            *("portal", "add", "crm", "--address", portal.rest, "--client-id", app.app.client_id),
+            *("--token-url", portal.token_endpoint),
+            changes={
+                "BULKSEND_CLIENT_SECRET": app.app.client_secret,
+                "BULKSEND_REFRESH_TOKEN": app.refresh_token,
+                "BULKSEND_ACCESS_TOKEN": app.access_token,
+            },
+        )
+        assert added.code == 0, added.said
+        yield portal
+
+
+def is_newest(commands: Commands, portal: Sandbox) -> bool:
+    """Whether the pair that is saved is the one that the portal gave out last."""
+    saved = PortalStore(commands.home).get("crm")
+    assert isinstance(saved, OAuth)
+    return (saved._tokens.access_token, saved._tokens.refresh_token) == (
+        portal.oauth.access_token,
+        portal.oauth.refresh_token,
+    )
+
+
+@pytest.mark.parametrize("options", [("--rate", 0), ("--rate", 0, "--batch", 3)])
+def test_a_token_that_runs_out_every_20_calls(
+    start: Start, commands: Commands, portal: Sandbox, options: tuple[object, ...]
+) -> None:
+    """Eight calls are in flight when it does: all are refused, one renews, all come again."""
+    sent = start("crm", 205, "--user-id", 27, *options).end()
+    seen = Seen(portal)
+    assert sent.code == 0, sent.said
+    assert seen.each_once(205)
+    assert set(seen.errors) == {"expired_token"}
+    accepted = len(seen.calls) - len(seen.errors)
+    assert len(portal.oauth.renewals) == (accepted - 1) // CALLS
+    assert is_newest(commands, portal)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(300)])])
+def test_killed_at_any_moment_the_newest_pair_is_kept(commands: Commands, portal: Sandbox, kills: int) -> None:
+    """Except where it dies between the endpoint's answer and the end of its saving; then a person signs in again."""
+    dice = random.Random(7)
+    sheet = write_sheet(commands.folder / "sheet.csv", rows(60 * kills))
+    lost = 0
+    for _ in range(kills):
+        renewals, calls = len(portal.oauth.renewals), len(portal.calls)
+        process = commands.start(
+            *("send", sheet, "--portal", "crm", "--user-id", 27, "--yes", "--rate", 0, "--settle", 1)
+        )
+        while len(portal.calls) == calls and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(dice.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+        portal.drain()
+        if not is_newest(commands, portal):
+            # No other loss than that one: it was given out in this process's last moment.
+            assert time.monotonic() - portal.oauth.renewals[-1] < 2
+            assert len(portal.oauth.renewals) > renewals
+            lost += 1
+            saved = PortalStore(commands.home)
+            authorisation = saved.get("crm")
+            assert isinstance(authorisation, OAuth)
+            portal.oauth.refresh_token = authorisation._tokens.refresh_token  # the person signs in again
+    print(f"{kills} kills, {len(portal.oauth.renewals)} renewals, {lost} pairs lost in the answer's moment")
+    assert lost <= max(1, kills // 5)
+    ended = end(commands.start("send", sheet, "--portal", "crm", "--yes", "--rate", 0, "--settle", 1))
+    assert ended.code == 0, ended.said
+    assert sorted(delivery.chat_id for delivery in portal.ledger) == list(range(FIRST_CHAT, FIRST_CHAT + 60 * kills))
