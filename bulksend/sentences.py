@@ -64,40 +64,47 @@ class ProblemText:
     says: str
     advice: str
     warning: bool = False
+    of_cells: bool = False
+    """Its examples are what cells hold, shown in quotation marks; other examples are words of ours."""
 
 
 PROBLEMS: dict[str, ProblemText] = {
     "INVALID_ENTITY_TYPE": ProblemText(
         "the entity type is empty or not one of the four",
         "Write lead, deal, contact or company.",
+        of_cells=True,
     ),
     "INVALID_ENTITY_ID": ProblemText(
         "the entity id is empty or not a whole number above zero",
         "Write the number of the lead, deal, contact or company, like 288.",
+        of_cells=True,
     ),
     "INVALID_CHAT_ID": ProblemText(
         "the chat id is empty or not a whole number above zero",
         "Write the number of the chat, like 8773.",
+        of_cells=True,
     ),
     "INVALID_USER_ID": ProblemText(
         "the user id is not a whole number above zero",
         "Write the number of the employee who speaks, like 27, or leave the cell empty.",
+        of_cells=True,
     ),
     "EMPTY_MESSAGE": ProblemText(
         "the message is empty or 0, which the portal takes for empty",
         "Write the text, or delete the row.",
     ),
     "EMPTY_VALUE": ProblemText(
-        "a value that the message needs is empty",
-        "Fill in the cell, or delete the row.",
+        "a cell that the message needs is empty",
+        "Fill in the cell, delete the row, or give the template a stand-in.",
     ),
     "TEMPLATE_ERROR": ProblemText(
-        "the message template could not be filled in for the row",
-        "Mend the cell it speaks of, or the template.",
+        "the message template could not be filled in",
+        "Mend the cells, or the template.",
     ),
     "FORMULA_ERROR": ProblemText(
         "a formula in the message gave an error or was never worked out",
         "Open the sheet in Excel, mend the formula and save it.",
+        of_cells=True,
     ),
     "TOO_MANY_CELLS": ProblemText(
         "the row has more cells than there are headings, so its text may have been cut at a separator",
@@ -105,7 +112,7 @@ PROBLEMS: dict[str, ProblemText] = {
     ),
     "HIDDEN_ROW": ProblemText(
         "the row is hidden in the sheet, so it is left out",
-        "Show the row in Excel and save it, or add --include-hidden.",
+        "To send hidden rows too, show them in Excel and save the sheet, or add --include-hidden.",
     ),
     "NO_ROWS": ProblemText(
         "there are no rows below the headings",
@@ -137,8 +144,8 @@ PROBLEMS: dict[str, ProblemText] = {
         warning=True,
     ),
     "DUPLICATE_MESSAGE": ProblemText(
-        "the same chat gets the same text more than once",
-        "Delete the rows that repeat another, unless it is meant.",
+        "the chat gets the same text as in an earlier row",
+        "Delete the rows that repeat another, unless that is meant.",
         warning=True,
     ),
     "MESSAGE_CUT": ProblemText(
@@ -150,9 +157,10 @@ PROBLEMS: dict[str, ProblemText] = {
         "the message still has a placeholder in it",
         "Put the real word in its place.",
         warning=True,
+        of_cells=True,
     ),
     "GARBLED_MESSAGE": ProblemText(
-        "letters of the message were lost and now are question marks",
+        "letters of the message were lost: there are question marks in their place",
         "Save the sheet again from where the text is still right, as .xlsx.",
         warning=True,
     ),

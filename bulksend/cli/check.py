@@ -44,8 +44,7 @@ def check(file: Path, **params: Any) -> int:
         return 1 if report.errors else 0
     for line in report.lines():
         click.echo(line)
-    rows = f"{report.good} of {report.rows} rows can be sent, to {report.chats} chats."
-    click.echo(rows if report.errors else f"No problems: {rows}")
+    click.echo(report.outcome())
     for number, kind, entity, chat, _, message in report.preview:
         text = " ".join(message.split())
         click.echo(f"  row {number}, chat {chat} ({kind} {entity}): {text if len(text) <= 60 else text[:59] + '…'}")

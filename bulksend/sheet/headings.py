@@ -200,6 +200,10 @@ def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Ex
         advice = f"{asked}? Then rename it, or add {maps}"
     else:
         advice = f"add {'a heading' if len(missing) == 1 else 'headings'} called {listed(missing)}"
+        if missing == ["CHAT_ID"]:
+            advice += ", or let bulksend lookup fill the chats in"
+        if missing == ["MESSAGE"]:
+            advice += ", or write the messages with --message or --message-file"
     return refuse(Refusal.MISSING_COLUMNS, missing=listed(missing), found=_shown(headings), advice=advice)
 
 

@@ -20,7 +20,7 @@ from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type
 from bulksend.template.language import LOOP_BUDGET, MOST_TURNS
 from bulksend.template.meaning import Meaning
 from bulksend.template.names import Columns, spelling
-from bulksend.template.sentences import RowSlip
+from bulksend.template.sentences import EMPTY_EXAMPLE, RowSlip
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
@@ -40,6 +40,8 @@ class Problem(NamedTuple):
     """``EMPTY_VALUE`` or ``TEMPLATE_ERROR``."""
     description: str
     """One sentence: what is wrong, and what to do."""
+    example: str
+    """For a report of many rows: words that name the column, or the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,11 @@ class MessageTemplate:
             except EmptyCellError as error:
                 problems[number] = _empty(str(error))
             except CannotFillError as error:
-                problems[number] = Problem(TEMPLATE_ERROR, str(error))
+                problems[number] = _cannot(str(error))
             except UndefinedError:
-                problems[number] = Problem(TEMPLATE_ERROR, RowSlip.MISSING_PART)
+                problems[number] = _cannot(RowSlip.MISSING_PART)
             except (TemplateRuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-                problems[number] = Problem(TEMPLATE_ERROR, RowSlip.CANNOT_FILL.format(why=error))
+                problems[number] = _cannot(RowSlip.CANNOT_FILL.format(why=error))
             messages.append(message)
         return Rendered(pd.Series(messages, index=cells.index, dtype=object, name="message"), problems)
 
@@ -129,4 +131,9 @@ class MessageTemplate:
 @lru_cache(maxsize=256)
 def _empty(heading: str) -> Problem:
     # Kept, for a column may be empty in a million rows.
-    return Problem(EMPTY_VALUE, RowSlip.EMPTY.format(heading=heading, name=spelling(heading)))
+    description = RowSlip.EMPTY.format(heading=heading, name=spelling(heading))
+    return Problem(EMPTY_VALUE, description, EMPTY_EXAMPLE.format(heading=heading))
+
+
+def _cannot(description: str) -> Problem:
+    return Problem(TEMPLATE_ERROR, description, description)

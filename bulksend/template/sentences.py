@@ -6,6 +6,9 @@ begins with a cell's text. The words in braces are filled in.
 
 from enum import StrEnum
 
+EMPTY_EXAMPLE = "the one in the column '{heading}'"
+"""What a report of many rows shows of `RowSlip.EMPTY`."""
+
 
 class Slip(StrEnum):
     """Why a template cannot be used at all: what is wrong, and what to do."""

@@ -42,6 +42,10 @@ class RowProblem(Protocol):
     def description(self) -> str:
         """One sentence: what is wrong and what to do."""
 
+    @property
+    def example(self) -> str:
+        """What the report of all rows shows of it: words, or a sentence."""
+
 
 class Rendered(Protocol):
     """What a template made of some rows."""
@@ -139,7 +143,7 @@ class Checker:
             self._told_duplicates = True
             again, first, chats = self._duplicates.repeats()
             if len(again):
-                example = f"chat {chats[0]}, which got this text in row {first[0]} already"
+                example = f"the text of row {first[0]} for chat {chats[0]}"
                 self._report.add_rows("DUPLICATE_MESSAGE", len(again), again[:FIRST_ROWS].tolist(), example)
             self._report.chats = self._duplicates.chats()
             if not self._report.rows and not self._report.hidden:
@@ -216,7 +220,7 @@ class Checker:
             return np.asarray(cells[self._columns.message].to_numpy())
         rendered = self._template.render(cells)
         for row, problem in rendered.problems.items():
-            findings.note_row(problem.code, row, problem.description)
+            findings.note_row(row, problem)
         return np.asarray(rendered.messages.to_numpy(dtype=object))
 
 
@@ -236,8 +240,9 @@ class _Findings:
         if not wrong.any():
             return
         places = np.flatnonzero(wrong)
-        example = "" if texts is None else str(texts[places[0]])
-        self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example)
+        telling = None if texts is None else next((place for place in places if texts[place].strip()), None)
+        example, row = ("", 0) if texts is None or telling is None else (texts[telling], int(self.numbers[telling]))
+        self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example, row)
         described: dict[str | None, str] = {}
         for place in places.tolist():
             cell = None if texts is None else texts[place]
@@ -245,12 +250,12 @@ class _Findings:
                 described[cell] = describe(code, cell)
             self._describe(place, code, described[cell])
 
-    def note_row(self, code: str, row: int, description: str) -> None:
+    def note_row(self, row: int, problem: RowProblem) -> None:
         """One row's problem in words of its own: what a template says."""
         place = int(np.searchsorted(self.numbers, row))
         self.untold[place] = True
-        self._report.add(code, row, description)
-        self._describe(place, code, description)
+        self._report.add(problem.code, row, problem.example)
+        self._describe(place, problem.code, problem.description)
 
     def warn(self, code: str, places: list[int], example: str = "") -> None:
         """These rows are told of in the report, and sent nevertheless."""

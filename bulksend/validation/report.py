@@ -20,6 +20,7 @@ class Problem:
     count: int = 0
     rows: list[int] = field(default_factory=list)
     example: str = ""
+    example_row: int = 0
 
     def line(self) -> str:
         """The group as one line for people."""
@@ -29,9 +30,16 @@ class Problem:
         if shown:
             names = listed([*shown, f"{more:,} more"], most=FIRST_ROWS + 2) if more > 0 else listed(shown)
             where = f" ({'row' if self.count == 1 else 'rows'} {names})"
-        example = f", such as {quoted(self.example)} in row {self.rows[0]}" if self.example and self.rows else ""
         number = f"{self.count:,} {'row' if self.count == 1 else 'rows'}: " if self.rows else ""
-        return f"{self.code}: {number}{self.says}{example}{where}. {self.advice}"
+        such_as, sentence = "", ""
+        of_a_cell = problem_text(self.code).of_cells
+        if self.example.endswith(".") and not of_a_cell:
+            sentence = f"Row {self.example_row}: {self.example} "
+        elif self.example and self.rows:
+            such_as = f", such as {quoted(self.example) if of_a_cell else self.example}"
+            if self.count > 1:
+                such_as += f" in row {self.example_row}"
+        return f"{self.code}: {number}{self.says}{such_as}{where}. {sentence}{self.advice}"
 
 
 @dataclass(slots=True)
@@ -61,15 +69,27 @@ class Report:
         self.add_rows(code, 1, [] if row_number is None else [row_number], example, says=says, advice=advice)
 
     def add_rows(
-        self, code: str, count: int, rows: list[int], example: str = "", *, says: str = "", advice: str = ""
+        self,
+        code: str,
+        count: int,
+        rows: list[int],
+        example: str = "",
+        example_row: int = 0,
+        *,
+        says: str = "",
+        advice: str = "",
     ) -> None:
-        """Add ``count`` rows that have the same problem; ``rows`` are the first of them, in order."""
+        """Add ``count`` rows that have the same problem.
+
+        ``rows`` are the first of them, in order; ``example`` is of ``example_row``, or of the first of ``rows``.
+        """
         group = self._groups.get(code)
         if group is None:
             text = problem_text(code)
             group = self._groups[code] = Problem(code, says or text.says, advice or text.advice, text.warning)
-        if not group.rows:
+        if example and not group.example:
             group.example = example
+            group.example_row = example_row or next(iter(rows), 0)
         group.count += count
         group.rows += rows[: FIRST_ROWS - len(group.rows)]
 
@@ -103,6 +123,14 @@ class Report:
             lines.append(f"{rows} hidden in the sheet and left out. {text.advice}")
         return lines
 
+    def outcome(self) -> str:
+        """One sentence: how many rows can be sent."""
+        if not self.rows:
+            return "There is no row to send."
+        chats = f", to {self.chats:,} {'chat' if self.chats == 1 else 'chats'}" if self.chats else ""
+        count = f"{self.good:,} of {self.rows:,} {'row' if self.rows == 1 else 'rows'} can be sent{chats}."
+        return count if self.errors else f"No problems: {count}"
+
     def to_json(self) -> dict[str, Any]:
         """The report for programs, made of plain values."""
         return {
@@ -127,6 +155,7 @@ def _plain(problem: Problem) -> dict[str, Any]:
         "count": problem.count,
         "rows": problem.rows,
         "example": problem.example,
+        "example_row": problem.example_row,
         "says": problem.says,
         "advice": problem.advice,
     }

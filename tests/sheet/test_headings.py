@@ -74,6 +74,20 @@ def test_result_columns_are_never_taken_for_fields() -> None:
             ),
         ),
         (
+            ["CRM_ENTITY_TYPE", "CRM_ENTITY", "MESSAGE"],
+            (
+                "There is no column for CHAT_ID (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY' and 'MESSAGE'): add a "
+                "heading called CHAT_ID, or let bulksend lookup fill the chats in."
+            ),
+        ),
+        (
+            ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID"],
+            (
+                "There is no column for MESSAGE (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY' and 'CHAT_ID'): add a "
+                "heading called MESSAGE, or write the messages with --message or --message-file."
+            ),
+        ),
+        (
             ["a", "b"],
             (
                 "There is no column for CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE (the headings are 'a' and 'b'): "

@@ -115,8 +115,9 @@ def test_an_empty_value() -> None:
     rendered = fill("Hi {{ client_name }}", BLANK, ANN)
     assert rendered.messages.tolist() == ["", "Hi Ann"]
     assert list(rendered.problems) == [2]
-    code, description = rendered.problems[2]
+    code, description, example = rendered.problems[2]
     assert code == "EMPTY_VALUE"
+    assert example == "the one in the column 'Client name'"
     assert "'Client name'" in description
     assert '{{ client_name | default("…") }}' in description
 

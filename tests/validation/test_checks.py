@@ -96,7 +96,7 @@ def test_duplicates_are_found_over_pieces() -> None:
         checker.check(_piece([["deal", "1", str(n), "", "Hi"] for n in (1, 2, 3)], first))
     [warning] = checker.report().warnings
     assert (warning.count, warning.rows) == (6, [5, 6, 7, 8, 9, 10])
-    assert warning.example == "chat 1, which got this text in row 2 already"
+    assert warning.example == "the text of row 2 for chat 1"
 
 
 def test_sheet_without_types_takes_them_from_the_heading() -> None:

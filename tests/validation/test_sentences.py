@@ -148,27 +148,27 @@ class Sheet:
 
 PROBLEM_SHEETS: dict[str, Sheet] = {
     "INVALID_ENTITY_TYPE": Sheet(
-        "quote,1,2,3,a\n,1,2,3,b\n",
-        "INVALID_ENTITY_TYPE: 2 rows: the entity type is empty or not one of the four, such as 'quote' in row 2 "
+        ",1,2,3,a\nquote no.,1,2,3,b\n",
+        "INVALID_ENTITY_TYPE: 2 rows: the entity type is empty or not one of the four, such as 'quote no.' in row 3 "
         "(rows 2 and 3). Write lead, deal, contact or company.",
         beside={
-            2: "The entity type is empty or not one of the four ('quote'). Write lead, deal, contact or company.",
-            3: "The entity type is empty or not one of the four. Write lead, deal, contact or company.",
+            2: "The entity type is empty or not one of the four. Write lead, deal, contact or company.",
+            3: "The entity type is empty or not one of the four ('quote no.'). Write lead, deal, contact or company.",
         },
     ),
     "INVALID_ENTITY_ID": Sheet(
         "deal,abc,2,3,a\n",
-        "INVALID_ENTITY_ID: 1 row: the entity id is empty or not a whole number above zero, such as 'abc' in row 2 "
-        "(row 2). Write the number of the lead, deal, contact or company, like 288.",
+        "INVALID_ENTITY_ID: 1 row: the entity id is empty or not a whole number above zero, such as 'abc' (row 2). "
+        "Write the number of the lead, deal, contact or company, like 288.",
     ),
     "INVALID_CHAT_ID": Sheet(
         "deal,1,8.773E+03,3,a\n",
-        "INVALID_CHAT_ID: 1 row: the chat id is empty or not a whole number above zero, such as '8.773E+03' in row 2 "
+        "INVALID_CHAT_ID: 1 row: the chat id is empty or not a whole number above zero, such as '8.773E+03' "
         "(row 2). Write the number of the chat, like 8773.",
     ),
     "INVALID_USER_ID": Sheet(
         "deal,1,2,Anna,a\n",
-        "INVALID_USER_ID: 1 row: the user id is not a whole number above zero, such as 'Anna' in row 2 (row 2). Write "
+        "INVALID_USER_ID: 1 row: the user id is not a whole number above zero, such as 'Anna' (row 2). Write "
         "the number of the employee who speaks, like 27, or leave the cell empty.",
     ),
     "EMPTY_MESSAGE": Sheet(
@@ -178,18 +178,24 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
     "EMPTY_VALUE": Sheet(
         "deal,1,2,,a\n",
-        "EMPTY_VALUE: 1 row: a value that the message needs is empty, such as",
+        "EMPTY_VALUE: 1 row: a cell that the message needs is empty, such as the one in the column 'USER_ID' (row 2). "
+        "Fill in the cell, delete the row, or give the template a stand-in.",
         template="Call {{ user_id }}",
+        beside={
+            2: "The column 'USER_ID' is empty here, and the message needs it: fill in the cell, or give the template "
+            'a stand-in, as in {{ user_id | default("…") }}.'
+        },
     ),
     "TEMPLATE_ERROR": Sheet(
-        "deal,1,2,3,x\n",
-        "TEMPLATE_ERROR: 1 row: the message template could not be filled in for the row, such as",
+        "deal,1,2,3,x\ndeal,1,2,3,y\n",
+        "TEMPLATE_ERROR: 2 rows: the message template could not be filled in (rows 2 and 3). Row 2: 'x' in the column "
+        "'MESSAGE' is not a number that can be read safely. Mend the cells, or the template.",
         template="Pay {{ message | money }}",
     ),
     "FORMULA_ERROR": Sheet(
         "deal,1,2,3,#REF!\n",
-        "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never worked out, such as '#REF!' in row 2 "
-        "(row 2). Open the sheet in Excel, mend the formula and save it.",
+        "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never worked out, such as '#REF!' (row 2). "
+        "Open the sheet in Excel, mend the formula and save it.",
     ),
     "TOO_MANY_CELLS": Sheet(
         "deal,1,2,3,Hello, Anna\n",
@@ -201,8 +207,8 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
     "DUPLICATE_MESSAGE": Sheet(
         "deal,1,2,3,a\ndeal,1,3,3,a\ndeal,5,2,3,a\n",
-        "Warning: DUPLICATE_MESSAGE: 1 row: the same chat gets the same text more than once, such as 'chat 2, which got "
-        "this text in row 2 already' in row 4 (row 4). Delete the rows that repeat another, unless it is meant.",
+        "Warning: DUPLICATE_MESSAGE: 1 row: the chat gets the same text as in an earlier row, such as the text of row 2 "
+        "for chat 2 (row 4). Delete the rows that repeat another, unless that is meant.",
     ),
     "MESSAGE_CUT": Sheet(
         f"deal,1,2,3,{'a' * 20_000}\ndeal,1,2,3,{'b' * 20_001}\n",
@@ -216,8 +222,8 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
     "GARBLED_MESSAGE": Sheet(
         "deal,1,2,3,???????????? ????!\ndeal,2,3,3,Really????\n",
-        "Warning: GARBLED_MESSAGE: 1 row: letters of the message were lost and now are question marks (row 2). Save the "
-        "sheet again from where the text is still right, as .xlsx.",
+        "Warning: GARBLED_MESSAGE: 1 row: letters of the message were lost: there are question marks in their place "
+        "(row 2). Save the sheet again from where the text is still right, as .xlsx.",
     ),
 }
 TOLD_BY_THE_PORTAL = {"CHAT_NOT_IN_CRM", "ACCESS_DENIED", "CANCELED", "NO_CHAT", "CHATS_NOT_TOLD", "NOT_CHECKED"}
@@ -248,7 +254,7 @@ def test_problems_found_at_the_portal_join_the_report(code: str) -> None:
     text = PROBLEMS[code]
     warning = "Warning: " if text.warning else ""
     assert report.lines() == [
-        f"{warning}{code}: 2 rows: {text.says}, such as 'chat 8773 and deal 288' in row 7 (rows 7 and 9). {text.advice}"
+        f"{warning}{code}: 2 rows: {text.says}, such as chat 8773 and deal 288 in row 7 (rows 7 and 9). {text.advice}"
     ]
     assert (report.errors, report.warning_count) == ((0, 2) if text.warning else (2, 0))
 
@@ -278,7 +284,10 @@ def test_hidden_rows_are_counted_and_said(tmp_path: Path) -> None:
     checker = Checker(find_columns(sheet.headings))
     checked = [checker.check(piece) for piece in sheet.pieces()]
     assert checker.report().lines() == [
-        "2 rows are hidden in the sheet and left out. Show the row in Excel and save it, or add --include-hidden."
+        (
+            "2 rows are hidden in the sheet and left out. To send hidden rows too, show them in Excel and save the sheet, "
+            "or add --include-hidden."
+        )
     ]
     assert (checker.report().rows, checker.report().hidden, checker.report().good) == (1, 2, 1)
     assert checked[0].hidden.tolist() == [False, True, True]
@@ -289,6 +298,15 @@ def test_hidden_rows_are_counted_and_said(tmp_path: Path) -> None:
     rows = pd.concat([checker.check(piece).rows for piece in sheet.pieces()])
     assert rows["error_code"].tolist() == ["", "", "INVALID_ENTITY_TYPE"]
     assert not np.array([checker.report().hidden]).any()
+
+
+def test_report_ends_with_what_can_be_sent() -> None:
+    """One sentence, with the right numbers of the right words."""
+    assert Report().outcome() == "There is no row to send."
+    assert Report(rows=1, good=1, chats=1).outcome() == "No problems: 1 of 1 row can be sent, to 1 chat."
+    report = Report(rows=1200, good=1199, chats=7)
+    report.add("EMPTY_MESSAGE", 5)
+    assert report.outcome() == "1,199 of 1,200 rows can be sent, to 7 chats."
 
 
 def test_long_lists_and_long_cells_are_cut() -> None:
