@@ -96,6 +96,8 @@ def _passing_journal() -> Iterator[Journal]:
 def _sent_before(journal: Journal, passing: Journal, run: Run) -> Iterator[tuple[int, int, int]]:
     """Rows whose text another campaign of the real journal sent lately: (place, row number, that campaign)."""
     since = time.time() - SAME_TEXT_SECONDS
+    if not journal.busy_since(run.portal, since):
+        return
     after = -1
     while rows := passing.open_rows(run.id, State.PENDING, after, _PIECE):
         found = journal.sent_since(run.portal, [row.fingerprint for row in rows], since)

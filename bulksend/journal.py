@@ -919,16 +919,19 @@ class Journal:
             )
             return [(int(number), int(rival)) for number, rival in connection.execute(statement)]
 
+    def busy_since(self, portal: str, since: float) -> bool:
+        """Whether any campaign on the portal could have sent anything after ``since``."""
+        with self._transaction() as connection:
+            return connection.execute(self._others(0, portal, since).limit(1)).first() is not None
+
     def sent_since(self, portal: str, fingerprints: Sequence[int], since: float) -> dict[int, int]:
         """Which of these texts (and chats) a campaign on the portal has sent after ``since``, and the newest such one.
 
         Rows that are under way, in doubt or unknown there count too, as in `sent_elsewhere`.
         """
         found: dict[int, int] = {}
+        runs = self._others(0, portal, since)
         with self._transaction() as connection:
-            runs = self._others(0, portal, since)
-            if connection.execute(runs.limit(1)).first() is None:
-                return found
             for first in range(0, len(fingerprints), _IN_ONE_STATEMENT):
                 statement = (
                     sa.select(_rows.c.fingerprint, sa.func.max(_rows.c.run_id))

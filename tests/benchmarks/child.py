@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 
@@ -31,7 +31,11 @@ def main() -> None:
     place, arguments = sys.argv[1:]
     module, name = place.split(":")
     work = getattr(import_module(module), name)
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         seconds, facts = work(**json.loads(arguments))
     print(json.dumps({"seconds": seconds, "peak": peak_memory(), "facts": facts}))
 

@@ -46,7 +46,7 @@ def million(scale: Scale) -> list[Line]:
         with database(journal) as connection:
             address = portal.webhook.split("/")[2]
             connection.execute("UPDATE runs SET portal = ?", (address,))
-        resumed = [_first_call(journal, portal, number) for number in range(scale.rounds)]
+        resumed = [_first_call(journal, portal) for _ in range(scale.rounds)]
     lines.append(_answer(f"million: resume to its first call, {CAMPAIGNS} campaigns", resumed, scale))
     lines.append(
         Line(
@@ -75,7 +75,7 @@ def _command(name: str, journal: Path) -> list[str]:
     return [sys.executable, "-m", "bulksend", name, "--journal", str(journal)]
 
 
-def _first_call(journal: Path, portal: Served, before: int) -> float:
+def _first_call(journal: Path, portal: Served) -> float:
     """Seconds from starting ``bulksend resume`` to its first message's arrival; it is stopped then."""
     known = len(portal.calls())
     began = time.monotonic()
@@ -126,12 +126,13 @@ def fill(journal: str, sheet: str, count: int) -> Measured:
     with Journal(place) as opened:
         run_id, seconds = enter(opened, Path(sheet), place.with_suffix(".results.csv"))
     settle(place, run_id, 0, count - 1, 90.0)
-    last = run_id
     for number in range(2, CAMPAIGNS):
-        last = copy_campaign(place, run_id)
-        settle(place, last, 0, -1, 90.0 - number * 8)
+        settle(place, copy_campaign(place, run_id), 0, -1, 90.0 - number * 8)
+    with database(place) as connection:
+        connection.execute("UPDATE runs SET content = content || id")  # the last one is another sheet than these
     with Journal(place) as opened:
         last, _ = enter(opened, Path(sheet), place.with_suffix(".results.csv"))
+    settle(place, last, 0, count // 2 - 1, 0.5)
     return seconds, {"run": run_id, "last": last}
 
 
