@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,8 @@ class Ended:
 class Commands:
     """Runs ``bulksend`` in processes, with a data folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, program: Sequence[str] = ("-m", "bulksend")) -> None:
+        self.folder, self.program = folder, program
         self.home = folder / "home"
         self.journal = self.home / "journal.db"
 
@@ -81,7 +82,7 @@ class Commands:
         """Start a command and do not wait for it."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.Popen(
-            [sys.executable, "-m", "bulksend", *map(str, arguments)],
+            [sys.executable, *self.program, *map(str, arguments)],
             env=environment(self.home, changes),
             cwd=self.folder,
             encoding="utf-8",
@@ -180,8 +181,6 @@ class PortalProcess:
 
 def until(timeout: float, pause: float = 0.02) -> Iterator[None]:
     """Turns of a loop that waits for something, for so many seconds at the most."""
-    import time
-
     end_at = time.monotonic() + timeout
     while time.monotonic() < end_at:
         yield

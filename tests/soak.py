@@ -38,6 +38,9 @@ LATEST = {1: 0.75, 50: 0.25}
 QUICK = ("--latency", 0.12, "--call-time", 0.005, "--limit-operating", "480,4,0.001")
 """A portal whose answers take little time, and whose used-up execution time is given back within four seconds."""
 
+PROGRAM = ("-c", "import bulksend.budget, bulksend.cli; bulksend.budget.UNTOLD_RESET = 1.0; bulksend.cli.main()")
+"""The command; where nobody tells when its used-up execution time comes back, it asks after one second, not fifteen."""
+
 PATIENCE = 2.5
 """Seconds within which a command's first call is waited for: it may be waiting itself."""
 
@@ -75,7 +78,7 @@ def soak(seed: int, folder: Path, *, batch: int, count: int = 200, chats: int = 
     dice = random.Random(seed)
     figures = Figures(seed, batch, rows=count)
     lines = rows(count, chats, f"Seed {seed}, message")
-    commands = Commands(folder)
+    commands = Commands(folder, PROGRAM)
     sheet, results = write_sheet(folder / "sheet.csv", lines), folder / "out.csv"
     faults = ("--fault-all", FAULT, "--seed", seed, "--late-seconds", 0.6, "--silent-seconds", 3)
     with PortalProcess(folder / "portal", *faults, *QUICK) as portal:
