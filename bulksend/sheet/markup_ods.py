@@ -1,5 +1,6 @@
-"""The XML of an .ods sheet: rows hidden by a filter or by hand, and cells merged over rows."""
+"""The XML of an .ods sheet: rows hidden by a filter or by hand, cells merged over rows, and error values."""
 
+import html
 import re
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +16,10 @@ _ROWS_REPEATED = re.compile(rb'table:number-rows-repeated="(\d{1,9})"')
 _COLUMNS_REPEATED = re.compile(rb'table:number-columns-repeated="(\d{1,9})"')
 _ROWS_SPANNED = re.compile(rb'table:number-rows-spanned="(\d{1,7})"')
 _HIDDEN = re.compile(rb'table:visibility="(?:collapse|filter)"')
+_ERROR = re.compile(rb"\scalcext:value-type=[\"']error[\"']")
+_SHOWN = re.compile(rb"<text:p>([^<>]{1,20})</text:p>")
 _MOST_ROWS = 1 << 20
+_WIDEST = 1 << 14
 
 
 @dataclass(slots=True)
@@ -30,10 +34,11 @@ class _Table:
     width: int = 0
     cells: int = 0
     merged: list[CellRange] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)  # of this row
 
 
 def ods_extras(path: Path) -> list[Extras]:
-    """Hidden rows and merged cells of each sheet.
+    """Hidden rows, merged cells and error values of each sheet.
 
     Raises:
         SheetError: a sheet's used area is so large that reading it would fill the memory.
@@ -45,7 +50,7 @@ def ods_extras(path: Path) -> list[Extras]:
             for tag in _TAG.finditer(data):
                 if tag[2] != b"table":
                     if depth == 1:
-                        _step(tables[-1], tag)
+                        _step(tables[-1], tag, data)
                 elif tag[1]:
                     depth -= 1
                 else:
@@ -71,7 +76,7 @@ def _whole_tags(archive: zipfile.ZipFile) -> Iterator[bytes]:
     yield left
 
 
-def _step(table: _Table, tag: re.Match[bytes]) -> None:
+def _step(table: _Table, tag: re.Match[bytes], data: bytes) -> None:
     closing, name, attributes, empty = tag[1], tag[2], tag[3] or b"", tag[4]
     if name == b"table-row":
         if closing:
@@ -81,16 +86,31 @@ def _step(table: _Table, tag: re.Match[bytes]) -> None:
             if empty:
                 table.row += table.repeated
     elif not closing:
+        first = table.column
         _cell(table, attributes, covered=name.startswith(b"covered"), empty=bool(empty))
+        if b"calcext:" in attributes and _ERROR.search(attributes):
+            shown = _SHOWN.match(data, tag.end())
+            _note_error(table, first, html.unescape(shown[1].decode("utf-8", "replace")) if shown else "")
 
 
 def _start_row(table: _Table, attributes: bytes) -> None:
     repeated = _ROWS_REPEATED.search(attributes)
     table.repeated = max(1, int(repeated[1])) if repeated else 1
     table.column = 0
+    table.errors = {}
     if _HIDDEN.search(attributes):
         # a filter hides rows down to the sheet's end: those below the last one used do not matter
         table.extras.hidden.update(range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1))
+
+
+def _note_error(table: _Table, first: int, shown: str) -> None:
+    """The reader takes an error for an empty cell, and an empty cell may be all right where an error is not."""
+    if not table.errors:
+        # rows that are repeated are all this one
+        for row in range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1):
+            table.extras.texts[row] = table.errors
+    for column in range(first, min(table.column, _WIDEST)):
+        table.errors[column] = shown if shown.startswith(("#", "Err:")) else "#VALUE!"
 
 
 def _cell(table: _Table, attributes: bytes, *, covered: bool, empty: bool) -> None:

@@ -170,7 +170,7 @@ class Checker:
             user_ids = _ids(cells, columns.user_id, "INVALID_USER_ID", findings, may_be_blank=True)
         findings.note("TOO_MANY_CELLS", too_wide)
         messages = self._messages(cells, findings)
-        _check_messages(messages, findings)
+        _check_messages(messages, findings, written_by_template=self._template is not None)
         for code in sorted(set(why[why != ""])):
             # last, so that what is wrong with the row itself comes first whatever a lookup found
             without = np.zeros(len(cells), dtype=np.bool_)
@@ -289,7 +289,7 @@ def _ids(
     return ids
 
 
-def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings) -> None:
+def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, written_by_template: bool) -> None:
     """The texts: what the portal would refuse, and what a person should look at again."""
     texts: list[str] = messages.tolist()
     stripped = list(map(str.strip, texts))
@@ -300,8 +300,10 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings) -> N
     findings.note("EMPTY_MESSAGE", empty & ~findings.untold)
     joined = "\0".join(texts)
     if "#" in joined or "Err:" in joined:
-        errors = (bool(_FORMULA_ERRORS.fullmatch(text.strip())) for text in texts)
-        findings.note("FORMULA_ERROR", np.fromiter(errors, np.bool_, len(texts)), messages)
+        # a formula with an error shows nothing else; a template puts the error of one cell among its own words
+        find = _FORMULA_ERRORS.search if written_by_template else _FORMULA_ERRORS.fullmatch
+        errors = np.array([match[0] if (match := find(text)) else "" for text in stripped], dtype=object)
+        findings.note("FORMULA_ERROR", errors != "", errors)
     findings.warn("MESSAGE_CUT", np.flatnonzero(lengths > LONGEST_MESSAGE).tolist())
     if "{" in joined or "#" in joined or "%" in joined:
         found = {place: match[0] for place, text in enumerate(texts) if (match := _PLACEHOLDER.search(text))}

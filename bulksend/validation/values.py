@@ -54,11 +54,13 @@ def identifier(text: str, *, chat: bool = False) -> int:
     """The number a cell holds: above zero, `BLANK` (0) for nothing, `UNREADABLE` (-1) for what is not surely one.
 
     Read are spaces around it and between thousands, ``.0`` after it, ``№`` or ``#`` before it and, for chats, the
-    portal's dialog ids (``chat8773``). Not read are fractions, signs, exponents and more than 15 digits.
+    portal's dialog ids (``chat8773``). Not read are fractions, signs, exponents, footnotes and more than 15 digits.
     """
     plain = _plain(text)
     if not plain:
         return BLANK
+    if not text.isascii() and any(letter.isnumeric() and not letter.isdecimal() for letter in text):
+        return UNREADABLE  # 5¹ is a five with a footnote, and no 51
     lower = plain.casefold().removeprefix("'").strip()
     found = _ID.fullmatch(lower) or (_CHAT_ID.fullmatch(lower) if chat else None)
     if found:

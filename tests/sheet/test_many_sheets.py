@@ -370,6 +370,7 @@ CASES = [
     Case("merged.ods", by_odfpy(HEADINGS, ods_row([ods_cell("deal", numberrowsspanned=2), *NUMBERS[1:]]), ods_row([CoveredTableCell(), *TWO[1:]])), BOTH),
     Case("hidden_rows.xlsx", by_openpyxl([HEADINGS, *[NUMBERS] * 3], hide_rows(2, 4)), {2: "HIDDEN_ROW", 3: READ_ONE, 4: "HIDDEN_ROW"}),
     Case("filtered.xlsx", by_xlsxwriter([HEADINGS, NUMBERS, TWO], lambda book, sheet: (sheet.autofilter("A1:E3"), sheet.filter_column("A", "x == lead"), sheet.set_row(1, options={"hidden": True}))), {2: "HIDDEN_ROW", 3: READ_TWO}),
+    Case("unused_rows_hidden.xlsx", by_xlsxwriter([HEADINGS, NUMBERS, TWO], lambda book, sheet: sheet.set_default_row(hide_unused_rows=True)), {2: READ_ONE, 3: READ_TWO}),
     Case("hidden_rows.xls", by_xlwt([HEADINGS, NUMBERS, TWO], lambda book, sheet: setattr(sheet.row(1), "hidden", 1)), {2: "HIDDEN_ROW", 3: READ_TWO}),
     Case("hidden_rows.ods", by_odfpy(HEADINGS, ods_row(ONE, visibility="collapse"), ods_row(ONE, visibility="filter", numberrowsrepeated=2), TWO), {2: "HIDDEN_ROW", 3: "HIDDEN_ROW", 4: "HIDDEN_ROW", 5: READ_TWO}),
     Case("hidden_column.xlsx", by_openpyxl([HEADINGS, NUMBERS], lambda book: setattr(book.active.column_dimensions["C"], "hidden", True)), {2: READ_ONE}),

@@ -123,6 +123,19 @@ def test_template_writes_the_messages() -> None:
     assert "Имя" in rows["error_description"].iloc[1]
 
 
+def test_error_in_a_cell_does_not_get_into_a_message() -> None:
+    """What a formula failed to give is no word for a customer; a message typed by hand may speak of it."""
+    columns = find_columns(["ID сделки", "ID чата", "Имя"], optional={"MESSAGE"})
+    template = MessageTemplate("Здравствуйте, {{ имя }}!", ["ID сделки", "ID чата", "Имя"])
+    rows = Checker(columns, message=template).check(_piece([["1", "2", "#Н/Д"], ["1", "2", "Анна"]])).rows
+    assert rows["error_code"].tolist() == ["FORMULA_ERROR", ""]
+    assert "('#Н/Д')" in rows["error_description"].iloc[0]
+
+    columns = find_columns(["ID сделки", "ID чата", "Текст"])
+    typed = _piece([["1", "2", "What does #REF! mean?"], ["1", "2", " #REF! "]])
+    assert Checker(columns).check(typed).rows["error_code"].tolist() == ["", "FORMULA_ERROR"]
+
+
 def test_sheet_without_messages_and_template_is_refused() -> None:
     """Nothing could be sent."""
     with pytest.raises(UsageError, match="no column of messages"):

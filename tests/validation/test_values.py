@@ -49,6 +49,7 @@ def test_chat_ids_in_every_form_people_use(text: str) -> None:
     [
         "0", "00", "-5", "+5", "8773.5", "8,773", "8'773", "8.773E3", "8,77E+03", "87 73", "12 34 56", "8773 8774", "1_000",
         "abc", "deal 5", "chat", "chatchat5", "№", "٣٤", "nan", "None", "#N/A", "1" * 16, "1e3", "TRUE", "2026-11-30", "½",
+        "5¹", "①", "⑩", "m²",
     ],
 )  # fmt: skip
 def test_ids_that_are_not_surely_one_number_are_not_read(text: str) -> None:
@@ -79,7 +80,7 @@ def test_any_text_is_a_number_a_blank_or_unreadable(text: str) -> None:
     number = identifier(text, chat=True)
     assert number >= UNREADABLE
     if number > 0:
-        assert str(number) in "".join(str(int(letter)) for letter in text if letter.isdigit())
+        assert str(number) in "".join(str(int(letter)) for letter in text if letter.isdecimal())
     if not text.strip():
         assert number == BLANK
 
