@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
     from bulksend.journal import Row
     from bulksend.portal.methods import History, HistoryMessage
 
-DATE_SLACK: Final = 1.0
-"""Seconds by which a message's date may lie before its attempt: history dates are cut to whole seconds."""
+DATE_SLACK: Final = 10.0
+"""Seconds by which a message's date may lie before its attempt: history dates are cut to whole seconds, and the servers
+of one portal do not all show the same time. Taking a message for an old one would lead to a second."""
+
+ALIKE: Final = 0.6
+"""From this likeness on (0 to 1) a text may be the row's own as the portal changed it."""
+
+
+LOOKED_AT: Final = 400
+"""Characters of a text that are compared for likeness."""
 
 
 class Finding(StrEnum):
@@ -32,7 +41,8 @@ class Finding(StrEnum):
     ABSENT = "absent"
     """Not there; to be believed only once the portal can no longer be working on the call."""
     UNCLEAR = "unclear"
-    """The history does not reach back to the attempt, or old and new cannot be told apart."""
+    """The history does not reach back to the attempt, or old and new cannot be told apart, or there is a message that
+    may be the row's with its text changed by the portal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +67,18 @@ def look_for(
         claimed: which of some message ids already belong to a row of any campaign.
     """
     text = stored_text(row.message)
-    matching = [message for message in history.messages if message.sender_id == speaker and message.shows(text)]
-    newer = [message for message in matching if not _older(message, row.floor_id, began)]
+    spoken = [message for message in history.messages if message.sender_id == speaker]
+    newer = [message for message in spoken if not _older(message, row.floor_id, began)]
     taken = claimed([message.id for message in newer]) if newer else set()
-    free = [message for message in newer if message.id not in taken]
+    unclaimed = [message for message in newer if message.id not in taken]
+    free = [message for message in unclaimed if message.shows(text)]
     if free:
         if row.floor_id is None and began is None:
             return Sighting(Finding.UNCLEAR)  # it may be last month's
         first = min(free, key=lambda message: message.id)
         return Sighting(Finding.ARRIVED, first.id, first.date.timestamp() if first.date else None)
+    if any(_alike(message, text) for message in unclaimed):
+        return Sighting(Finding.UNCLEAR)
     # A session that began after the attempt hides the one in which the message may stand. One that has anything older
     # was already there, and so would be the message.
     reaches_back = (row.floor_id is None and began is None) or any(
@@ -80,3 +93,18 @@ def _older(message: HistoryMessage, floor_id: int | None, began: float | None) -
     if began is None or message.date is None:
         return False
     return message.date.timestamp() < math.floor(began) - DATE_SLACK
+
+
+def _alike(message: HistoryMessage, text: str) -> bool:
+    """Whether a message may show the text with something added, left out or replaced, such as its emoji."""
+    ours = _bare(text)
+    return any(
+        SequenceMatcher(None, ours, _bare(shown), autojunk=False).ratio() >= ALIKE
+        for shown in (message.text, message.legacy)
+        if shown
+    )
+
+
+def _bare(text: str) -> str:
+    letters = "".join(filter(str.isalnum, text[:LOOKED_AT]))
+    return letters.casefold()

@@ -1,0 +1,87 @@
+"""Whatever goes wrong on the way: each row is delivered once, in order, and its status is true."""
+
+import pytest
+
+from bulksend.journal import State
+from bulksend.sandbox import FaultKind, Faults
+from bulksend.sender import How
+from tests.processes import rows
+from tests.sender.conftest import Desk
+
+ENDS_IT = {FaultKind.OVERLOAD, FaultKind.NO_AUTH, FaultKind.EXPIRED_TOKEN}
+"""Refusals that meet every call (a webhook that ran out cannot be renewed)."""
+
+LOSES_THE_ANSWER = [
+    *(kind for kind in FaultKind if kind.carried_out),
+    *(FaultKind.CLOSE_BEFORE, FaultKind.SILENT_BEFORE, FaultKind.ERROR500_BEFORE, FaultKind.HTML502_BEFORE),
+]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask again soon where nobody tells when the execution time comes back."""
+    monkeypatch.setattr("bulksend.budget.UNTOLD_RESET", 0.5)
+
+
+def faults(kind: FaultKind, *calls: int) -> Faults:
+    """The kind of fault at these calls, with short waits."""
+    return Faults(at=dict.fromkeys(calls, kind), silent_seconds=0.5, late_seconds=0.2)
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+@pytest.mark.parametrize("kind", list(FaultKind))
+def test_each_fault(desk: Desk, kind: FaultKind, batch: int) -> None:
+    """Each kind of fault, at the first call and in the middle: every row arrives once, whether alone or in a batch."""
+    lines = rows(8, chats=3)
+    desk.portal.faults = faults(kind, 1, 3)
+    ending, run = desk.send(lines, batch=batch)
+    while ending.how in {How.REFUSED, How.NEVER_REACHED}:
+        assert kind in ENDS_IT | {FaultKind.HTML200}
+        assert ending.sentence
+        assert not run.counts.failed + run.counts.unknown
+        ending, run = desk.resume(run)
+    assert ending.how is How.ENDED
+    desk.assert_each_once(lines, run)
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+@pytest.mark.parametrize("kind", LOSES_THE_ANSWER)
+def test_each_fault_where_histories_are_refused(desk: Desk, kind: FaultKind, batch: int) -> None:
+    """Where the portal shows no history, a row whose answer was lost is unknown: never failed, never sent again."""
+    lines = rows(6, chats=6)
+    desk.portal.world.history_refused = True
+    desk.portal.faults = faults(kind, 2)
+    _, run = desk.send(lines, batch=batch, max_in_flight=1, settle=0.2)
+    desk.portal.drain()
+    texts = [entry.text for entry in desk.portal.ledger]
+    assert len(texts) == len(set(texts))
+    assert not run.counts.failed
+    assert not run.counts.left
+    for row, message_id in zip(desk.rows(run), desk.ids(run), strict=True):
+        assert (row.state is State.SENT) == (message_id is not None)
+        assert row.state in {State.SENT, State.UNKNOWN}
+        if row.state is State.SENT:
+            assert row.message in texts
+    assert run.counts.unknown
+
+
+def test_many_faults_at_once(desk: Desk) -> None:
+    """A portal that fails a third of the calls in every way gets every message once, in order."""
+    lines = rows(60, chats=12)
+    kinds = [kind for kind in FaultKind if kind not in ENDS_IT]
+    desk.portal.faults = Faults(
+        dict.fromkeys(kinds, 0.02), seed=11, silent_seconds=0.5, late_seconds=0.2, at={1: FaultKind.CLOSE_AFTER}
+    )
+    ending, run = desk.send(lines)
+    assert ending.how is How.ENDED
+    desk.assert_each_once(lines, run)
+
+
+def test_same_text_twice_in_a_chat(desk: Desk) -> None:
+    """Two rows with one text for one chat are told apart by count, whichever of their answers is lost."""
+    lines = [("deal", 288, 8773, "", "Reminder")] * 4
+    desk.portal.faults = Faults(at={1: "close_after", 3: "close_before", 5: "cut_body"})
+    ending, run = desk.send(lines)
+    assert ending.how is How.ENDED
+    assert len(desk.portal.ledger) == 4
+    assert sorted(filter(None, desk.ids(run))) == [entry.message_id for entry in desk.portal.ledger]

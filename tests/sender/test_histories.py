@@ -1,0 +1,132 @@
+"""What a chat's history is believed, and what not."""
+
+import time
+from typing import Any
+
+import pytest
+
+from bulksend.journal import State
+from bulksend.portal.client import Reply
+from bulksend.sandbox import FaultKind, Faults
+from bulksend.sender import How, Sender
+from tests.processes import rows
+from tests.sender.conftest import Desk
+
+LINE = ("deal", 288, 8773, "", "See you tomorrow at ten")
+TEXT = LINE[4]
+
+
+@pytest.mark.parametrize("skew", [0.0, -3 * 3600.0, 5 * 3600.0])
+@pytest.mark.parametrize("ago", [60.0, 30 * 24 * 3600.0])
+@pytest.mark.parametrize("kind", [FaultKind.CLOSE_BEFORE, FaultKind.CLOSE_AFTER])
+def test_same_text_from_before(desk: Desk, kind: FaultKind, ago: float, skew: float) -> None:
+    """A text that stood in the chat a minute or a month before is not taken for today's, whatever the clocks show."""
+    desk.portal.clock_skew = skew
+    before = desk.portal.world.say(8773, 27, TEXT, at=time.time() + skew - ago)
+    desk.portal.faults = Faults(at={1: kind})
+    ending, run = desk.send([LINE])
+    assert ending.how is How.ENDED
+    desk.assert_each_once([LINE], run)
+    assert desk.ids(run) != [before]
+
+
+@pytest.mark.parametrize("sent_at_portal", [True, False])
+def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
+    """The same words from the customer or from a colleague after the attempt are not the row's message."""
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER if sent_at_portal else FaultKind.CLOSE_BEFORE})
+
+    def meanwhile(*_: object) -> None:
+        if not desk.progress[:-1]:
+            desk.portal.world.say(8773, 0, TEXT)
+            desk.portal.world.say(8773, 31, TEXT)
+
+    ending, run = desk.send([LINE], meanwhile=meanwhile)
+    assert ending.how is How.ENDED
+    desk.assert_each_once([LINE], run)
+
+
+def test_late_delivery(desk: Desk) -> None:
+    """A call that the portal carries out after the sender gave up, inside --settle, is not made again."""
+    lines = rows(6, chats=2)
+    desk.portal.faults = Faults(at={2: FaultKind.LATE, 4: FaultKind.LATE}, late_seconds=0.8)
+    ending, run = desk.send(lines, settle=1.2)
+    assert ending.how is How.ENDED
+    desk.assert_each_once(lines, run)
+
+
+def test_text_as_the_portal_stores_it(desk: Desk) -> None:
+    """A text that the portal trims, cuts, or shows with entities is recognised."""
+    texts = ["  spaces around \n", "Tom & Jerry <b>\"say\"</b> 'hi'", "line\r\nends", "х" * 20_500, "&amp; as typed"]
+    lines = [("deal", 300 + n, 8800 + n, "", text) for n, text in enumerate(texts)]
+    desk.portal.world.escape_history = True
+    desk.portal.faults = Faults(at=dict.fromkeys(range(1, 6), FaultKind.CUT_BODY))
+    ending, run = desk.send(lines, max_in_flight=1, settle=0.2)
+    assert ending.how is How.ENDED
+    assert len(desk.portal.ledger) == len(lines)
+    assert set(desk.states(run)) == {State.SENT}
+
+
+def test_text_changed_beyond_recognition(desk: Desk) -> None:
+    """Where the history shows a text that may be the row's, changed by the portal, nothing is sent again."""
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_BEFORE})
+
+    def meanwhile(*_: object) -> None:
+        if not desk.progress[:-1]:
+            desk.portal.world.say(8773, 27, "See you tomorrow at 🕙 ten!")
+
+    _, run = desk.send([LINE], meanwhile=meanwhile)
+    assert desk.states(run) == [State.UNKNOWN]
+    assert not desk.portal.ledger
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_new_session_hides_the_attempt(desk: Desk, arrived: bool) -> None:
+    """A dialog that began anew after the attempt hides whether it arrived: unknown, and not sent again."""
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER if arrived else FaultKind.CLOSE_BEFORE})
+
+    def meanwhile(*_: object) -> None:
+        if not desk.progress[:-1]:
+            desk.portal.drain()
+            time.sleep(0.05)
+            desk.portal.world.new_session(8773)
+
+    _, run = desk.send([LINE], meanwhile=meanwhile)
+    assert desk.states(run) == [State.UNKNOWN]
+    assert len(desk.portal.ledger) == arrived
+
+
+def test_clock_set_in_between(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Setting this computer's clock neither shortens the wait for a late call nor hides its message."""
+    real = time.time
+    ahead = [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    lines = rows(6, chats=6)
+    desk.portal.faults = Faults(at={5: FaultKind.LATE}, late_seconds=0.6)
+
+    def meanwhile(_: object, progress: object) -> None:
+        if len(desk.portal.calls) >= 4:
+            ahead[0] = 3600.0
+            desk.portal.clock_skew = -3600.0
+
+    ending, run = desk.send(lines, max_in_flight=1, meanwhile=meanwhile, settle=1.0)
+    assert ending.how is How.ENDED
+    desk.assert_each_once(lines, run)
+
+
+def test_call_that_may_leave_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that was allowed to leave before the computer slept does not leave after it."""
+    real = time.time
+    slept = [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + slept[0])
+    call = Sender._call
+
+    def sleepy(self: Sender, job: Any) -> Reply:
+        if not slept[0]:
+            slept[0] = 7200.0
+        return call(self, job)
+
+    monkeypatch.setattr(Sender, "_call", sleepy)
+    ending, run = desk.send([LINE], max_in_flight=1)
+    assert ending.how is How.ENDED
+    assert [row.attempts for row in desk.rows(run)] == [1]
+    assert len([call for call in desk.portal.calls if call.method.endswith("add")]) == 1
