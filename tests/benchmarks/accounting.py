@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,7 @@ def write_with_xlsxwriter(sheet: str, folder: str) -> Measured:
 
     rows = CalamineWorkbook.from_path(sheet).get_sheet_by_name("Results").to_python()
     cells = [[str(cell) for cell in row] for row in rows]
+    gc.freeze()  # that the cells are held in memory is not to slow it down
     path = Path(folder) / f"xlsxwriter-{os.getpid()}.xlsx"
     with Stopwatch() as watch:
         book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": folder})
