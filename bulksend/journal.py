@@ -315,6 +315,30 @@ _NEW_ROW = sa.insert(_rows)
 _NEW_ROW_OF_SQLITE: Final = (
     f"INSERT INTO rows ({', '.join(_NEW_COLUMNS)}) VALUES ({', '.join('?' * len(_NEW_COLUMNS))})"  # noqa: S608 - names
 )
+_ROW_COLUMNS: Final = (*(_rows.c[field.name] for field in fields(Row)), _rows.c.cells, _runs.c.message_column)
+"""What a `Row` is made from: its own fields in their order, and where its message is if it is not given by itself."""
+_STATE, _MESSAGE, _CODE = (
+    [field.name for field in fields(Row)].index(name) for name in ("state", "message", "error_code")
+)
+
+_APPLY_SENT = (
+    sa.update(_rows)
+    .where(
+        _rows.c.run_id == sa.bindparam("b_run"),
+        _rows.c.n == sa.bindparam("b_n"),
+        _rows.c.state == State.SENDING.value,
+    )
+    .values(
+        state=State.SENT.value,
+        error_code=None,
+        error_description=None,
+        message_id=sa.bindparam("b_message_id"),
+        sent_at=sa.bindparam("b_sent_at"),
+        doubt_since=None,
+    )
+)
+"""What becomes of nearly every row; `_APPLY` does the same and anything else, with three times the parameters."""
+
 _APPLY = (
     sa.update(_rows)
     .where(
@@ -640,7 +664,7 @@ class Journal:
         """Up to ``limit`` rows in that open state, in the sheet's order, behind row ``after`` (-1 for all)."""
         places = _open_places(run_id, state, after).limit(limit)
         statement = (
-            sa.select(_rows, _runs.c.message_column)
+            sa.select(*_ROW_COLUMNS)
             .join_from(_rows, _runs, _runs.c.id == _rows.c.run_id)
             .where(_rows.c.run_id == run_id, _rows.c.n.in_(places))
             .order_by(_rows.c.n)
@@ -653,7 +677,7 @@ class Journal:
         after = -1
         while True:
             statement = (
-                sa.select(_rows, _runs.c.message_column)
+                sa.select(*_ROW_COLUMNS)
                 .join_from(_rows, _runs, _runs.c.id == _rows.c.run_id)
                 .where(_rows.c.run_id == run_id, _rows.c.chat_id > 0, _rows.c.n > after)
                 .order_by(_rows.c.n)
@@ -787,7 +811,20 @@ class Journal:
         return frozenset((doubled - set(found.values())) | {found[message_id] for message_id in taken})
 
     def _write(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> None:
-        result = connection.execute(
+        sent = [change for change in changes if (change.before, change.after) == (State.SENDING, State.SENT)]
+        others = [change for change in changes if (change.before, change.after) != (State.SENDING, State.SENT)]
+        self._change(
+            connection,
+            run_id,
+            _APPLY_SENT,
+            [
+                {"b_run": run_id, "b_n": change.n, "b_message_id": change.message_id, "b_sent_at": change.sent_at}
+                for change in sent
+            ],
+        )
+        self._change(
+            connection,
+            run_id,
             _APPLY,
             [
                 {
@@ -804,10 +841,17 @@ class Journal:
                     "b_unsent": int((change.before, change.after) == (State.SENDING, State.PENDING)),
                     "b_lost": int(change.lost),
                 }
-                for change in changes
+                for change in others
             ],
         )
-        if result.rowcount not in {-1, len(changes)}:  # -1: the driver does not tell
+
+    @staticmethod
+    def _change(connection: sa.Connection, run_id: int, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
+        """Change each of these rows; all of them must be as they were left."""
+        if not rows:
+            return
+        result = connection.execute(statement, rows)
+        if result.rowcount not in {-1, len(rows)}:  # -1: the driver does not tell
             raise JournalError(f"Another process has changed the rows of campaign {run_id}; nothing more is sent here.")
 
     def reopen(self, run_id: int, state: State, codes: Iterable[str] | None = None) -> int:
@@ -1195,24 +1239,8 @@ def _run(record: Any) -> Run:
 
 
 def _row(record: Any) -> Row:
-    message = record.message
-    if message is None:
-        message = json.loads(record.cells)[record.message_column]
-    return Row(
-        n=record.n,
-        number=record.number,
-        state=State(record.state),
-        entity_type=record.entity_type,
-        entity_id=record.entity_id,
-        chat_id=record.chat_id,
-        user_id=record.user_id,
-        message=message,
-        fingerprint=record.fingerprint,
-        attempts=record.attempts,
-        lost=record.lost,
-        left_at=record.left_at,
-        began=record.began,
-        floor_id=record.floor_id,
-        doubt_since=record.doubt_since,
-        error_code=record.error_code or "",
-    )
+    *row, cells, message_column = record  # by position: by name it takes three times as long
+    row[_STATE], row[_CODE] = State(row[_STATE]), row[_CODE] or ""
+    if row[_MESSAGE] is None:
+        row[_MESSAGE] = json.loads(cells)[message_column]
+    return Row(*row)
