@@ -92,8 +92,8 @@ def settle(path: Path, run_id: int, first: int, last: int, hours_ago: float) -> 
         )
         connection.execute(
             "UPDATE runs SET stage = CASE WHEN count_pending = 0 THEN 'finished' ELSE 'stopped' END, created_at = ?, "
-            "ended_at = ? WHERE id = ?",
-            (at - 1, at, run_id),
+            "ended_at = ?, seen_at = ? WHERE id = ?",
+            (at - 1, at, at, run_id),
         )
 
 
