@@ -8,6 +8,7 @@ from pathlib import Path
 import xlsxwriter
 
 from bulksend.sheet.aside import write_aside
+from bulksend.sheet.layout import LINE, Widths, lines_of
 from bulksend.sheet.piece import Dialect
 from bulksend.sheet.results import LONGEST_CELL
 
@@ -69,17 +70,22 @@ def _write_workbook(
         try:
             sheet = book.add_worksheet(shown)
             bold = book.add_format({"bold": True, "bottom": 1})
-            text = book.add_format({"num_format": "@"})
+            text = book.add_format({"num_format": "@", "valign": "top"})
+            wrapped = book.add_format({"num_format": "@", "valign": "top", "text_wrap": True})
+            widths = Widths(headings)
             sheet.freeze_panes(1, 0)
             sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
             for position, heading in enumerate(headings):
-                sheet.set_column(position, position, min(60, max(14, len(heading) + 4)), text)
                 sheet.write_string(0, position, heading, bold)
             for number, (row, hidden) in enumerate(rows, 1):
-                if hidden:
-                    sheet.set_row(number, None, None, {"hidden": True})
+                widths.see(number, row)
+                lines = lines_of(row)
+                if hidden or lines > 1:
+                    sheet.set_row(number, LINE * max(lines, 1), None, {"hidden": hidden})
                 for position, cell in enumerate(row):
                     if cell:
-                        sheet.write_string(number, position, cell[:LONGEST_CELL], text)
+                        sheet.write_string(number, position, cell[:LONGEST_CELL], wrapped if "\n" in cell else text)
+            for position, width in enumerate(widths.of_columns()):
+                sheet.set_column(position, position, width, text)
         finally:
             book.close()

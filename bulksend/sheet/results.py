@@ -11,6 +11,7 @@ import xlsxwriter
 
 from bulksend.sheet.aside import write_aside
 from bulksend.sheet.headings import RESULT_COLUMNS
+from bulksend.sheet.layout import LINE, Widths, lines_of
 from bulksend.sheet.piece import Dialect
 
 LONGEST_CELL = 32_767  # characters; Excel drops the whole cell when there are more
@@ -21,6 +22,17 @@ _COLOURS = {  # status: paper, ink
     "unknown": ("#FFEB9C", "#7A5600"),
     "not_sent": ("#D9E1F2", "#1F3864"),
     "skipped": ("#EDEDED", "#404040"),
+}
+_GOOD = "no problem"
+"""What the summary calls rows without a status: `bulksend check` gives one only to rows that cannot be sent."""
+_BARS = {  # papers are too pale for a chart
+    "sent": "#70AD47",
+    "failed": "#D9534F",
+    "invalid": "#E8875B",
+    "unknown": "#F0B429",
+    "not_sent": "#6C8EBF",
+    "skipped": "#A6A6A6",
+    _GOOD: "#70AD47",
 }
 _TROUBLES = ("failed", "invalid", "unknown", "not_sent")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -101,19 +113,25 @@ def _write_rows(
 ) -> tuple[Counter[str], Counter[str]]:
     sheet = book.add_worksheet("Results")
     bold = book.add_format({"bold": True, "bg_color": "#DDEBF7", "bottom": 1})
-    text = book.add_format({"num_format": "@"})
+    text = book.add_format({"num_format": "@", "valign": "top"})
+    wrapped = book.add_format({"num_format": "@", "valign": "top", "text_wrap": True})
+    shape = {"num_format": "@", "valign": "top", "align": "left", "indent": 1}
     painted = {
-        status: book.add_format({"num_format": "@", "bg_color": paper, "font_color": ink})
+        status: book.add_format({**shape, "bg_color": paper, "font_color": ink})
         for status, (paper, ink) in _COLOURS.items()
     }
     sheet.freeze_panes(1, 0)
     sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
     for position, heading in enumerate(headings):
-        sheet.set_column(position, position, _width(heading), text)
         sheet.write_string(0, position, heading, bold)
+    widths = Widths(headings)
     statuses: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     code_column = status_column + RESULT_COLUMNS.index("error_code")
+    described = status_column + RESULT_COLUMNS.index("error_description")
     write_string = sheet.write_string
     number = 0
     for number, row in enumerate(rows, 1):
@@ -121,19 +139,21 @@ def _write_rows(
         statuses[status] += 1
         if row[code_column]:
             codes[row[code_column]] += 1
+        widths.see(number, row)
         paint = painted.get(status, text)
+        lines = lines_of(row, row[described])
+        if lines > 1:
+            sheet.set_row(number, LINE * lines)
         for position, cell in enumerate(row):
             if cell:
                 if len(cell) > LONGEST_CELL:
                     cell = cell[:LONGEST_CELL]  # noqa: PLW2901
-                write_string(number, position, cell, paint if position == status_column else text)
+                wraps = lines > 1 and (position == described or "\n" in cell)
+                write_string(number, position, cell, paint if position == status_column else wrapped if wraps else text)
     sheet.autofilter(0, 0, max(number, 1), max(len(headings) - 1, 0))
+    for position, width in enumerate(widths.of_columns()):
+        sheet.set_column(position, position, width, text)
     return statuses, codes
-
-
-def _width(heading: str) -> float:
-    wide = {"error_description": 60, "sent_at": 27, "error_code": 24}
-    return wide.get(heading, min(60, max(14, len(heading) + 4)))
 
 
 def _write_summary(
@@ -144,8 +164,11 @@ def _write_summary(
 ) -> None:
     sheet = book.add_worksheet("Summary")
     bold = book.add_format({"bold": True})
-    sheet.set_column(0, 0, 34)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 1)
+    sheet.set_column(0, 0, 28)
     sheet.set_column(1, 1, 44)
+    left = book.add_format({"align": "left"})
     row = 0
 
     def section(title: str, pairs: Iterable[tuple[str, Any]]) -> tuple[int, int]:
@@ -155,7 +178,7 @@ def _write_summary(
         for row, (label, value) in enumerate(pairs, first):
             sheet.write_string(row, 0, str(label))
             if isinstance(value, int):
-                sheet.write_number(row, 1, value)
+                sheet.write_number(row, 1, value, left)
             else:
                 sheet.write_string(row, 1, str(value))
         last = max(row, first - 1)
@@ -165,7 +188,9 @@ def _write_summary(
     if facts:
         section("Campaign", facts)
     ordered = [
-        (status, statuses[status]) for status in [*_COLOURS, *sorted(set(statuses) - set(_COLOURS))] if statuses[status]
+        (status or _GOOD, statuses[status])
+        for status in [*_COLOURS, *sorted(set(statuses) - set(_COLOURS))]
+        if statuses[status]
     ]
     first, last = section("Rows by status", ordered)
     if codes:
@@ -177,11 +202,13 @@ def _write_summary(
                 "name": "Rows",
                 "categories": ["Summary", first, 0, last, 0],
                 "values": ["Summary", first, 1, last, 1],
-                "points": [{"fill": {"color": _COLOURS.get(status, ("#BFBFBF", ""))[0]}} for status, _ in ordered],
+                "points": [{"fill": {"color": _BARS.get(status, "#BFBFBF")}} for status, _ in ordered],
                 "data_labels": {"value": True},
+                "gap": 60,
             }
         )
         chart.set_title({"name": "What became of the rows"})
         chart.set_legend({"none": True})
-        chart.set_y_axis({"reverse": True})
+        chart.set_y_axis({"reverse": True, "line": {"color": "#BFBFBF"}, "major_tick_mark": "none"})
+        chart.set_x_axis({"visible": False, "min": 0, "major_gridlines": {"visible": False}})
         sheet.insert_chart(1, 3, chart)

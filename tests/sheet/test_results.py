@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.utils import get_column_letter
 
 from bulksend.sheet import RESULT_COLUMNS, Dialect, find_columns, open_sheet, write_results
 
@@ -95,6 +96,29 @@ def test_letters_the_sheets_encoding_lacks_do_not_stop_the_results(tmp_path: Pat
     """They can only come with the portal's words."""
     path = _write(tmp_path / "out.csv", [[*FAILED[:8], "日本", "", "1"]], Dialect("cp1251", ";"))
     assert "??" in path.read_text("cp1251")
+
+
+def test_rows_without_a_status_are_counted_by_name(tmp_path: Path) -> None:
+    """A copy of a sheet with its problems says nothing beside good rows; its summary does."""
+    path = _write(tmp_path / "out.xlsx", [[*SENT[:5], *[""] * 6], FAILED])
+    cells = openpyxl.load_workbook(path)["Summary"].iter_rows(values_only=True)
+    assert ("no problem", 1) in {row[:2] for row in cells}
+
+
+def test_columns_and_rows_are_as_large_as_what_is_in_them(tmp_path: Path) -> None:
+    """Nothing is cut or drawn over: wide columns, high rows where a text has lines or a sentence is long."""
+    long = "What happened to this row, and what a person can do about it now. " * 3
+    path = _write(tmp_path / "out.xlsx", [SENT, FAILED, [*SKIPPED[:8], long, *SKIPPED[9:]], ["x" * 40, *SENT[1:]]])
+    sheet = openpyxl.load_workbook(path)["Results"]
+    assert sheet.column_dimensions["A"].width == pytest.approx(42, abs=1)
+    assert sheet.column_dimensions["B"].width < 25
+    described = get_column_letter(HEADINGS.index("error_description") + 1)
+    assert sheet.column_dimensions[described].width == pytest.approx(60, abs=1)
+    assert [sheet.row_dimensions[number].height for number in (2, 3, 4)] == [None, 30, 45]
+    assert sheet["D3"].alignment.wrap_text
+    assert not sheet["A3"].alignment.wrap_text
+    assert sheet.page_setup.orientation == "landscape"
+    assert sheet.print_title_rows == "$1:$1"
 
 
 def test_workbook_is_made_for_people(tmp_path: Path) -> None:
