@@ -169,11 +169,12 @@ class Campaign:
         return self._journal.invalidate(self.id, problems)
 
     def retry(self, *, resend_unknown: bool = False) -> int:
-        """Make rows that failed pending again, and those that a preflight found wrong, and say how many.
+        """Make rows pending again that failed, that `limit` left out or that a preflight found wrong; say how many.
 
         With ``resend_unknown`` the unknown ones too.
         """
         again = self._journal.reopen(self.id, State.FAILED)
+        again += self._journal.reopen(self.id, State.SKIPPED, [BEYOND_LIMIT])
         again += self._journal.reopen(self.id, State.INVALID, [CHAT_NOT_IN_CRM, ACCESS_DENIED])
         return again + (self._journal.reopen(self.id, State.UNKNOWN) if resend_unknown else 0)
 
@@ -196,7 +197,8 @@ class Campaign:
         return self._journal.skip(self.id, ALREADY_SENT, advice(ALREADY_SENT), since=since)
 
     def send_again(self) -> None:
-        """Send the rows that `sent_elsewhere` names nevertheless."""
+        """Send the rows that `sent_elsewhere` names nevertheless, and those that were left out for that reason."""
+        self._journal.reopen(self.id, State.SKIPPED, [ALREADY_SENT])
         self._journal.send_again(self.id)
 
     def send(self, options: Options, on_progress: Callable[[Progress], None] = lambda _: None) -> Ending:

@@ -369,7 +369,7 @@ def _as_url(address: str | Path) -> sa.URL:
     if isinstance(address, str) and "://" in address:
         try:
             return sa.make_url(address)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, ValueError):
             # The address may hold a password, so it is not repeated.
             sentence = "The journal's address cannot be understood; give a file's path or a database address."
             raise JournalError(sentence) from None
@@ -720,6 +720,7 @@ class Journal:
                 self._set_portal(connection, portal, pace=state)
             if granted:
                 leaving = [row.n for row in rows[:granted]]
+                self._count(connection, run_id, {(State.PENDING, State.SENDING): granted}, mine=True)
                 changed = connection.execute(
                     sa.update(_rows)
                     .where(
@@ -743,7 +744,6 @@ class Journal:
                     raise JournalError(
                         f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
                     )
-                self._count(connection, run_id, {(State.PENDING, State.SENDING): changed}, mine=True)
             return Departure(granted, until, why, floor_id=newest)
 
     def take_slot(self, portal: str, take: Callable[[str, int], tuple[str, int, float, str]]) -> Departure:
@@ -782,11 +782,11 @@ class Journal:
             changes = [change for change in changes if change.n not in beaten]
             ids = [change.message_id for change in changes if change.message_id]
             if changes:
-                self._write(connection, run_id, changes)
                 moves: Counter[tuple[State | None, State]] = Counter(
                     (change.before, change.after) for change in changes
                 )
                 self._count(connection, run_id, moves, mine=True)
+                self._write(connection, run_id, changes)
             if portal and (ids or update_pace):
                 pace, newest = self._portal(connection, portal)
                 self._set_portal(

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from tests.processes import (
     Commands,
@@ -119,17 +120,17 @@ def soak(seed: int, folder: Path, *, batch: int, count: int = 200, chats: int = 
     return figures
 
 
-def _judge(figures: Figures, lines: list[TestRow], ledger: list[dict[str, object]], results: Path) -> None:
+def _judge(figures: Figures, lines: list[TestRow], ledger: list[dict[str, Any]], results: Path) -> None:
     wanted = Counter((chat, text) for _, _, chat, _, text in lines)
     got = Counter((delivery["chat_id"], delivery["text"]) for delivery in ledger)
     figures.delivered = len(ledger)
-    figures.twice = sum((got - Counter(wanted)).values())
-    figures.lost = sum((wanted - got).values())
+    figures.twice = (got - wanted).total()
+    figures.lost = (wanted - got).total()
     order = {(chat, text): place for place, (_, _, chat, _, text) in enumerate(lines)}
-    newest: dict[object, int] = {}
+    newest: dict[int, int] = {}
     for delivery in ledger:
         chat = delivery["chat_id"]
-        place = order[chat, str(delivery["text"])]  # type: ignore[index]
+        place = order[chat, delivery["text"]]
         figures.disordered += place < newest.get(chat, -1)
         newest[chat] = max(place, newest.get(chat, -1))
     ids = {(str(delivery["chat_id"]), delivery["text"]): str(delivery["message_id"]) for delivery in ledger}
