@@ -11,12 +11,13 @@ This is the door for programs; the commands are a thin shell over it::
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from bulksend.accounts import results_path, write_accounts
-from bulksend.errors import UsageError
+from bulksend.errors import JournalError, UsageError
 from bulksend.journal import Run, Stage, State
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Client
@@ -145,7 +146,9 @@ class Campaign:
 
     def __exit__(self, *_: object) -> None:
         if not self._given_up:
-            self._journal.release(self.id, self._reason)
+            # A journal that cannot be written has been told of already; once this process ends, it holds nothing.
+            with contextlib.suppress(JournalError):
+                self._journal.release(self.id, self._reason)
 
     @property
     def run(self) -> Run:

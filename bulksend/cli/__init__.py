@@ -5,6 +5,7 @@ Only what a command needs is imported, and only when it runs, so that ``bulksend
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, Final, NoReturn
@@ -109,12 +110,22 @@ def _run(arguments: list[str]) -> int:
         click.echo(f"Error: {error}", err=True)
         return _code_of(error)
     except BrokenPipeError:  # the reader of our output has gone, as in `bulksend runs | head -1`
-        sys.stderr.close()
+        talk_to_nobody()
         return 0
     except Exception as error:  # noqa: BLE001 - what is not foreseen is told in a sentence too
         _say_bug(error, verbose="--verbose" in arguments)
         return STOPPED
     return code if isinstance(code, int) else 0
+
+
+def talk_to_nobody() -> None:
+    """Let what is still to be said go nowhere, because who read our output has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
 
 
 def _code_of(error: BulksendError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -95,7 +96,9 @@ class Lines:
 
     def say(self, sentence: str) -> None:
         """See `Display`."""
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
+        # That nobody listens any more, or that a signal came in the middle of a line, must not end a campaign.
+        with contextlib.suppress(OSError, RuntimeError):
+            print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
 
 
 def _settled(counts: Counts) -> int:

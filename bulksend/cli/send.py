@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
+from bulksend.cli import INTERRUPTED, REFUSED, STOPPED, talk_to_nobody
 from bulksend.cli import options as opts
 from bulksend.cli.progress import Display, display, duration
 from bulksend.errors import JournalError, UsageError
@@ -378,12 +378,21 @@ def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: b
             ending = campaign.send(options, shown.show)
         except JournalError as error:
             ending = Ending(How.JOURNAL, str(error))
-    path: Path | None = None
+    code = STOPPED
     try:
-        path = campaign.write_results()
-    except (UsageError, JournalError) as error:
-        click.echo(f"Error: {error}", err=True)
-    return _tell(campaign.run, ending, path, as_json=as_json)
+        path: Path | None = None
+        try:
+            path = campaign.write_results()
+        except (UsageError, JournalError) as error:
+            click.echo(f"Error: {error}", err=True)
+        run = campaign.run
+        code = exit_code(run, ending)
+        _tell(run, ending, path, code, as_json=as_json)
+    except JournalError:  # it was said already that the journal cannot be used
+        click.echo(f"Stopped: {ending.sentence}", err=True)
+    except BrokenPipeError:
+        talk_to_nobody()
+    return code
 
 
 @contextmanager
@@ -430,17 +439,22 @@ def _signals() -> Iterable[signal.Signals]:
     return [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
-def _tell(run: Run, ending: Ending, path: Path | None, *, as_json: bool) -> int:
+def exit_code(run: Run, ending: Ending) -> int:
+    """The exit code that says how a campaign ended."""
     from bulksend.sender import How
 
     counts = run.counts
-    code = 0 if counts.sent == counts.total else 1
     if ending.how is How.INTERRUPTED:
-        code = INTERRUPTED
-    elif ending.how is How.NEVER_REACHED and not (counts.sent or counts.failed or counts.unknown):
-        code = REFUSED
-    elif ending.how is not How.ENDED:
-        code = STOPPED
+        return INTERRUPTED
+    if ending.how is How.NEVER_REACHED and not (counts.sent or counts.failed or counts.unknown or counts.in_doubt):
+        return REFUSED
+    if ending.how is not How.ENDED:
+        return STOPPED
+    return 0 if counts.sent == counts.total else 1
+
+
+def _tell(run: Run, ending: Ending, path: Path | None, code: int, *, as_json: bool) -> None:
+    counts = run.counts
     if ending.sentence:
         click.echo(f"Stopped: {ending.sentence}", err=True)
     if as_json:
@@ -453,7 +467,6 @@ def _tell(run: Run, ending: Ending, path: Path | None, *, as_json: bool) -> int:
         click.echo(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}", err=True)
     elif counts.failed:
         click.echo(f"To send the failed rows again, once mended: bulksend retry {run.id}", err=True)
-    return code
 
 
 def tally(run: Run) -> str:
