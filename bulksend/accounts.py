@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.errors import UsageError
 from bulksend.journal import State
-from bulksend.portal.advice import advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +86,10 @@ def _lines(journal: Journal, run: Run, untold: tuple[str, str] | None) -> Iterat
     stopped = "", f"The campaign stopped before this row: go on with `bulksend resume {run.id}`."
     pending = untold or stopped
     number = "RUN" if untold else str(run.id)  # a campaign that was only rehearsed has none
-    doubt = advice("UNKNOWN").replace("RUN", number)
+    doubt = (
+        "The message left, and the campaign stopped before it was known whether it arrived: "
+        f"`bulksend resume {number}` finds it in the chat's history, and sends it again only if it is not there."
+    )
     words = {state.value: word for state, word in STATUS.items()}
     cells_of = json.JSONDecoder().decode
     for piece in journal.outcomes(run.id):
