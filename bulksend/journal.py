@@ -339,6 +339,40 @@ _APPLY_SENT = (
 )
 """What becomes of nearly every row; `_APPLY` does the same and anything else, with three times the parameters."""
 
+_LEAVE = (
+    sa.update(_rows)
+    .where(
+        _rows.c.run_id == sa.bindparam("b_run"),
+        _rows.c.n.in_(sa.bindparam("b_leaving", expanding=True)),
+        _rows.c.state == State.PENDING.value,
+    )
+    .values(
+        state=State.SENDING.value,
+        attempts=_rows.c.attempts + 1,
+        # What marks the first attempt stays: a message found later may be any attempt's.
+        left_at=sa.func.coalesce(_rows.c.left_at, sa.bindparam("b_at", type_=sa.Float)),
+        began=sa.func.coalesce(
+            _rows.c.began,
+            sa.func.coalesce(_rows.c.left_at, sa.bindparam("b_at", type_=sa.Float))
+            + sa.bindparam("b_offset", type_=sa.Float),
+        ),
+        floor_id=sa.func.coalesce(_rows.c.floor_id, sa.bindparam("b_newest", type_=sa.BigInteger)),
+    )
+)
+_COUNT = (
+    sa.update(_runs)
+    .where(_runs.c.id == sa.bindparam("b_run"))
+    .values(
+        {f"count_{state.value}": _runs.c[f"count_{state.value}"] + sa.bindparam(f"b_{state.value}") for state in State}
+    )
+)
+_COUNT_MINE = _COUNT.where(_runs.c.holder == sa.bindparam("b_me")).values(seen_at=sa.bindparam("b_now", type_=sa.Float))
+_PORTAL = sa.select(_portals).where(_portals.c.portal == sa.bindparam("b_portal")).with_for_update()
+_UNDER_WAY = sa.select(sa.func.sum(_runs.c.count_sending)).where(
+    _runs.c.portal == sa.bindparam("b_portal"),
+    _runs.c.count_sending > 0,
+    _runs.c.seen_at > sa.bindparam("b_alive", type_=sa.Float),
+)
 _APPLY = (
     sa.update(_rows)
     .where(
@@ -388,6 +422,7 @@ class Journal:
     """
 
     def __init__(self, address: str | Path) -> None:
+        self._step: sa.Connection | None = None
         url = _as_url(address)
         self._me = Holder.this_process()
         self._sqlite = url.get_backend_name() == "sqlite"
@@ -401,9 +436,10 @@ class Journal:
                 "The journal's address names a database for which the driver is not installed."
             ) from None
         self.shown = url.database if self._sqlite else url.render_as_string(hide_password=True)
+        self._synced = True
         if self._sqlite:
             sa.event.listen(self._engine, "connect", _durable)
-            sa.event.listen(self._engine, "begin", _take_write_lock)
+            sa.event.listen(self._engine, "begin", self._take_write_lock)
         with self._transaction() as connection:
             metadata.create_all(connection)
             found = connection.scalar(sa.select(_meta.c.schema))
@@ -426,9 +462,23 @@ class Journal:
         self.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def together(self) -> Iterator[None]:
+        """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
+        with self._transaction() as connection:
+            self._step = connection
+            try:
+                yield
+            finally:
+                self._step = None
+
+    @contextlib.contextmanager
+    def _transaction(self, *, synced: bool = True) -> Iterator[sa.Connection]:
         """One write transaction: all of it happens, synced, or none of it and a `JournalError` says why."""
         try:
+            if self._step is not None:
+                yield self._step
+                return
+            self._synced = synced
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error) as error:
@@ -437,6 +487,15 @@ class Journal:
                 f"The journal {self.shown} cannot be used ({cause}). Nothing more is sent without it: free the disk "
                 "or mend its permissions, then go on with `bulksend resume`."
             ) from None
+
+    def _take_write_lock(self, connection: sa.Connection) -> None:
+        """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way.
+
+        What need not be synced by itself is written in order all the same: the next synced transaction takes it along.
+        """
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA synchronous={'FULL' if self._synced else 'NORMAL'}")
+        driver.execute("BEGIN IMMEDIATE")
 
     # Campaigns
 
@@ -722,23 +781,8 @@ class Journal:
                 leaving = [row.n for row in rows[:granted]]
                 self._count(connection, run_id, {(State.PENDING, State.SENDING): granted}, mine=True)
                 changed = connection.execute(
-                    sa.update(_rows)
-                    .where(
-                        _rows.c.run_id == run_id,
-                        _rows.c.n.in_(leaving),
-                        _rows.c.state == State.PENDING.value,
-                    )
-                    .values(
-                        state=State.SENDING.value,
-                        attempts=_rows.c.attempts + 1,
-                        # What marks the first attempt stays: a message found later may be any attempt's.
-                        left_at=sa.func.coalesce(_rows.c.left_at, at),
-                        began=sa.func.coalesce(
-                            _rows.c.began,
-                            sa.null() if offset is None else sa.func.coalesce(_rows.c.left_at, at) + offset,
-                        ),
-                        floor_id=sa.func.coalesce(_rows.c.floor_id, newest),
-                    )
+                    _LEAVE,
+                    {"b_run": run_id, "b_leaving": leaving, "b_at": at, "b_offset": offset, "b_newest": newest},
                 ).rowcount
                 if changed != len(leaving):
                     raise JournalError(
@@ -769,7 +813,10 @@ class Journal:
         portal: str = "",
         update_pace: Callable[[str], str] | None = None,
     ) -> frozenset[int]:
-        """Write down what became of rows, and what the answers taught of the portal's pace, in one synced step.
+        """Write down what became of rows, and what the answers taught of the portal's pace, in one step.
+
+        A power cut right after it may undo it; a row is under way again then, and the portal's history tells. The next
+        call that leaves makes it durable with itself, so nothing that the world sees is ahead of it.
 
         Returns the ``n`` of rows in doubt that stay so, because the message found for them has become another row's
         in the meantime.
@@ -777,7 +824,7 @@ class Journal:
         for change in changes:
             if change.after not in MOVES[change.before]:
                 raise AssertionError(f"A row cannot go from {change.before} to {change.after}.")
-        with self._transaction() as connection:
+        with self._transaction(synced=False) as connection:
             beaten = self._beaten(connection, run_id, changes)
             changes = [change for change in changes if change.n not in beaten]
             ids = [change.message_id for change in changes if change.message_id]
@@ -1110,8 +1157,7 @@ class Journal:
 
     @staticmethod
     def _portal(connection: sa.Connection, portal: str) -> tuple[str, int | None]:
-        statement = sa.select(_portals).where(_portals.c.portal == portal).with_for_update()
-        record = connection.execute(statement).first()
+        record = connection.execute(_PORTAL, {"b_portal": portal}).first()
         return ("", None) if record is None else (record.pace, record.newest_message_id)
 
     @staticmethod
@@ -1122,12 +1168,8 @@ class Journal:
 
     @staticmethod
     def _under_way(connection: sa.Connection, portal: str) -> int:
-        statement = sa.select(sa.func.sum(_runs.c.count_sending)).where(
-            _runs.c.portal == portal,
-            _runs.c.count_sending > 0,
-            _runs.c.seen_at > time.time() - ABANDONED_SECONDS,
-        )
-        return int(connection.scalar(statement) or 0)
+        alive = time.time() - ABANDONED_SECONDS
+        return int(connection.scalar(_UNDER_WAY, {"b_portal": portal, "b_alive": alive}) or 0)
 
     def _count(
         self,
@@ -1143,14 +1185,11 @@ class Journal:
             tally[after] += rows
             if before is not None:
                 tally[before] -= rows
-        values = {f"count_{state.value}": _runs.c[f"count_{state.value}"] + by for state, by in tally.items()}
-        statement = sa.update(_runs).where(_runs.c.id == run_id)
-        if mine:
-            held = statement.where(_runs.c.holder == self._me.to_text()).values(seen_at=time.time(), **values)
-            if not connection.execute(held).rowcount:
-                raise TakenOver(run_id)
-        elif values:
-            connection.execute(statement.values(**values))
+        values: dict[str, Any] = {"b_run": run_id, **{f"b_{state.value}": tally[state] for state in State}}
+        if not mine:
+            connection.execute(_COUNT, values)
+        elif not connection.execute(_COUNT_MINE, {**values, "b_me": self._me.to_text(), "b_now": time.time()}).rowcount:
+            raise TakenOver(run_id)
 
 
 class Held(UsageError):
@@ -1181,11 +1220,6 @@ def _durable(connection: sqlite3.Connection, _: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache, so that a power cut loses nothing
     cursor.close()
-
-
-def _take_write_lock(connection: sa.Connection) -> None:
-    """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _open_places(run_id: int, state: State, after: int = -1) -> sa.Select[tuple[int]]:
