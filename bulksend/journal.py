@@ -1216,7 +1216,16 @@ class TakenOver(JournalError):
 def _durable(connection: sqlite3.Connection, _: object) -> None:
     """Every commit is on the disk before it returns; readers and a writer do not block each other."""
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            # Where two processes make a journal at once, SQLite does not wait for the other one by itself.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(0.02)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache, so that a power cut loses nothing
     cursor.close()

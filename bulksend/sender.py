@@ -62,6 +62,9 @@ another process may by now have taken the call for one that was made long ago.""
 CLOCK_STEP: Final = 0.5
 """Seconds by which this machine's clock may move against its own steady one before it is taken for set anew."""
 
+MOST_TOGETHER: Final = 8
+"""Calls that leave after one sync of the journal at the most: the first of them is not to wait long for the last."""
+
 WINDOW: Final = 4_000
 """Rows looked ahead, so that a chat that is waiting does not hold up the others."""
 
@@ -259,6 +262,8 @@ class Sender:
         self._alike: Counter[str] | None = Counter() if fresh and options.same_refusals else None
         self._ending: Ending | None = None
         self._unwritten: list[Change] = []
+        self._uncommitted: list[Change] = []
+        self._departing: list[_Job] = []
         self._found: dict[int, _Doubt] = {}
         self._lessons = Lessons(self._pace)
         self._heartbeat = 0.0
@@ -306,23 +311,47 @@ class Sender:
 
     def _turn(self) -> float:
         """Take in what came back and let go what may; returns until when nothing else is to be done."""
+        counts = self._counts
         try:
-            self._take_in()
-            now = time.time()
-            if now >= self._heartbeat:
-                self._journal.alive(self._run.id)
-                self._heartbeat = now + HEARTBEAT_SECONDS
-            until = now + 1.0
-            if not self._ending:
-                until = min(until, self._let_go())
+            # What came back and what may leave because of it are one step: syncing the disk is what takes longest.
+            with self._journal.together():
+                self._take_in()
+                now = time.time()
+                if now >= self._heartbeat:
+                    self._journal.alive(self._run.id)
+                    self._heartbeat = now + HEARTBEAT_SECONDS
+                until = now + 1.0
+                if not self._ending:
+                    until = min(until, self._let_go())
         except JournalError as error:
             # What is under way is still waited for: perhaps its fate can be written down then.
             self._ending = Ending(How.JOURNAL, str(error))
             until = time.time() + 1.0
+            self._undo(counts)
             if not self._flight:
+                self._write([])  # what came back may be written where what was to leave could not
                 raise
+        else:
+            self._uncommitted = []
+            self._depart()
         self._tell()
         return until
+
+    def _undo(self, counts: Counts) -> None:
+        """Nothing of a step has happened: nothing leaves, and what came back is still to be written."""
+        self._counts = counts
+        self._unwritten = self._uncommitted + self._unwritten
+        self._uncommitted = []
+        for job in self._departing:
+            self._flight.discard(id(job))
+            self._sending -= isinstance(job, _Send)
+        self._departing = []
+
+    def _depart(self) -> None:
+        """Let the calls leave of which the journal knows by now."""
+        departing, self._departing = self._departing, []
+        for job in departing:
+            self._workers.start(job, len(self._flight))
 
     def _wait(self, until: float) -> None:
         pause = until - time.time()
@@ -355,8 +384,10 @@ class Sender:
                 return self._next_time(now)
             if not self._start(job):
                 return self._not_before
-            if not self._back.empty():
-                return time.time()  # what came back may free chats or budgets
+            if not self._back.empty() or len(self._departing) >= MOST_TOGETHER:
+                return (
+                    time.time()
+                )  # what came back may free chats or budgets; what is to leave is not kept
         return time.time() + 1.0
 
     def _next_job(self, now: float) -> _Job | None:
@@ -399,7 +430,7 @@ class Sender:
             self._chats.add(row)
 
     def _start(self, job: _Job) -> bool:
-        """Ask for a slot and let the job leave; False if it may not yet."""
+        """Ask for a slot for the job and put it among those that leave with this step; False if it may not yet."""
         if isinstance(job, _Send):
             left = self._leave(job)
             if left is None:
@@ -423,7 +454,7 @@ class Sender:
                 self._probing = True
         self._waiting_for = ""
         self._flight.add(id(job))
-        self._workers.start(job, len(self._flight))
+        self._departing.append(job)
         return True
 
     def _leave(self, job: _Send) -> _Send | None:
@@ -542,6 +573,7 @@ class Sender:
             )
             written = [change for change in self._unwritten if change.n not in beaten]
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in written))
+            self._uncommitted += written
             self._unwritten = []
             for n in beaten:  # what was found is another row's message by now: look on
                 doubt = self._doubts[n] = self._found[n]
