@@ -85,7 +85,9 @@ def test_an_unfinished_campaign_would_be_gone_on_with(
     """Its number is told, and that campaign stays as it is."""
     path = sheet("a.csv", HEADINGS, [["deal", 403, 8000, "Hello"], *GOOD])
     with open_portal as portal:
-        sent = command("send", path, "--portal", portal.webhook, "--rate", 0, "--yes", "--max-failures", 0)
+        sent = command(
+            "send", path, "--portal", portal.webhook, "--rate", 0, "--yes", "--max-failures", 0, "--max-in-flight", 1
+        )
         assert sent.code == 3
         before = json.loads(command("runs", "--json").out)
         said = command("send", path, "--portal", portal.webhook, "--dry-run", "--json")
