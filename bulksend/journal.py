@@ -436,10 +436,9 @@ class Journal:
                 "The journal's address names a database for which the driver is not installed."
             ) from None
         self.shown = url.database if self._sqlite else url.render_as_string(hide_password=True)
-        self._synced = True
         if self._sqlite:
             sa.event.listen(self._engine, "connect", _durable)
-            sa.event.listen(self._engine, "begin", self._take_write_lock)
+            sa.event.listen(self._engine, "begin", _take_write_lock)
         with self._transaction() as connection:
             metadata.create_all(connection)
             found = connection.scalar(sa.select(_meta.c.schema))
@@ -472,13 +471,12 @@ class Journal:
                 self._step = None
 
     @contextlib.contextmanager
-    def _transaction(self, *, synced: bool = True) -> Iterator[sa.Connection]:
+    def _transaction(self) -> Iterator[sa.Connection]:
         """One write transaction: all of it happens, synced, or none of it and a `JournalError` says why."""
         try:
             if self._step is not None:
                 yield self._step
                 return
-            self._synced = synced
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error) as error:
@@ -487,15 +485,6 @@ class Journal:
                 f"The journal {self.shown} cannot be used ({cause}). Nothing more is sent without it: free the disk "
                 "or mend its permissions, then go on with `bulksend resume`."
             ) from None
-
-    def _take_write_lock(self, connection: sa.Connection) -> None:
-        """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way.
-
-        What need not be synced by itself is written in order all the same: the next synced transaction takes it along.
-        """
-        driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA synchronous={'FULL' if self._synced else 'NORMAL'}")
-        driver.execute("BEGIN IMMEDIATE")
 
     # Campaigns
 
@@ -813,10 +802,7 @@ class Journal:
         portal: str = "",
         update_pace: Callable[[str], str] | None = None,
     ) -> frozenset[int]:
-        """Write down what became of rows, and what the answers taught of the portal's pace, in one step.
-
-        A power cut right after it may undo it; a row is under way again then, and the portal's history tells. The next
-        call that leaves makes it durable with itself, so nothing that the world sees is ahead of it.
+        """Write down what became of rows, and what the answers taught of the portal's pace, in one synced step.
 
         Returns the ``n`` of rows in doubt that stay so, because the message found for them has become another row's
         in the meantime.
@@ -824,7 +810,7 @@ class Journal:
         for change in changes:
             if change.after not in MOVES[change.before]:
                 raise AssertionError(f"A row cannot go from {change.before} to {change.after}.")
-        with self._transaction(synced=False) as connection:
+        with self._transaction() as connection:
             beaten = self._beaten(connection, run_id, changes)
             changes = [change for change in changes if change.n not in beaten]
             ids = [change.message_id for change in changes if change.message_id]
@@ -1229,6 +1215,12 @@ def _durable(connection: sqlite3.Connection, _: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache, so that a power cut loses nothing
     cursor.close()
+
+
+def _take_write_lock(connection: sa.Connection) -> None:
+    """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE")
 
 
 def _open_places(run_id: int, state: State, after: int = -1) -> sa.Select[tuple[int]]:
