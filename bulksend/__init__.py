@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulksend.journal import Counts, Journal, Run, State
     from bulksend.pace import Rule
     from bulksend.plan import Plan, SheetOptions, examine
-    from bulksend.sender import Ending, How, Options, Progress
+    from bulksend.sending import Ending, How, Options, Progress
     from bulksend.target import Target, find_target
 
 _PLACES = {
@@ -22,12 +22,12 @@ _PLACES = {
     "BulksendError": "errors",
     "Campaign": "campaign",
     "Counts": "journal",
-    "Ending": "sender",
-    "How": "sender",
+    "Ending": "sending",
+    "How": "sending",
     "Journal": "journal",
-    "Options": "sender",
+    "Options": "sending",
     "Plan": "plan",
-    "Progress": "sender",
+    "Progress": "sending",
     "Rule": "pace",
     "Run": "journal",
     "SheetOptions": "plan",

@@ -22,7 +22,8 @@ from bulksend.journal import Run, Stage, State
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Client
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
-from bulksend.sender import SAME_TEXT_SECONDS, Ending, How, Options, Progress, Sender
+from bulksend.sender import Sender
+from bulksend.sending import SAME_TEXT_SECONDS, Ending, How, Options, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

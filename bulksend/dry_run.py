@@ -13,7 +13,7 @@ from bulksend.accounts import write_accounts
 from bulksend.campaign import ALREADY_SENT, Campaign, find_same
 from bulksend.journal import Change, Journal, State
 from bulksend.portal.advice import advice
-from bulksend.sender import SAME_TEXT_SECONDS
+from bulksend.sending import SAME_TEXT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,26 +7,26 @@ row leaves until its fate is settled, so no later row of the same chat can overt
 
 from __future__ import annotations
 
-import heapq
 import logging
 import math
 import queue
 import random
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bulksend.calls import Lessons, call_all, outcomes_of, portal_seconds
+from bulksend.chats import Chats
 from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
-from bulksend.pace import BATCH_SECONDS, BatchSize, Pace, Rule
+from bulksend.pace import BATCH_SECONDS, BatchSize, Pace
 from bulksend.portal import methods
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Reply
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.reconcile import Finding, Sighting, look_for
+from bulksend.sending import SAME_TEXT_SECONDS, Ending, How, Options, Progress
 from bulksend.workers import Workers
 
 if TYPE_CHECKING:
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
     from bulksend.portal.client import Client
 
 _log: Final = logging.getLogger(__name__)
-
-SAME_TEXT_SECONDS: Final = 24 * 3600.0
-"""A text that another campaign sent to the same chat within this time is not sent again unasked."""
-
-SAME_REFUSALS: Final = 20
-"""When so many rows in a row are refused with one code from the very first on, it is the campaign that is wrong."""
 
 LOST_IN_A_ROW: Final = 5
 """After so many lost answers with none in between, the portal is asked whether it is there before more rows leave."""
@@ -67,63 +61,6 @@ MOST_TOGETHER: Final = 8
 
 WINDOW: Final = 4_000
 """Rows looked ahead, so that a chat that is waiting does not hold up the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to send. Times are seconds.
-
-    Attributes:
-        rule: the pace.
-        batch: rows a call, 1 to 50; with 1 each row is a call of its own.
-        max_in_flight: calls under way at once.
-        timeout: how long an answer is waited for.
-        settle: how long after an unanswered call the portal may still be carrying it out.
-        outage: how long an unreachable portal is waited for in mid-campaign.
-        max_failures: rows that may fail or end unknown before the campaign stops; None for any number.
-        join: whether a speaker who is not a member of a chat is made one.
-        same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
-    """
-
-    rule: Rule = field(default_factory=Rule)
-    batch: int = 1
-    max_in_flight: int = 32
-    timeout: float = 65.0
-    settle: float = 60.0
-    outage: float = 900.0
-    max_failures: int | None = None
-    join: bool = False
-    same_refusals: int | None = SAME_REFUSALS
-
-
-class How(StrEnum):
-    """How a run of the sender ended."""
-
-    ENDED = "ended"
-    INTERRUPTED = "interrupted"
-    REFUSED = "refused"
-    TOO_MANY_FAILURES = "too many failures"
-    OUT_OF_REACH = "out of reach"
-    NEVER_REACHED = "never reached"
-    JOURNAL = "journal"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How it ended, and the sentence a person is told (empty where all is said by the counts)."""
-
-    how: How
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is known at a moment: the campaign's counts, calls under way, and what is being waited for until when."""
-
-    counts: Counts
-    in_flight: int
-    waiting: str = ""
-    until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -173,58 +110,6 @@ class _Outage:
     pause: float = FIRST_PAUSE
 
 
-class _Chats:
-    """Rows that wait, in the sheet's order, one chat's rows strictly one after another."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[int, deque[Row]] = {}
-        self._heads: list[tuple[int, int]] = []  # (n, chat) of each free chat's first row
-        self._busy: Counter[int] = Counter()
-        self.rows = 0
-
-    def add(self, row: Row) -> None:
-        """Put a row behind those of its chat."""
-        waiting = self._waiting.setdefault(row.chat_id, deque())
-        waiting.append(row)
-        self.rows += 1
-        if len(waiting) == 1 and not self._busy[row.chat_id]:
-            heapq.heappush(self._heads, (row.n, row.chat_id))
-
-    def occupy(self, chat: int) -> None:
-        """Hold back a chat's rows until it is freed as many times."""
-        self._busy[chat] += 1
-        self._heads = [head for head in self._heads if head[1] != chat]
-        heapq.heapify(self._heads)
-
-    def take(self, most: int) -> list[Row]:
-        """The first rows of so many free chats, which are busy from then on."""
-        rows: list[Row] = []
-        while self._heads and len(rows) < most:
-            _, chat = heapq.heappop(self._heads)
-            rows.append(self._waiting[chat].popleft())
-            self._busy[chat] += 1
-        self.rows -= len(rows)
-        return rows
-
-    def put_back(self, row: Row) -> None:
-        """Put a row that was taken in front of its chat's others, and free the chat."""
-        self._waiting.setdefault(row.chat_id, deque()).appendleft(row)
-        self.rows += 1
-        self.free(row.chat_id)
-
-    def free(self, chat: int) -> None:
-        """Let the chat's next row go."""
-        self._busy[chat] -= 1
-        if self._busy[chat]:
-            return
-        del self._busy[chat]
-        waiting = self._waiting.get(chat)
-        if waiting:
-            heapq.heappush(self._heads, (waiting[0].n, chat))
-        elif waiting is not None:
-            del self._waiting[chat]
-
-
 class Sender:
     """Sends the open rows of a campaign that this process holds. ``run()`` does it; ``stop()`` ends it in good order.
 
@@ -239,7 +124,7 @@ class Sender:
         self._counts = run.counts
         self._pace = Pace(options.rule, run.identity)
         self._size = BatchSize(1, "")
-        self._chats = _Chats()
+        self._chats = Chats()
         self._loaded_to = -1
         self._all_loaded = False
         self._doubts: dict[int, _Doubt] = {}
@@ -385,9 +270,7 @@ class Sender:
             if not self._start(job):
                 return self._not_before
             if not self._back.empty() or len(self._departing) >= MOST_TOGETHER:
-                return (
-                    time.time()
-                )  # what came back may free chats or budgets; what is to leave is not kept
+                return time.time()  # what came back may free chats or budgets; what is to leave is not kept
         return time.time() + 1.0
 
     def _next_job(self, now: float) -> _Job | None:

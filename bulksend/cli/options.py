@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bulksend.plan import SheetOptions
-    from bulksend.sender import Options
+    from bulksend.sending import Options
 
 BATCH_LIMIT: Final = 50
 """Rows in one batch at the most: the portal refuses those beyond."""
@@ -125,7 +125,7 @@ class Sending:
     def options(self, rows: int) -> Options:
         """What it means for a campaign of so many rows."""
         from bulksend.pace import FULL_BUCKET, Rule
-        from bulksend.sender import Options
+        from bulksend.sending import Options
 
         rate = 2.0 if self.rate is None else self.rate
         whole = FULL_BUCKET.get(rate, 1) if self.fast else 1

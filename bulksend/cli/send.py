@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bulksend.campaign import Campaign
     from bulksend.journal import Journal, Run
     from bulksend.plan import Plan
-    from bulksend.sender import Ending, Options
+    from bulksend.sending import Ending, Options
     from bulksend.target import SandboxRow, Target
 
 
@@ -371,7 +371,7 @@ def _journal_rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:
 
 def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: bool) -> int:
     """Send a campaign under a progress display, write its results, tell how it ended, return the exit code."""
-    from bulksend.sender import Ending, How
+    from bulksend.sending import Ending, How
 
     with display(campaign.run.counts) as shown, _interrupts(campaign, shown), _log(shown, verbose=verbose):
         try:
@@ -441,7 +441,7 @@ def _signals() -> Iterable[signal.Signals]:
 
 def exit_code(run: Run, ending: Ending) -> int:
     """The exit code that says how a campaign ended."""
-    from bulksend.sender import How
+    from bulksend.sending import How
 
     counts = run.counts
     if ending.how is How.INTERRUPTED:

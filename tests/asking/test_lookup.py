@@ -16,7 +16,7 @@ from bulksend.pace import Rule
 from bulksend.plan import Plan, SheetOptions, examine
 from bulksend.preflight import rows_of_plan
 from bulksend.sandbox import Faults, Limits, Sandbox, World
-from bulksend.sender import Options
+from bulksend.sending import Options
 from bulksend.sentences import describe
 from tests.asking.conftest import UNLIMITED, asking, read_sheet, target_of, write_sheet
 

@@ -16,7 +16,7 @@ from bulksend.pace import Rule
 from bulksend.plan import SheetOptions, examine
 from bulksend.preflight import check_online, probe, rows_of_plan, rows_of_run
 from bulksend.sandbox import Faults, Limits, Sandbox, World
-from bulksend.sender import Options
+from bulksend.sending import Options
 from bulksend.sentences import describe
 from tests.asking.conftest import UNLIMITED, asking, read_sheet, target_of, write_sheet
 

@@ -70,7 +70,8 @@ def send_campaign(journal: str) -> Measured:
     """Send the journal's campaign in batches of 50 to a portal that answers at once."""
     from bulksend.journal import Journal  # noqa: PLC0415
     from bulksend.pace import Rule  # noqa: PLC0415
-    from bulksend.sender import Options, Sender  # noqa: PLC0415
+    from bulksend.sender import Sender  # noqa: PLC0415
+    from bulksend.sending import Options  # noqa: PLC0415
 
     with Journal(journal) as opened:
         opened.hold(1, {})

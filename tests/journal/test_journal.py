@@ -89,7 +89,7 @@ def journal(path: Path) -> Iterator[Journal]:
 
 def test_every_commit_is_on_the_disk(journal: Journal) -> None:
     """The database is told to sync each commit, and readers do not block the writer."""
-    with journal._engine.connect() as connection:
+    with journal._database._engine.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("synchronous", "journal_mode", "fullfsync")

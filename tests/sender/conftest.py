@@ -12,7 +12,7 @@ from bulksend.pace import Rule
 from bulksend.plan import SheetOptions, examine
 from bulksend.portal.authorisation import parse_webhook
 from bulksend.sandbox import Limits, Sandbox
-from bulksend.sender import Ending, Options, Progress
+from bulksend.sending import Ending, Options, Progress
 from bulksend.target import Target
 from tests.processes import TestRow, assert_exactly_once, write_sheet
 

@@ -12,7 +12,7 @@ from bulksend.journal import Held, Journal, State
 from bulksend.plan import SheetOptions, examine
 from bulksend.sandbox import Faults, Sandbox
 from bulksend.sandbox.refusal import CampaignRefusal
-from bulksend.sender import How, Progress
+from bulksend.sending import How, Progress
 from tests.processes import rows
 from tests.sender.conftest import SWIFT, Desk
 

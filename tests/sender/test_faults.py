@@ -4,7 +4,7 @@ import pytest
 
 from bulksend.journal import State
 from bulksend.sandbox import FaultKind, Faults
-from bulksend.sender import How
+from bulksend.sending import How
 from tests.processes import rows
 from tests.sender.conftest import Desk
 

@@ -8,7 +8,8 @@ import pytest
 from bulksend.journal import State
 from bulksend.portal.client import Reply
 from bulksend.sandbox import FaultKind, Faults
-from bulksend.sender import How, Sender
+from bulksend.sender import Sender
+from bulksend.sending import How
 from tests.processes import rows
 from tests.sender.conftest import Desk
 

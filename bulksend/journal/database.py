@@ -1,0 +1,130 @@
+"""The database that a journal is: its address, its durability, its transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from bulksend.errors import JournalError
+from bulksend.journal.tables import META, SCHEMA, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUSY_SECONDS: Final = 60
+"""How long a write waits for another process's write."""
+
+
+class Database:
+    """The database at an address: a path (an SQLite file, made if missing) or an address as SQLAlchemy writes them."""
+
+    def __init__(self, address: str | Path) -> None:
+        self._step: sa.Connection | None = None
+        url = _as_url(address)
+        self.sqlite = url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {}
+        if self.sqlite:
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
+        try:
+            self._engine = sa.create_engine(url, **options)
+        except (SQLAlchemyError, ImportError):
+            raise JournalError(
+                "The journal's address names a database for which the driver is not installed."
+            ) from None
+        self.shown = str(url.database) if self.sqlite else url.render_as_string(hide_password=True)
+        if self.sqlite:
+            sa.event.listen(self._engine, "connect", _durable)
+            sa.event.listen(self._engine, "begin", _take_write_lock)
+        with self.transaction() as connection:
+            metadata.create_all(connection)
+            found = connection.scalar(sa.select(META.c.schema))
+            if found is None:
+                connection.execute(sa.insert(META).values(schema=SCHEMA))
+            elif found != SCHEMA:
+                raise JournalError(
+                    f"The journal {self.shown} was written by another version of bulksend (format {found}, this one "
+                    f"reads {SCHEMA}); use that version, or name a new journal with --journal."
+                )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
+        with self.transaction() as connection:
+            self._step = connection
+            try:
+                yield
+            finally:
+                self._step = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """One write transaction: all of it happens, synced, or none of it and a `JournalError` says why."""
+        try:
+            if self._step is not None:
+                yield self._step
+                return
+            with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            cause = str(getattr(error, "orig", None) or type(error).__name__)
+            raise JournalError(
+                f"The journal {self.shown} cannot be used ({cause}). Nothing more is sent without it: free the disk "
+                "or mend its permissions, then go on with `bulksend resume`."
+            ) from None
+
+
+def _as_url(address: str | Path) -> sa.URL:
+    """The database's address: anything with ``://`` is taken as one, everything else is the path of an SQLite file."""
+    if isinstance(address, str) and "://" in address:
+        try:
+            return sa.make_url(address)
+        except (SQLAlchemyError, ValueError):
+            # The address may hold a password, so it is not repeated.
+            sentence = "The journal's address cannot be understood; give a file's path or a database address."
+            raise JournalError(sentence) from None
+    path = Path(address)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"The journal's folder {path.parent} cannot be made: {error.strerror}.") from None
+    return sa.URL.create("sqlite", database=str(path))
+
+
+def _durable(connection: sqlite3.Connection, _: object) -> None:
+    """Every commit is on the disk before it returns; readers and a writer do not block each other."""
+    cursor = connection.cursor()
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            # Where two processes make a journal at once, SQLite does not wait for the other one by itself.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(0.02)
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache, so that a power cut loses nothing
+    cursor.close()
+
+
+def _take_write_lock(connection: sa.Connection) -> None:
+    """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,181 @@
+"""What a journal holds, as plain values: campaigns, their rows, and every change that a row's state may make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bulksend.holder import Holder
+
+
+class State(StrEnum):
+    """Where a row is in its life."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    IN_DOUBT = "in_doubt"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+    SKIPPED = "skipped"
+
+
+OPEN: Final = frozenset({State.PENDING, State.SENDING, State.IN_DOUBT})
+
+MOVES: Final[Mapping[State, frozenset[State]]] = {
+    # failed: not let into its chat; invalid: the portal said before sending that it would refuse
+    State.PENDING: frozenset({State.SENDING, State.SKIPPED, State.FAILED, State.INVALID}),
+    State.SENDING: frozenset({State.SENT, State.FAILED, State.PENDING, State.IN_DOUBT}),
+    State.IN_DOUBT: frozenset({State.SENT, State.PENDING, State.UNKNOWN, State.FAILED}),
+    State.SENT: frozenset(),
+    State.FAILED: frozenset({State.PENDING}),  # `retry`
+    State.UNKNOWN: frozenset({State.PENDING}),  # `retry --resend-unknown`
+    State.INVALID: frozenset({State.PENDING}),  # `retry` of what only the portal found wrong
+    State.SKIPPED: frozenset({State.PENDING}),  # a canary's limit lifted, or "send them again"
+}
+"""Every change of state there is. Nothing leaves `sent`."""
+
+
+class Stage(StrEnum):
+    """Where a campaign is in its life."""
+
+    LOADING = "loading"
+    READY = "ready"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+
+
+class NewRow(NamedTuple):
+    """A row as it enters the journal. ``user_id`` 0 means: whoever speaks for the campaign."""
+
+    number: int
+    cells: Sequence[str]
+    entity_type: str
+    entity_id: int
+    chat_id: int
+    user_id: int
+    message: str
+    fingerprint: int
+    state: State = State.PENDING
+    error_code: str = ""
+    error_description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that is still to be sent or settled."""
+
+    n: int
+    number: int
+    state: State
+    entity_type: str
+    entity_id: int
+    chat_id: int
+    user_id: int
+    message: str
+    fingerprint: int
+    attempts: int
+    lost: int
+    left_at: float | None
+    began: float | None
+    floor_id: int | None
+    doubt_since: float | None
+    error_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a row: its next state and what the results sheet is to say of it.
+
+    ``uncounted`` takes back the attempt that was counted when the row left, for a call that was surely not carried out.
+    """
+
+    n: int
+    before: State
+    after: State
+    error_code: str = ""
+    error_description: str = ""
+    message_id: int | None = None
+    sent_at: float | None = None
+    doubt_since: float | None = None
+    uncounted: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows of a campaign are in each state."""
+
+    pending: int = 0
+    sending: int = 0
+    in_doubt: int = 0
+    sent: int = 0
+    failed: int = 0
+    unknown: int = 0
+    invalid: int = 0
+    skipped: int = 0
+
+    @property
+    def total(self) -> int:
+        """All rows of the sheet."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def left(self) -> int:
+        """Rows whose fate is still open: to be sent, on their way or in doubt."""
+        return self.pending + self.sending + self.in_doubt
+
+    def moved(self, moves: Mapping[tuple[State, State], int]) -> Counts:
+        """The counts after so many rows moved from one state to another."""
+        tally = Counter({State(field.name): getattr(self, field.name) for field in fields(self)})
+        for (before, after), rows in moves.items():
+            tally[before] -= rows
+            tally[after] += rows
+        return Counts(**{state.value: tally[state] for state in State})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A campaign: one sheet sent to one portal. Times are Unix seconds, by this machine's clock."""
+
+    id: int
+    created_at: float
+    ended_at: float | None
+    stage: Stage
+    reason: str
+    file: str
+    sheet: Mapping[str, Any]
+    headings: tuple[str, ...]
+    portal: str
+    portal_name: str
+    portal_address: str
+    identity: str
+    content: str
+    user_id: int
+    again: bool
+    results_path: str
+    settings: Mapping[str, Any]
+    counts: Counts
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What came of asking to leave: how many of the rows may, and which may not because they were sent elsewhere.
+
+    ``until`` is the time (Unix seconds) before which asking again is useless, where no row may leave now, and ``why``
+    says what is being waited for (empty for the ordinary pace).
+    """
+
+    granted: int
+    until: float = 0.0
+    why: str = ""
+    already: frozenset[int] = frozenset()
+    floor_id: int | None = None
