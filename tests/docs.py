@@ -9,6 +9,7 @@ import click
 from bulksend.cli import COMMANDS, bulksend
 from bulksend.portal.advice import ADVICE
 from bulksend.sentences import PROBLEMS
+from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -55,7 +56,19 @@ def _help(command: click.Command, name: str) -> str:
 def speed() -> str:
     """The table of the last full run of the benchmarks, whose figures they wrote themselves."""
     measured = json.loads(MEASURED.read_text(encoding="utf-8"))
-    return str(measured["markdown"]).strip()
+    lines = [
+        Line(
+            **{
+                **line,
+                "ours": Quantity(**line["ours"]),
+                "theirs": None if line["theirs"] is None else Quantity(**line["theirs"]),
+            }
+        )
+        for line in measured["lines"]
+    ]
+    headings, *rows = rows_of(lines)
+    drawn = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join([*drawn, "", f"Measured on {machine_line(measured['machine'])} by `python -m tests.benchmarks`."])
 
 
 PARTS = {"problems": problems, "codes": codes, "speed": speed, "commands": commands}

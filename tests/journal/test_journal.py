@@ -1,9 +1,9 @@
 """What the journal promises: each state durable and true, whoever else uses it and whatever breaks."""
 
 import multiprocessing
-import resource
 import signal
 import sqlite3
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -381,6 +381,7 @@ def test_address_that_makes_no_sense() -> None:
         assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of a file")
 def test_full_disk(path: Path) -> None:
     """What cannot be written did not happen: the row has not left, and a sentence says what to do."""
     process = multiprocessing.get_context("spawn").Process(target=_fill, args=(path,))
@@ -390,6 +391,8 @@ def test_full_disk(path: Path) -> None:
 
 
 def _fill(path: Path) -> None:
+    import resource  # noqa: PLC0415 - Windows has none
+
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     journal = Journal(path)
     run_id = begin(journal, 100)
