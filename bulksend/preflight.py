@@ -219,6 +219,8 @@ def _report(report: Report, codes: npt.NDArray[np.object_], numbers: Numbers, ke
             kind, number = entity_of(int(keys[found[0]]))
             example = f"chat {chats[found[0]]} of {kind} {number}" if code == CHAT_NOT_IN_CRM else f"{kind} {number}"
             report.add_rows(code, len(found), numbers[found].tolist(), example)
-    wrong = set(numbers[(codes != "") & (codes != NOT_CHECKED)].tolist())
+    refused = (codes != "") & (codes != NOT_CHECKED)
+    wrong = set(numbers[refused].tolist())
     report.good -= len(wrong)
+    report.chats -= len(np.setdiff1d(chats[refused], chats[~refused]))
     report.preview = [row for row in report.preview if row[0] not in wrong]

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from bulksend import __version__
+from bulksend.cli.say import say
 from bulksend.errors import BulksendError
 
 REFUSED: Final = 2
@@ -107,7 +108,7 @@ def _run(arguments: list[str]) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except BulksendError as error:
-        click.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}")
         return _code_of(error)
     except BrokenPipeError:  # the reader of our output has gone, as in `bulksend runs | head -1`
         talk_to_nobody()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.say import say, say_first_messages
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,11 +44,9 @@ def check(file: Path, **params: Any) -> int:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False))
         return 1 if report.errors else 0
     for line in report.lines():
-        click.echo(line)
-    click.echo(report.outcome())
-    for number, kind, entity, chat, _, message in report.preview:
-        text = " ".join(message.split())
-        click.echo(f"  row {number}, chat {chat} ({kind} {entity}): {text if len(text) <= 60 else text[:59] + '…'}")
+        say(line, err=False)
+    say(report.outcome(), err=False)
+    say_first_messages(report, err=False)
     return 1 if report.errors else 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.say import say
 
 
 @click.command(short_help="Fill in the chat ids of a sheet that has only CRM entities.")
@@ -48,7 +49,7 @@ def lookup(file: Path, **params: Any) -> int:
         require_standing(asker)
         filled = fill_chats(file, sheet_options, asker, prefer=params["prefer"], to=params["results"])
     for line in filled.report.lines():
-        click.echo(line, err=True)
+        say(line)
     had = f", {filled.had} had one" if filled.had else ""
     click.echo(f"{filled.filled} of {filled.rows} rows got a chat{had}; {filled.empty} have none.")
     click.echo(f"Filled sheet: {shown_path(filled.path)}")

@@ -15,6 +15,7 @@ import click
 from bulksend.cli import INTERRUPTED, REFUSED, STOPPED, talk_to_nobody
 from bulksend.cli import options as opts
 from bulksend.cli.progress import Display, display, duration
+from bulksend.cli.say import say, say_first_messages
 from bulksend.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
@@ -268,14 +269,13 @@ def _may_start(plan: Plan, *, skip_invalid: bool, told_later: bool = False) -> b
     report = plan.report
     refused = (report.errors and not skip_invalid) or not report.good
     for line in report.lines() if refused or not told_later else []:
-        click.echo(line, err=True)
+        say(line)
     if report.errors and not skip_invalid:
-        click.echo(
+        say(
             f"Nothing was sent: mend these rows and send again, or send the {report.good} good rows with "
             "--skip-invalid."
             if report.good
-            else "Nothing was sent: no row can be sent as it is.",
-            err=True,
+            else "Nothing was sent: no row can be sent as it is."
         )
         return False
     if not report.good:
@@ -320,10 +320,9 @@ def _say_repeats(repeats: list[tuple[int, int]]) -> None:
     """Name the rows that another campaign has sent lately."""
     rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
     runs = sorted({run for _, run in repeats})
-    click.echo(
+    say(
         f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours by "
-        f"campaign {', '.join(map(str, runs))}.",
-        err=True,
+        f"campaign {', '.join(map(str, runs))}."
     )
 
 
@@ -338,10 +337,7 @@ def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     click.echo(f"Takes:   about {duration(estimate(rows, options))}", err=True)
     if run.counts.sent:
         click.echo(f"Sent before: {run.counts.sent} rows, which are not sent again", err=True)
-    for number, kind, entity, chat, _, message in report.preview:
-        shown = " ".join(message.split())
-        shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-        click.echo(f"  row {number}, chat {chat} ({kind} {entity}): {shown}", err=True)
+    say_first_messages(report)
 
 
 OPERATING_PER_MESSAGE = 0.137
@@ -384,12 +380,12 @@ def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: b
         try:
             path = campaign.write_results()
         except (UsageError, JournalError) as error:
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}")
         run = campaign.run
         code = exit_code(run, ending)
         _tell(run, ending, path, code, as_json=as_json)
     except JournalError:  # it was said already that the journal cannot be used
-        click.echo(f"Stopped: {ending.sentence}", err=True)
+        say(f"Stopped: {ending.sentence}")
     except BrokenPipeError:
         talk_to_nobody()
     return code
@@ -456,7 +452,7 @@ def exit_code(run: Run, ending: Ending) -> int:
 def _tell(run: Run, ending: Ending, path: Path | None, code: int, *, as_json: bool) -> None:
     counts = run.counts
     if ending.sentence:
-        click.echo(f"Stopped: {ending.sentence}", err=True)
+        say(f"Stopped: {ending.sentence}")
     if as_json:
         click.echo(json.dumps(summary(run, ending.how.value, path, code), ensure_ascii=False))
     else:
