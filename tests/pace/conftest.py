@@ -12,6 +12,8 @@ from bulksend.sandbox import Sandbox
 from tests.processes import Commands, TestRow, end, write_sheet
 
 FIRST_CHAT = 1001
+LONGEST = 170.0
+"""Seconds that the longest campaign here may take: 120 rows at 2 a second, on a busy machine."""
 
 
 def rows(count: int, first: int = FIRST_CHAT) -> list[TestRow]:
@@ -35,7 +37,7 @@ class Sending:
 
     def end(self) -> Sent:
         """Wait for it."""
-        ended = end(self.process)
+        ended = end(self.process, LONGEST)
         return Sent(ended.code, ended.said, json.loads(ended.out) if ended.out else {})
 
 
