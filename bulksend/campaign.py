@@ -24,6 +24,7 @@ from bulksend.portal.client import Client
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
 from bulksend.sender import Sender
 from bulksend.sending import SAME_TEXT_SECONDS, Ending, How, Options, Progress
+from bulksend.target import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +106,7 @@ class Campaign:
             content=plan.content,
             user_id=target.speaker,
             again=again,
-            results_path=str(results or results_path(path, plan.sheet.format)),
+            results_path=str(results or _own_results(journal, results_path(path, plan.sheet.format))),
             settings=settings or {},
         )
         try:
@@ -173,12 +174,11 @@ class Campaign:
         return self._journal.invalidate(self.id, problems)
 
     def retry(self, *, resend_unknown: bool = False) -> int:
-        """Make rows pending again that failed, that `limit` left out or that a preflight found wrong; say how many.
+        """Make rows pending again that failed or that a preflight found wrong, and say how many.
 
-        With ``resend_unknown`` the unknown ones too.
+        With ``resend_unknown`` the unknown ones too. What was left out on purpose stays left out.
         """
         again = self._journal.reopen(self.id, State.FAILED)
-        again += self._journal.reopen(self.id, State.SKIPPED, [BEYOND_LIMIT])
         again += self._journal.reopen(self.id, State.INVALID, [CHAT_NOT_IN_CRM, ACCESS_DENIED])
         return again + (self._journal.reopen(self.id, State.UNKNOWN) if resend_unknown else 0)
 
@@ -245,6 +245,15 @@ def find_same(journal: Journal, plan: Plan, target: Target, *, again: bool) -> R
     if not again and not _cut_short(journal, same):
         raise AlreadyDone(same)
     return None if again else same
+
+
+def _own_results(journal: Journal, path: Path) -> Path:
+    """The place for results, or one like it: no campaign writes over what another was told by a real portal."""
+    own, number = path, 1
+    while journal.keeps_results(str(own), but_for=SANDBOX):
+        number += 1
+        own = path.with_name(f"{path.stem}.{number}{path.suffix}")
+    return own
 
 
 def _cut_short(journal: Journal, run: Run) -> bool:

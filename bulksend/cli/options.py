@@ -43,7 +43,18 @@ FILE: Final = click.argument("file", type=click.Path(path_type=Path))
 
 portal_option = option("--portal", metavar="PORTAL", help="A saved name, a webhook's address, or `sandbox`.")
 journal_option = option("--journal", metavar="PATH", help="Another journal than the usual one.")
-results_option = option("--results", type=click.Path(path_type=Path), metavar="PATH", help="Where results go.")
+
+
+def _results_place(_context: click.Context, _parameter: click.Parameter, place: Path | None) -> Path | None:
+    """The place as it is from anywhere: a campaign may be gone on with from another folder."""
+    if place is not None and str(place) == "-":
+        raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
+    return None if place is None else place.absolute()
+
+
+results_option = option(
+    "--results", type=click.Path(path_type=Path), metavar="PATH", callback=_results_place, help="Where results go."
+)
 yes_option = option("--yes", is_flag=True, help="Ask nothing.")
 json_option = option("--json", "as_json", is_flag=True, help="The summary as one JSON object on standard output.")
 user_option = option("--user-id", type=click.IntRange(min=1), metavar="N", help="Who speaks, for rows without a user.")
@@ -115,7 +126,11 @@ class Sending:
     def over(self, earlier: Mapping[str, Any]) -> Sending:
         """These options, and what was said earlier where these say nothing."""
         known = {field.name for field in fields(self)}
-        said = {name: value for name, value in asdict(self).items() if value not in {None, False}}
+        said = {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None and not (name == "fast" and value is False)
+        }
         return Sending(**{name: value for name, value in {**earlier, **said}.items() if name in known})
 
     def settings(self) -> dict[str, Any]:
@@ -168,6 +183,16 @@ def _failures(text: str | None, rows: int) -> int | None:
     if not 0 <= value < math.inf or (not text.strip().endswith("%") and value != int(value)):
         raise UsageError(f"--max-failures takes a number of rows or a percentage, such as 20 or 5%, not {text!r}.")
     return int(rows * value / 100) if text.strip().endswith("%") else int(value)
+
+
+def keep_sheet(file: Path, results: Path | None) -> None:
+    """Refuse to write results over the sheet they are about.
+
+    Raises:
+        UsageError: they would be.
+    """
+    if results is not None and results == file.absolute():
+        raise UsageError(f"The results would overwrite {file} itself: give them another name with --results.")
 
 
 def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -> SheetOptions:

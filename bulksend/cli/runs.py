@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulksend.cli import options as opts
+
+if TYPE_CHECKING:
+    from bulksend.journal import Run
+
+ABANDONED = 90.0
+"""Seconds without a sign of life after which a process on another computer is taken for gone."""
 
 
 @click.command(short_help="List campaigns.")
@@ -24,7 +30,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     if as_json:
         from bulksend.cli.send import summary
 
-        click.echo(json.dumps([summary(run, run.stage.value, Path(run.results_path), 0) for run in found]))
+        click.echo(json.dumps([summary(run, _state(run), Path(run.results_path), None) for run in found]))
         return 0
     if not found:
         click.echo("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.", err=True)
@@ -37,16 +43,23 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
         click.echo(
             f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
-            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {run.stage.value:8} "
+            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {_state(run):8} "
             f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
         )
     return 0
+
+
+def _state(run: Run) -> str:
+    """Where a campaign is in its life; one whose process is gone has stopped, though it could not say so."""
+    gone = run.holder is not None and not run.holder.alive(time.time(), ABANDONED)
+    return "stopped" if gone and run.stage.value == "running" else run.stage.value
 
 
 @click.command(short_help="Write a campaign's results sheet (again).")
 @click.argument("run", type=int)
 @opts.results_option
 @opts.journal_option
+@opts.yes_option
 def results(run: int, results: Path | None, journal: str | None, **_: Any) -> int:
     """Write the results sheet of campaign RUN, from what the journal knows now."""
     from bulksend.accounts import write_accounts

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @opts.results_option
 @opts.sheet_options
 @opts.sending_options
-@opts.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows: a canary.")
+@opts.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows: a canary.")
 @opts.option("--lookup", is_flag=True, help="Ask the portal for the chats of rows that name none.")
 @opts.prefer_option
 @opts.option(
@@ -71,6 +71,7 @@ def send(file: Path, **params: Any) -> int:
             "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
             "`bulksend lookup` or `bulksend check --online` first."
         )
+    opts.keep_sheet(file, params["results"])
     sheet_options = opts.take_sheet_options(params, without_chats=params["lookup"])
     sending = opts.Sending.take(params)
     plan = examine(file, sheet_options)
@@ -454,7 +455,7 @@ def _tell(run: Run, ending: Ending, path: Path | None, code: int, *, as_json: bo
     if ending.sentence:
         say(f"Stopped: {ending.sentence}")
     if as_json:
-        click.echo(json.dumps(summary(run, ending.how.value, path, code), ensure_ascii=False))
+        click.echo(json.dumps(summary(run, ending.how.value, path, code, ending.sentence), ensure_ascii=False))
     else:
         click.echo(tally(run))
         if path is not None:
@@ -484,7 +485,7 @@ def tally(run: Run) -> str:
     return f"Campaign {run.id}: {counts.sent} of {counts.total} rows sent{more}."
 
 
-def summary(run: Run, how: str, path: Path | None, code: int) -> dict[str, Any]:
+def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str = "") -> dict[str, Any]:
     """How a campaign stands, as plain values; the counts are by the statuses of the results sheet."""
     counts = run.counts
     return {
@@ -492,7 +493,7 @@ def summary(run: Run, how: str, path: Path | None, code: int) -> dict[str, Any]:
         "file": run.file,
         "portal": run.portal_name or run.portal_address,
         "ended": how,
-        "reason": run.reason,
+        "reason": reason or run.reason,
         "rows": counts.total,
         "sent": counts.sent,
         "failed": counts.failed,
@@ -501,7 +502,7 @@ def summary(run: Run, how: str, path: Path | None, code: int) -> dict[str, Any]:
         "skipped": counts.skipped,
         "not_sent": counts.pending,
         "results": None if path is None else str(path),
-        "exit_code": code,
+        **({} if code is None else {"exit_code": code}),
     }
 
 

@@ -100,7 +100,10 @@ def _as_url(address: str | Path) -> sa.URL:
             raise JournalError(sentence) from None
     path = Path(address)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The journal holds what is written to customers: it is for its owner alone, and SQLite's other files follow it.
+        with contextlib.suppress(FileExistsError, PermissionError):
+            path.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         raise JournalError(f"The journal's folder {path.parent} cannot be made: {error.strerror}.") from None
     return sa.URL.create("sqlite", database=str(path))

@@ -228,6 +228,12 @@ class Journal:
         """Let rows of the campaign leave although another campaign sent the same text to the same chat."""
         self._set(run_id, again=True)
 
+    def keeps_results(self, path: str, *, but_for: str) -> bool:
+        """Whether a campaign's results sheet is at ``path``; those of the portal ``but_for`` do not count."""
+        statement = sa.select(RUNS.c.id).where(RUNS.c.results_path == path, RUNS.c.portal != but_for).limit(1)
+        with self._transaction() as connection:
+            return connection.execute(statement).first() is not None
+
     def note_results(self, run_id: int, path: str) -> None:
         """Remember where the campaign's results sheet is."""
         self._set(run_id, results_path=path)

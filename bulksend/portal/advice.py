@@ -110,7 +110,7 @@ ADVICE: Mapping[str, str] = {
         "Another campaign sent this text to this chat in the last 24 hours: left out; use --again to send it once more."
     ),
     "HIDDEN_ROW": "The row is hidden in the sheet: left out; show it or use --include-hidden to send it.",
-    "BEYOND_LIMIT": "The row comes after those that --limit allows: left out; `bulksend retry RUN` sends it.",
+    "BEYOND_LIMIT": "The row comes after those that --limit allows: left out; send the sheet again without it.",
     # Not known.
     "IN_DOUBT": "The message left, but no answer came: the chat's history will tell whether it arrived.",
     "INTERRUPTED": f"The program was stopped while this message was leaving, so it may have arrived: {_ASK_THE_CHAT}",

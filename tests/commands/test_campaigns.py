@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 
 from bulksend.cli import COMMANDS
+from bulksend.cli.options import Sending
 from bulksend.sandbox import Sandbox
 from tests.commands.conftest import Command, Sheet, lines
 
@@ -153,3 +154,44 @@ def test_help_and_runs_do_not_load_pandas() -> None:
         [sys.executable, "-c", source, ":memory:"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_correction_keeps_what_the_first_results_said(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """A corrected sheet is another campaign: its results are written beside the first ones, not over them."""
+    portal.world.add_entity("deal", 1, chats=[11, 12])
+    headings = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+    path = sheet("c.csv", headings, [("deal", 1, 11, "Hello"), ("deal", 1, "x", "Hello")])
+    send = ("send", path, "--portal", portal.webhook, "--rate", 0, "--yes")
+    assert command(*send, "--skip-invalid").code == 1
+    first = path.with_name("c.results.csv").read_bytes()
+    sheet("c.csv", headings, [("deal", 1, 11, "Hello"), ("deal", 1, 12, "Hello")])
+    assert command(*send, "--skip-sent").code == 1
+    assert path.with_name("c.results.csv").read_bytes() == first
+    assert [line["status"] for line in lines(path.with_name("c.results.2.csv"))] == ["skipped", "sent"]
+
+
+def test_results_never_go_over_the_sheet_itself(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """`--results` naming the sheet, or `-`, is refused before anything is sent."""
+    portal.world.add_entity("deal", 1, chats=[11])
+    headings = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+    path = sheet("c.csv", headings, [("deal", 1, 11, "Hello")])
+    before = path.read_bytes()
+    for name in (path, "c.csv", "-"):
+        said = command("send", path, "--portal", portal.webhook, "--yes", "--results", name)
+        assert (said.code, said.err[:7]) == (2, "Error: ")
+    assert path.read_bytes() == before
+    assert not portal.ledger
+
+
+def test_what_resume_is_told_wins_even_where_it_is_zero() -> None:
+    """`resume --rate 0 --no-join` lifts a rate and a join that the campaign was begun with."""
+    begun = Sending(rate=2.0, join=True, fast=True).settings()
+    options = Sending(rate=0.0, settle=0.0, join=False).over(begun).options(10)
+    assert (options.rule.rate, options.settle, options.join, options.batch) == (0.0, 0.0, False, 50)
+
+
+def test_the_journal_is_for_its_owner_alone(command: Command, home: Path, tmp_path: Path) -> None:
+    """It holds what is written to customers."""
+    _send(command, "campaign.csv", tmp_path)
+    if sys.platform != "win32":
+        assert (home / "journal.db").stat().st_mode & 0o077 == 0
