@@ -99,6 +99,8 @@ def _as_url(address: str | Path) -> sa.URL:
             sentence = "The journal's address cannot be understood; give a file's path or a database address."
             raise JournalError(sentence) from None
     path = Path(address)
+    if str(address) == ":memory:":
+        return sa.URL.create("sqlite", database=":memory:")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The journal holds what is written to customers: it is for its owner alone, and SQLite's other files follow it.
