@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from bulksend.accounts import results_path, write_accounts
@@ -259,8 +258,3 @@ def _own_results(journal: Journal, path: Path) -> Path:
 def _cut_short(journal: Journal, run: Run) -> bool:
     """Whether a finished campaign has rows that only an earlier limit left out."""
     return bool(run.counts.skipped) and (State.SKIPPED, BEYOND_LIMIT) in journal.codes(run.id)
-
-
-def as_settings(options: Options) -> dict[str, Any]:
-    """How to send, as plain values for the journal."""
-    return asdict(options)

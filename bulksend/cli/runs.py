@@ -14,9 +14,6 @@ from bulksend.cli import options as opts
 if TYPE_CHECKING:
     from bulksend.journal import Run
 
-ABANDONED = 90.0
-"""Seconds without a sign of life after which a process on another computer is taken for gone."""
-
 
 @click.command(short_help="List campaigns.")
 @opts.journal_option
@@ -51,7 +48,9 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
 
 def _state(run: Run) -> str:
     """Where a campaign is in its life; one whose process is gone has stopped, though it could not say so."""
-    gone = run.holder is not None and not run.holder.alive(time.time(), ABANDONED)
+    from bulksend.journal import ABANDONED_SECONDS
+
+    gone = run.holder is not None and not run.holder.alive(time.time(), ABANDONED_SECONDS)
     return "stopped" if gone and run.stage.value == "running" else run.stage.value
 
 

@@ -14,7 +14,7 @@ The journal knows nothing of portals' ways or of files: what pace and budgets me
 keeps them as text for all processes that share it.
 """
 
-from bulksend.journal.holding import HEARTBEAT_SECONDS, Held, TakenOver
+from bulksend.journal.holding import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.journal import Journal
 from bulksend.journal.model import (
     MOVES,
@@ -29,6 +29,7 @@ from bulksend.journal.model import (
 )
 
 __all__ = [
+    "ABANDONED_SECONDS",
     "HEARTBEAT_SECONDS",
     "MOVES",
     "Change",

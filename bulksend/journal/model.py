@@ -26,8 +26,6 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
-OPEN: Final = frozenset({State.PENDING, State.SENDING, State.IN_DOUBT})
-
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     # failed: not let into its chat; invalid: the portal said before sending that it would refuse
     State.PENDING: frozenset({State.SENDING, State.SKIPPED, State.FAILED, State.INVALID}),
