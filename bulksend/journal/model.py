@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -86,6 +86,24 @@ class Row:
     floor_id: int | None
     doubt_since: float | None
     error_code: str
+
+    def leaving(self, at: float, offset: float | None, floor_id: int | None) -> Row:
+        """The row as the journal has it once it is leaving (`Journal.leave`): what marks its first attempt stays."""
+        first = at if self.left_at is None else self.left_at
+        began = None if offset is None else first + offset
+        return replace(
+            self,
+            state=State.SENDING,
+            attempts=self.attempts + 1,
+            left_at=first,
+            began=began if self.began is None else self.began,
+            floor_id=floor_id if self.floor_id is None else self.floor_id,
+        )
+
+    def unsent(self) -> Row:
+        """The row as the journal has it once an attempt surely did not arrive: marks of a lost attempt stay."""
+        row = replace(self, state=State.PENDING)
+        return row if row.lost else replace(row, left_at=None, began=None, floor_id=None)
 
 
 @dataclass(frozen=True, slots=True)

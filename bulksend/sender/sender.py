@@ -8,16 +8,13 @@ row leaves until its fate is settled, so no later row of the same chat can overt
 from __future__ import annotations
 
 import logging
-import math
 import queue
-import random
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bulksend.calls import Lessons, call_all, outcomes_of, portal_seconds
-from bulksend.chats import Chats
 from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
 from bulksend.pace import BATCH_SECONDS, BatchSize, Pace
@@ -25,7 +22,11 @@ from bulksend.portal import methods
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Reply
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
-from bulksend.reconcile import Finding, Sighting, look_for
+from bulksend.sender.chats import Chats
+from bulksend.sender.clock import PortalClock
+from bulksend.sender.doubts import Doubt, Doubts, hinders
+from bulksend.sender.reach import Reach
+from bulksend.sender.refusals import Refusals
 from bulksend.sending import SAME_TEXT_SECONDS, Ending, How, Options, Progress
 from bulksend.workers import Workers
 
@@ -36,47 +37,15 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 
-LOST_IN_A_ROW: Final = 5
-"""After so many lost answers with none in between, the portal is asked whether it is there before more rows leave."""
-
-MOST_LOST: Final = 8
-"""How often a row's answer may be lost, the row surely not arriving, before it is given up."""
-
-MOST_UNREADABLE: Final = 8
-"""How often a history may be unreadable before its row is given up as unknown."""
-
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 60.0
-"""Seconds between two attempts to reach a portal that is out of reach: from the first to the longest, doubling."""
-
 LATEST_DEPARTURE: Final = 10.0
 """Seconds after which a call that was allowed to leave may no longer do so. A computer may have slept in between, and
 another process may by now have taken the call for one that was made long ago."""
-
-CLOCK_STEP: Final = 0.5
-"""Seconds by which this machine's clock may move against its own steady one before it is taken for set anew."""
 
 MOST_TOGETHER: Final = 8
 """Calls that leave after one sync of the journal at the most: the first of them is not to wait long for the last."""
 
 WINDOW: Final = 4_000
 """Rows looked ahead, so that a chat that is waiting does not hold up the others."""
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """A row in doubt and when its chat's history is looked at next.
-
-    ``settled_at`` is when the portal can no longer be carrying it out and ``looked_at`` when the look under way began,
-    both by the steady clock: setting the computer's clock must not make a wait shorter.
-    """
-
-    row: Row
-    due: float
-    settled_at: float
-    looked_at: float = 0.0
-    looks: int = 0
-    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +56,7 @@ class _Send:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    doubts: list[_Doubt]
+    doubts: list[Doubt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +70,6 @@ class _Probe:
 
 
 _Job = _Send | _Look | _Join | _Probe
-
-
-@dataclass(slots=True)
-class _Outage:
-    since: float
-    due: float
-    pause: float = FIRST_PAUSE
 
 
 class Sender:
@@ -127,29 +89,23 @@ class Sender:
         self._chats = Chats()
         self._loaded_to = -1
         self._all_loaded = False
-        self._doubts: dict[int, _Doubt] = {}
+        self._clock = PortalClock()
+        self._doubts = Doubts(journal, run, options, self._clock)
+        self._reach = Reach(options.outage, client.reset)
         self._joins: deque[Row] = deque()
         self._joined: set[tuple[int, int]] = set()
-        self._claims: set[int] = set()
-        self._outage: _Outage | None = None
         self._back: queue.SimpleQueue[tuple[_Job, Reply | Exception] | None] = queue.SimpleQueue()
         self._workers: Workers[_Job] = Workers(options.max_in_flight, self._carry)
         self._flight: set[int] = set()
         self._sending = 0
-        self._probing = False
         self._not_before = 0.0
         self._waiting_for = ""
-        self._clock: deque[float] = deque(maxlen=50)
-        self._step = time.time() - time.monotonic()
-        self._answered = False
-        self._lost_in_a_row = 0
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
-        self._alike: Counter[str] | None = Counter() if fresh and options.same_refusals else None
+        self._refusals = Refusals(options.same_refusals if fresh else None)
         self._ending: Ending | None = None
         self._unwritten: list[Change] = []
         self._uncommitted: list[Change] = []
         self._departing: list[_Job] = []
-        self._found: dict[int, _Doubt] = {}
         self._lessons = Lessons(self._pace)
         self._heartbeat = 0.0
 
@@ -166,7 +122,8 @@ class Sender:
         """
         self._journal.update_pace(self._run.portal, self._remember_speed)
         for row in self._open(State.IN_DOUBT):
-            self._doubt(row, row.doubt_since or time.time())
+            self._chats.occupy(row.chat_id)
+            self._doubts.add(row, row.doubt_since or time.time())
         try:
             while True:
                 until = self._turn()
@@ -176,7 +133,7 @@ class Sender:
         finally:
             self._workers.stop()
         if self._unwritten:
-            self._write([])
+            self._write()
         return self._ending or Ending(How.ENDED)
 
     def _remember_speed(self, pace: str) -> str:
@@ -190,7 +147,7 @@ class Sender:
             after = rows[-1].n
 
     def _nothing_left(self) -> bool:
-        return not (self._chats.rows or self._doubts or self._joins or self._outage) and self._all_loaded
+        return not (self._chats.rows or self._doubts or self._joins or self._reach.out) and self._all_loaded
 
     # One turn
 
@@ -214,10 +171,11 @@ class Sender:
             until = time.time() + 1.0
             self._undo(counts)
             if not self._flight:
-                self._write([])  # what came back may be written where what was to leave could not
+                self._write()  # what came back may be written where what was to leave could not
                 raise
         else:
             self._uncommitted = []
+            self._doubts.written()
             self._depart()
         self._tell()
         return until
@@ -250,11 +208,10 @@ class Sender:
 
     def _tell(self) -> None:
         waiting, until = self._waiting_for, self._not_before
-        if self._outage:
-            waiting, until = "the portal, which cannot be reached", self._outage.since + self._options.outage
+        if self._reach.out and not self._ending:
+            waiting, until = "the portal, which cannot be reached", self._reach.given_up_at
         elif not self._chats.rows and self._doubts and not self._sending:
-            left = max(doubt.settled_at for doubt in self._doubts.values()) - time.monotonic()
-            waiting, until = "the portal's history to settle rows in doubt", time.time() + left
+            waiting, until = "the portal's history to settle rows in doubt", time.time() + self._doubts.settled_in()
         self._on_progress(Progress(self._counts, len(self._flight), waiting, until))
 
     # Calls leave
@@ -274,19 +231,16 @@ class Sender:
         return time.time() + 1.0
 
     def _next_job(self, now: float) -> _Job | None:
-        if self._outage:
-            if now >= self._outage.since + self._options.outage:
+        if self._reach.out:
+            if now >= self._reach.given_up_at:
                 minutes = max(1, round(self._options.outage / 60))
                 self._ending = Ending(
                     How.OUT_OF_REACH, f"The portal could not be reached for {minutes} min; check the connection."
                 )
                 return None
-            return _Probe() if now >= self._outage.due and not self._probing else None
-        due = [doubt for doubt in self._doubts.values() if doubt.due <= now]
-        if due:
-            # One that could not be read is looked at alone: what breaks its answer is not to hide the others.
-            together = [doubt for doubt in due if not doubt.unreadable]
-            return _Look(together[: methods.LONGEST_BATCH] or due[:1])
+            return _Probe() if self._reach.probe_due(now) else None
+        if due := self._doubts.due(now):
+            return _Look(due)
         if self._joins:
             return _Join(self._joins[0])
         if self._options.batch > 1 and not self._size.known and self._sending:
@@ -296,12 +250,7 @@ class Sender:
         return _Send(rows) if rows else None
 
     def _next_time(self, now: float) -> float:
-        if self._outage:
-            return self._outage.due if not self._probing else now + 1.0
-        return self._doubts_due()
-
-    def _doubts_due(self) -> float:
-        return min((doubt.due for doubt in self._doubts.values()), default=math.inf)
+        return self._reach.next_time(now) if self._reach.out else self._doubts.next_time()
 
     def _load(self) -> None:
         if self._all_loaded or self._chats.rows > WINDOW // 2:
@@ -328,13 +277,11 @@ class Sender:
                 self._hold_back(departure)
                 return False
             if isinstance(job, _Look):
-                for doubt in job.doubts:
-                    doubt.due = math.inf
-                    doubt.looked_at = time.monotonic()
+                self._doubts.looking(job.doubts)
             elif isinstance(job, _Join):
                 self._joins.popleft()
             else:
-                self._probing = True
+                self._reach.probing()
         self._waiting_for = ""
         self._flight.add(id(job))
         self._departing.append(job)
@@ -343,7 +290,7 @@ class Sender:
     def _leave(self, job: _Send) -> _Send | None:
         """Mark as many of the rows as may as leaving; None if none may yet. The others go back to their places."""
         rows = job.rows
-        now, offset = time.time(), self._offset()
+        now, offset = time.time(), self._clock.offset()
         departure = self._journal.leave(
             self._run.id,
             rows,
@@ -355,13 +302,12 @@ class Sender:
             since=now - SAME_TEXT_SECONDS,
         )
         if departure.already:
-            self._write(
-                [
-                    Change(row.n, State.PENDING, State.SKIPPED, "ALREADY_SENT", advice("ALREADY_SENT"))
-                    for row in rows
-                    if row.n in departure.already
-                ]
-            )
+            self._unwritten += [
+                Change(row.n, State.PENDING, State.SKIPPED, "ALREADY_SENT", advice("ALREADY_SENT"))
+                for row in rows
+                if row.n in departure.already
+            ]
+            self._write()
             for row in rows:
                 if row.n in departure.already:
                     self._chats.free(row.chat_id)
@@ -373,7 +319,7 @@ class Sender:
         if not departure.granted:
             self._hold_back(departure)
             return None
-        left = [_leaving(row, now, offset, departure.floor_id) for row in rows[: departure.granted]]
+        left = [row.leaving(now, offset, departure.floor_id) for row in rows[: departure.granted]]
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): len(left)})
         return _Send(left, time.time())
 
@@ -425,7 +371,6 @@ class Sender:
 
     def _take_in(self) -> None:
         """Take in everything that has come back and write it down in one step."""
-        changes: list[Change] = []
         came = False
         while True:
             try:
@@ -440,15 +385,14 @@ class Sender:
                 raise reply
             came = True
             self._learn(job, reply)
-            changes += self._after(job, reply)
+            self._unwritten += self._after(job, reply)
         if came:
             if self._waiting_for:
                 self._not_before = 0.0  # an answer may have told that there is room again
-            self._write(changes)
+            self._write()
             self._stop_after_failures()
 
-    def _write(self, changes: list[Change]) -> None:
-        self._unwritten += changes
+    def _write(self) -> None:
         update_pace = self._lessons.take()
         if self._unwritten or update_pace:
             beaten = self._journal.apply(
@@ -458,27 +402,26 @@ class Sender:
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in written))
             self._uncommitted += written
             self._unwritten = []
-            for n in beaten:  # what was found is another row's message by now: look on
-                doubt = self._doubts[n] = self._found[n]
-                doubt.due = time.time() + FIRST_PAUSE
-                self._chats.occupy(doubt.row.chat_id)
-            self._found.clear()
+            for n in beaten:  # look on
+                self._chats.occupy(self._doubts.beaten(n).chat_id)
 
     def _after(self, job: _Job, reply: Reply) -> list[Change]:
+        outcome = reply.outcome
+        if isinstance(job, _Probe):
+            if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
+                self._refuse(outcome)
+            self._reach.probed(outcome)
+            return []
+        self._reach.heard(outcome)
         if isinstance(job, _Send):
             self._sending -= 1
             return self._after_send(job, reply)
         if isinstance(job, _Look):
             return self._after_look(job, reply)
-        if isinstance(job, _Join):
-            return self._after_join(job.row, reply.outcome)
-        self._probing = False
-        self._after_probe(reply.outcome)
-        return []
+        return self._after_join(job.row, outcome)
 
     def _after_send(self, job: _Send, reply: Reply) -> list[Change]:
         outcomes = outcomes_of(reply)
-        self._count_lost(reply.outcome)
         changes = []
         for row, outcome in zip(job.rows, outcomes, strict=True):
             change = self._settle(row, outcome, reply)
@@ -496,7 +439,7 @@ class Sender:
         if verdict is Verdict.REFUSED:
             return self._refused(row, outcome)
         if verdict is Verdict.NOT_KNOWN:
-            self._doubt(replace(row, error_code=outcome.code), reply.received_at)
+            self._doubts.add(replace(row, error_code=outcome.code), reply.received_at)
             return Change(
                 row.n,
                 State.SENDING,
@@ -506,14 +449,14 @@ class Sender:
                 doubt_since=reply.received_at,
             )
         self._hinder(outcome, reply, methods.MESSAGE_ADD)
-        self._chats.put_back(replace(_unsent(row), attempts=row.attempts - 1))
+        self._chats.put_back(replace(row.unsent(), attempts=row.attempts - 1))
         return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
 
     def _refused(self, row: Row, outcome: Outcome) -> Change:
         key = (row.chat_id, self._speaker(row))
         if self._options.join and outcome.code.upper() == "CANCELED" and key not in self._joined:
             self._joined.add(key)
-            self._joins.append(_unsent(row))
+            self._joins.append(row.unsent())
             return Change(row.n, State.SENDING, State.PENDING)
         self._chats.free(row.chat_id)
         return Change(row.n, State.SENDING, State.FAILED, outcome.code, self._say(outcome))
@@ -525,64 +468,30 @@ class Sender:
     def _hinder(self, outcome: Outcome, reply: Reply, method: str) -> None:
         """A call was not carried out for a reason that is not its own: make the next ones heed it."""
         if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
-            self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
+            self._refuse(outcome)
         elif outcome.reason is Reason.UNREACHABLE:
             self._unreachable(outcome)
         else:
             self._lessons.hindered(method, outcome, reply)
 
+    def _refuse(self, outcome: Outcome) -> None:
+        self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
+
     def _unreachable(self, outcome: Outcome) -> None:
-        if self._outage or self._ending:
+        if self._ending:
             return
-        if not self._answered:
+        if self._reach.ever:
+            self._reach.lost()
+        else:
             self._ending = Ending(How.NEVER_REACHED, self._say(outcome))
-            return
-        now = time.time()
-        self._client.reset()
-        self._outage = _Outage(now, now + FIRST_PAUSE)
-
-    def _count_lost(self, outcome: Outcome) -> None:
-        if outcome.verdict is not Verdict.NOT_KNOWN:
-            self._lost_in_a_row = 0
-            self._answered = self._answered or outcome.reason is not Reason.UNREACHABLE
-            return
-        self._lost_in_a_row += 1
-        if self._lost_in_a_row >= LOST_IN_A_ROW and not self._outage and not self._ending:
-            now = time.time()
-            self._client.reset()
-            self._outage = _Outage(now, now + FIRST_PAUSE)
-
-    def _after_probe(self, outcome: Outcome) -> None:
-        if self._outage is None:
-            return
-        if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
-            self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
-        elif outcome.verdict is Verdict.NOT_KNOWN or outcome.reason is Reason.UNREACHABLE:
-            self._outage.pause = min(LONGEST_PAUSE, self._outage.pause * 2)
-            jitter = random.uniform(0.8, 1.0)  # noqa: S311 - no secret depends on it
-            end = self._outage.since + self._options.outage
-            self._outage.due = min(time.time() + self._outage.pause * jitter, max(end, time.time()))
-            return
-        self._answered = True
-        self._outage = None
-        self._lost_in_a_row = 0
 
     def _watch_refusals(self, outcome: Outcome) -> None:
-        if self._alike is None or self._options.same_refusals is None:
-            return
-        if outcome.verdict is Verdict.DONE:
-            self._alike = None
-            return
-        if outcome.verdict is not Verdict.REFUSED:
-            return
-        self._alike[outcome.code] += 1
-        if len(self._alike) > 1:
-            self._alike = None
-        elif self._alike[outcome.code] >= self._options.same_refusals:
+        alike = self._refusals.too_many(outcome)
+        if alike:
             self._ending = self._ending or Ending(
                 How.REFUSED,
-                f"All of the first {self._alike[outcome.code]} rows were refused with {outcome.code}, so the others "
-                f"are kept back. {self._say(outcome)} If the other rows are right, go on with `bulksend resume`.",
+                f"All of the first {alike} rows were refused with {outcome.code}, so the others are kept back. "
+                f"{self._say(outcome)} If the other rows are right, go on with `bulksend resume`.",
             )
 
     def _stop_after_failures(self) -> None:
@@ -603,136 +512,36 @@ class Sender:
             said = f"{advice('CANCELED')} The portal did not let the speaker join either: {outcome.code}."
             return [Change(row.n, State.PENDING, State.FAILED, "CANCELED", said)]
         if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
-            self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
-        elif outcome.verdict is Verdict.NOT_KNOWN or outcome.reason is Reason.UNREACHABLE:
-            self._count_lost(outcome)
-            if outcome.reason is Reason.UNREACHABLE:
-                self._unreachable(outcome)
+            self._refuse(outcome)
+        elif outcome.reason is Reason.UNREACHABLE:
+            self._unreachable(outcome)
         self._joins.append(row)  # joining twice does no harm
         return []
 
-    # Rows in doubt
-
-    def _doubt(self, row: Row, since: float) -> None:
-        if row.n not in self._doubts and row.state is State.IN_DOUBT:
-            self._chats.occupy(row.chat_id)  # found so; a row that has just left keeps its chat busy already
-        now, settle = time.time(), self._options.settle
-        left = min(max(since + settle - now, 0.0), settle)
-        self._doubts[row.n] = _Doubt(replace(row, state=State.IN_DOUBT), now + 0.2, time.monotonic() + left)
-
     def _after_look(self, job: _Look, reply: Reply) -> list[Change]:
-        self._count_lost(reply.outcome)
-        outcomes = outcomes_of(reply)
         changes = []
-        for doubt, outcome in zip(job.doubts, outcomes, strict=True):
-            change = self._conclude(doubt, outcome, reply)
-            if change is not None:
-                _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
-                del self._doubts[doubt.row.n]
-                self._found[doubt.row.n] = doubt
-                if change.after is State.PENDING:
-                    row = replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1)
-                    self._chats.put_back(row)
-                else:
-                    self._chats.free(doubt.row.chat_id)
-                changes.append(change)
+        for doubt, outcome in zip(job.doubts, outcomes_of(reply), strict=True):
+            if hinders(outcome):
+                self._hinder(outcome, reply, methods.HISTORY_GET)
+                self._doubts.hindered(doubt)
+                continue
+            change = self._doubts.conclude(doubt, outcome, reachable=not self._reach.out)
+            if change is None:
+                continue
+            _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
+            changes.append(change)
+            if change.after is State.PENDING:
+                self._chats.put_back(replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1))
+            else:
+                self._chats.free(doubt.row.chat_id)
         return changes
 
-    def _conclude(self, doubt: _Doubt, outcome: Outcome, reply: Reply) -> Change | None:
-        """What a look at the history makes of a row in doubt; None: it will be looked at again."""
-        now = time.time()
-        row = doubt.row
-        if outcome.verdict is Verdict.DONE:
-            try:
-                history = methods.read_history(outcome.result)
-            except ValueError:
-                return self._unreadable(doubt, outcome)
-            began = row.began
-            if began is None and row.left_at is not None:
-                began = self._portal_clock(row.left_at)
-            sighting = look_for(row, self._speaker(row), history, began, self._claimed)
-            return self._believe(doubt, sighting)
-        if outcome.verdict is Verdict.NOT_CARRIED_OUT:
-            self._hinder(outcome, reply, methods.HISTORY_GET)
-            doubt.due = now + 0.5
-            return None
-        if outcome.verdict is Verdict.NOT_KNOWN:
-            return self._unreadable(doubt, outcome)
-        if outcome.verdict is Verdict.CAMPAIGN_REFUSED and outcome.code.upper() not in _ONLY_THE_HISTORY:
-            self._hinder(outcome, reply, methods.HISTORY_GET)
-            doubt.due = now + 1.0
-            return None
-        return self._give_up(doubt, outcome)
-
-    def _unreadable(self, doubt: _Doubt, outcome: Outcome) -> Change | None:
-        doubt.unreadable += 1
-        now = time.time()
-        if doubt.unreadable >= MOST_UNREADABLE and time.monotonic() >= doubt.settled_at and not self._outage:
-            return self._give_up(doubt, outcome)
-        doubt.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doubt.unreadable)
-        return None
-
-    @staticmethod
-    def _give_up(doubt: _Doubt, outcome: Outcome) -> Change:
-        code = doubt.row.error_code or "ANSWER_LOST"
-        why = f" The portal's history could not be read ({outcome.code})." if outcome.code else ""
-        return Change(doubt.row.n, State.IN_DOUBT, State.UNKNOWN, code, advice("UNKNOWN") + why)
-
-    def _believe(self, doubt: _Doubt, sighting: Sighting) -> Change | None:
-        row = doubt.row
-        now = time.time()
-        if sighting.finding is Finding.ARRIVED:
-            if self._journal.rivals(self._run.id, row, self._run.portal, now - self._options.timeout - 5):
-                doubt.due = now + 2.0  # it may be that row's message: its own answer tells
-                return None
-            self._claims.add(sighting.message_id or 0)
-            return Change(
-                row.n,
-                State.IN_DOUBT,
-                State.SENT,
-                message_id=sighting.message_id,
-                sent_at=self._own_time(sighting.date) or row.left_at,
-            )
-        if doubt.looked_at < doubt.settled_at:  # the portal may still be at it
-            doubt.looks += 1
-            left = max(0.0, doubt.settled_at - time.monotonic())
-            early = self._options.settle / 3
-            doubt.due = now + (early if doubt.looks == 1 and early < left else left + 0.05)
-            return None
-        if sighting.finding is Finding.UNCLEAR:
-            return Change(row.n, State.IN_DOUBT, State.UNKNOWN, row.error_code or "ANSWER_LOST", advice("UNKNOWN"))
-        if row.lost + 1 >= MOST_LOST:
-            code = row.error_code or "ANSWER_LOST"
-            return Change(row.n, State.IN_DOUBT, State.FAILED, code, advice("LOST_TOO_OFTEN"), lost=True)
-        return Change(row.n, State.IN_DOUBT, State.PENDING, lost=True)
-
-    def _claimed(self, message_ids: list[int]) -> set[int]:
-        return self._journal.claimed(self._run.portal, message_ids) | (self._claims & set(message_ids))
-
-    # The portal's clock and budgets
-
-    def _offset(self) -> float | None:
-        """What to add to a time of this machine's clock for the least that the portal's clock can have shown then."""
-        step = time.time() - time.monotonic()
-        if abs(step - self._step) > CLOCK_STEP:  # the clock was set: what was learned by it is worth nothing
-            self._clock.clear()
-            self._step = step
-        return max(self._clock) if self._clock else None
-
-    def _portal_clock(self, at: float) -> float | None:
-        offset = self._offset()
-        return None if offset is None else at + offset
-
-    def _own_time(self, at: float | None) -> float | None:
-        """A time of the portal's clock by this machine's."""
-        offset = self._offset()
-        return None if at is None or offset is None else min(at - offset, time.time())
+    # What answers teach
 
     def _learn(self, job: _Job, reply: Reply) -> None:
         # Who answers in the portal's place tells the time by a clock of its own.
         if reply.portal_time is not None and reply.outcome.verdict is Verdict.DONE:
-            self._offset()
-            self._clock.append(reply.portal_time - reply.received_at)
+            self._clock.learn(reply.portal_time, reply.received_at)
         method = methods.MESSAGE_ADD if isinstance(job, _Send) else self._method(job)
         for outcome in outcomes_of(reply):
             self._lessons.learn(method, outcome, reply)
@@ -746,27 +555,3 @@ class Sender:
             self._lessons.row_seconds = self._size.row_seconds
         elif reply.outcome.verdict is Verdict.NOT_KNOWN and elapsed > BATCH_SECONDS:
             self._size.learn(len(job.rows), elapsed)
-
-
-def _leaving(row: Row, now: float, offset: float | None, floor_id: int | None) -> Row:
-    """A row as the journal has it once it is leaving: what marks its first attempt stays."""
-    first = now if row.left_at is None else row.left_at
-    began = None if offset is None else first + offset
-    return replace(
-        row,
-        state=State.SENDING,
-        attempts=row.attempts + 1,
-        left_at=first,
-        began=began if row.began is None else row.began,
-        floor_id=floor_id if row.floor_id is None else row.floor_id,
-    )
-
-
-def _unsent(row: Row) -> Row:
-    """A row as the journal has it once an attempt surely did not arrive."""
-    row = replace(row, state=State.PENDING)
-    return row if row.lost else replace(row, left_at=None, began=None, floor_id=None)
-
-
-_ONLY_THE_HISTORY: Final = frozenset({"INSUFFICIENT_SCOPE", "ERROR_METHOD_NOT_FOUND"})
-"""Refusals that say that histories may not be read, not that nothing may be sent."""
