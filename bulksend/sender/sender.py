@@ -98,8 +98,7 @@ class Sender:
         self._workers: Workers[_Job] = Workers(options.max_in_flight, self._carry)
         self._flight: set[int] = set()
         self._sending = 0
-        self._not_before = 0.0
-        self._waiting_for = ""
+        self._held: dict[str, Departure] = {}  # methods whose calls may not leave yet
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
         self._refusals = Refusals(options.same_refusals if fresh else None)
         self._ending: Ending | None = None
@@ -207,7 +206,8 @@ class Sender:
             self._back.put(came)
 
     def _tell(self) -> None:
-        waiting, until = self._waiting_for, self._not_before
+        held = self._held.get(methods.MESSAGE_ADD)
+        waiting, until = (held.why, held.until) if held else ("", 0.0)
         if self._reach.out and not self._ending:
             waiting, until = "the portal, which cannot be reached", self._reach.given_up_at
         elif not self._chats.rows and self._doubts and not self._sending:
@@ -219,13 +219,10 @@ class Sender:
     def _let_go(self) -> float:
         while len(self._flight) < self._options.max_in_flight:
             now = time.time()
-            if now < self._not_before:
-                return self._not_before
             job = self._next_job(now)
             if job is None:
                 return self._next_time(now)
-            if not self._start(job):
-                return self._not_before
+            self._start(job)
             if not self._back.empty() or len(self._departing) >= MOST_TOGETHER:
                 return time.time()  # what came back may free chats or budgets; what is to leave is not kept
         return time.time() + 1.0
@@ -238,19 +235,33 @@ class Sender:
                     How.OUT_OF_REACH, f"The portal could not be reached for {minutes} min; check the connection."
                 )
                 return None
-            return _Probe() if self._reach.probe_due(now) else None
-        if due := self._doubts.due(now):
+            return _Probe() if self._reach.probe_due(now) and self._may_ask(methods.PROFILE, now) else None
+        # A method may have to wait alone, for its execution time: that is no reason for the others to wait.
+        if self._may_ask(methods.HISTORY_GET, now) and (due := self._doubts.due(now)):
             return _Look(due)
-        if self._joins:
+        if self._joins and self._may_ask(methods.USER_ADD, now):
             return _Join(self._joins[0])
+        if not self._may_ask(methods.MESSAGE_ADD, now):
+            return None
         if self._options.batch > 1 and not self._size.known and self._sending:
             return None  # the first batch is to tell how large the others may be
         self._load()
         rows = self._chats.take(self._size.rows())
         return _Send(rows) if rows else None
 
+    def _may_ask(self, method: str, now: float) -> bool:
+        return now >= self._held_until(method)
+
+    def _held_until(self, method: str) -> float:
+        held = self._held.get(method)
+        return held.until if held else 0.0
+
     def _next_time(self, now: float) -> float:
-        return self._reach.next_time(now) if self._reach.out else self._doubts.next_time()
+        if self._reach.out:
+            return max(self._reach.next_time(now), self._held_until(methods.PROFILE))
+        look = max(self._doubts.next_time(), self._held_until(methods.HISTORY_GET))
+        others = (self._held_until(methods.USER_ADD), self._held_until(methods.MESSAGE_ADD))
+        return min([look, *(until for until in others if until > now)])
 
     def _load(self) -> None:
         if self._all_loaded or self._chats.rows > WINDOW // 2:
@@ -261,34 +272,32 @@ class Sender:
             self._loaded_to = row.n
             self._chats.add(row)
 
-    def _start(self, job: _Job) -> bool:
-        """Ask for a slot for the job and put it among those that leave with this step; False if it may not yet."""
+    def _start(self, job: _Job) -> None:
+        """Ask for a slot for the job and put it among those that leave with this step, unless it may not yet."""
+        method = self._method(job)
         if isinstance(job, _Send):
             left = self._leave(job)
             if left is None:
-                return False
-            if not left.rows:
-                return True  # all of them were sent by another campaign: the next job may do
+                return
             job = left
             self._sending += 1
         else:
-            departure = self._journal.take_slot(self._run.portal, self._asking(self._method(job), 1))
+            departure = self._journal.take_slot(self._run.portal, self._asking(method, 1))
             if not departure.granted:
-                self._hold_back(departure)
-                return False
+                self._held[method] = departure
+                return
             if isinstance(job, _Look):
                 self._doubts.looking(job.doubts)
             elif isinstance(job, _Join):
                 self._joins.popleft()
             else:
                 self._reach.probing()
-        self._waiting_for = ""
+        self._held.pop(method, None)
         self._flight.add(id(job))
         self._departing.append(job)
-        return True
 
     def _leave(self, job: _Send) -> _Send | None:
-        """Mark as many of the rows as may as leaving; None if none may yet. The others go back to their places."""
+        """Mark as many of the rows as may as leaving; None if none may. The others go back to their places."""
         rows = job.rows
         now, offset = time.time(), self._clock.offset()
         departure = self._journal.leave(
@@ -313,11 +322,11 @@ class Sender:
                     self._chats.free(row.chat_id)
                 else:
                     self._chats.put_back(row)
-            return _Send([])
+            return None
         for row in reversed(rows[departure.granted :]):
             self._chats.put_back(row)
         if not departure.granted:
-            self._hold_back(departure)
+            self._held[methods.MESSAGE_ADD] = departure
             return None
         left = [row.leaving(now, offset, departure.floor_id) for row in rows[: departure.granted]]
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): len(left)})
@@ -329,12 +338,10 @@ class Sender:
 
         return take
 
-    def _hold_back(self, departure: Departure) -> None:
-        self._not_before = departure.until
-        self._waiting_for = departure.why
-
     @staticmethod
     def _method(job: _Job) -> str:
+        if isinstance(job, _Send):
+            return methods.MESSAGE_ADD
         if isinstance(job, _Look):
             return methods.HISTORY_GET
         return methods.USER_ADD if isinstance(job, _Join) else methods.PROFILE
@@ -387,8 +394,8 @@ class Sender:
             self._learn(job, reply)
             self._unwritten += self._after(job, reply)
         if came:
-            if self._waiting_for:
-                self._not_before = 0.0  # an answer may have told that there is room again
+            # An answer may have told that there is room again.
+            self._held = {method: held for method, held in self._held.items() if not held.why}
             self._write()
             self._stop_after_failures()
 
@@ -542,7 +549,7 @@ class Sender:
         # Who answers in the portal's place tells the time by a clock of its own.
         if reply.portal_time is not None and reply.outcome.verdict is Verdict.DONE:
             self._clock.learn(reply.portal_time, reply.received_at)
-        method = methods.MESSAGE_ADD if isinstance(job, _Send) else self._method(job)
+        method = self._method(job)
         for outcome in outcomes_of(reply):
             self._lessons.learn(method, outcome, reply)
         if isinstance(job, _Send) and self._options.batch > 1:

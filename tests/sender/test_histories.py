@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bulksend.journal import State
+from bulksend.pace import Rule
 from bulksend.portal.client import Reply
-from bulksend.sandbox import FaultKind, Faults
+from bulksend.sandbox import FaultKind, Faults, Limits, Operating
 from bulksend.sender import Sender
 from bulksend.sending import How
 from tests.processes import rows
@@ -131,3 +132,16 @@ def test_call_that_may_leave_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert ending.how is How.ENDED
     assert [row.attempts for row in desk.rows(run)] == [1]
     assert len([call for call in desk.portal.calls if call.method.endswith("add")]) == 1
+
+
+def test_messages_have_to_wait(desk: Desk) -> None:
+    """While messages wait for execution time of theirs, histories are looked at nevertheless."""
+    desk.portal.limits = Limits(rate=None, operating=Operating(limit=1, window=3, cost=0.6))
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER})
+    lines = rows(3, chats=3)
+    ending, run = desk.send(lines, rule=Rule(rate=0, operating_limit=1), max_in_flight=1)
+    assert ending.how is How.ENDED
+    desk.assert_each_once(lines, run)
+    *_, look, last = desk.portal.calls
+    assert look.method.endswith("history.get")
+    assert last.arrived_at - look.arrived_at > 1.0
