@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -313,14 +314,21 @@ def _marking_pools(manager: urllib3.PoolManager) -> None:
     manager.pool_classes_by_scheme = pools
 
 
+_NO_LINGERING = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0))
+"""Closing resets a connection. Otherwise the operating system goes on sending what has not got through, for minutes
+after a call was given up or its process killed, and a message could arrive after its chat's history was believed."""
+
+_SOCKET_OPTIONS = [*HTTPConnection.default_socket_options, _NO_LINGERING]
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, socket_options=_SOCKET_OPTIONS, **kwargs)
         _marking_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
         known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager = super().proxy_manager_for(proxy, socket_options=_SOCKET_OPTIONS, **kwargs)
         if not known:
             _marking_pools(cast("urllib3.PoolManager", manager))
         return manager

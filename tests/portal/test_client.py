@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import queue
 import socket
 import threading
 import time
@@ -153,6 +154,21 @@ def test_answer_that_does_not_come_whole(
     assert (outcome.verdict, outcome.code) == (Verdict.NOT_KNOWN, "ANSWER_LOST")
     assert len(portal.requests) == 1
     assert time.monotonic() - began < 1.5
+
+
+def test_call_that_was_given_up(serve_raw: ServeRaw, connect: Connect) -> None:
+    """Its connection is reset, so that this computer does not go on sending what has not got through by then."""
+    ends: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def wait(connection: socket.socket) -> None:
+        try:
+            ends.put(f"closed: {connection.recv(1)!r}")
+        except ConnectionResetError:
+            ends.put("reset")
+
+    portal = serve_raw(wait)
+    assert connect(portal.webhook, timeout=0.3).call(*MESSAGE).outcome.code == "ANSWER_LOST"
+    assert ends.get(timeout=5) == "reset"
 
 
 def test_lost_answer_to_a_batch(serve_raw: ServeRaw, connect: Connect) -> None:
