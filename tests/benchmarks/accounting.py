@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.against import against
 from tests.benchmarks.journals import enter, settle
-from tests.benchmarks.measure import Job, Measured, Stopwatch, in_turn
+from tests.benchmarks.measure import Job, Measured, Stopwatch
 from tests.benchmarks.sheets import make_xlsx
-from tests.benchmarks.table import Line, Quantity
 
 if TYPE_CHECKING:
     from tests.benchmarks.scale import Scale
+    from tests.benchmarks.table import Line
 
 
 def results(scale: Scale) -> list[Line]:
@@ -25,23 +26,15 @@ def results(scale: Scale) -> list[Line]:
     journal = scale.folder / f"results-{count}.db"
     run_id = _sent_campaign(journal, make_xlsx(scale.folder, count), count)
     written = scale.folder / f"results-{count}.xlsx"
-    ours, theirs = in_turn(
-        scale.rounds,
-        Job(write_ours, {"journal": journal, "run": run_id, "path": written}),
-        Job(write_with_xlsxwriter, {"sheet": written, "folder": scale.folder}),
-    )
-    ratio = ours.seconds / theirs.seconds
     return [
-        Line(
+        against(
             f"results: XLSX of {count:,} rows",
-            Quantity(ours.seconds, "s"),
+            Job(write_ours, {"journal": journal, "run": run_id, "path": written}),
             "XlsxWriter, constant memory",
-            Quantity(theirs.seconds, "s"),
-            ratio,
-            "<= 1.5 x",
-            scale.judged(100_000, met=ratio <= 1.5),
-            ours.peak,
-            (ours.all_seconds, theirs.all_seconds),
+            Job(write_with_xlsxwriter, {"sheet": written, "folder": scale.folder}),
+            most=1.5,
+            full=100_000,
+            scale=scale,
         )
     ]
 

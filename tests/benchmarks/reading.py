@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.measure import Job, Measured, Stopwatch, in_turn, once
+from tests.benchmarks.against import against
+from tests.benchmarks.measure import Job, Measured, Stopwatch, once
 from tests.benchmarks.sheets import make_csv, make_xlsx
 from tests.benchmarks.table import Line, Quantity
 
@@ -19,19 +20,15 @@ def check(scale: Scale) -> list[Line]:
     """Everything that ``bulksend check`` does, against ``pandas.read_csv(dtype=str)``; memory at three sizes."""
     count = scale.rows(1_000_000)
     sheet = make_csv(scale.folder, count)
-    ours, theirs = in_turn(scale.rounds, Job(check_sheet, {"path": sheet}), Job(read_with_pandas, {"path": sheet}))
-    ratio = ours.seconds / theirs.seconds
     lines = [
-        Line(
+        against(
             f"check: CSV of {count:,} rows",
-            Quantity(ours.seconds, "s"),
+            Job(check_sheet, {"path": sheet}),
             "bare pandas.read_csv",
-            Quantity(theirs.seconds, "s"),
-            ratio,
-            "<= 3 x",
-            scale.judged(1_000_000, met=ratio <= 3),
-            ours.peak,
-            (ours.all_seconds, theirs.all_seconds),
+            Job(read_with_pandas, {"path": sheet}),
+            most=3,
+            full=1_000_000,
+            scale=scale,
         )
     ]
     for size in (10_000, 100_000, 1_000_000):
@@ -58,19 +55,15 @@ def xlsx(scale: Scale) -> list[Line]:
     """Reading every row of a workbook as the checks see it, against python-calamine's own list of rows."""
     count = scale.rows(100_000)
     sheet = make_xlsx(scale.folder, count)
-    ours, theirs = in_turn(scale.rounds, Job(read_sheet, {"path": sheet}), Job(read_with_calamine, {"path": sheet}))
-    ratio = ours.seconds / theirs.seconds
     return [
-        Line(
+        against(
             f"xlsx: reading {count:,} rows",
-            Quantity(ours.seconds, "s"),
+            Job(read_sheet, {"path": sheet}),
             "bare python-calamine",
-            Quantity(theirs.seconds, "s"),
-            ratio,
-            "<= 2 x",
-            scale.judged(100_000, met=ratio <= 2),
-            ours.peak,
-            (ours.all_seconds, theirs.all_seconds),
+            Job(read_with_calamine, {"path": sheet}),
+            most=2,
+            full=100_000,
+            scale=scale,
         )
     ]
 
