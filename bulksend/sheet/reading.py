@@ -25,7 +25,6 @@ class Sheet:
         name: the sheet's name inside a workbook, None for a text file.
         dialect: how a text file is written, None for a workbook.
         headings: as shown, one for each column; blank where a column has none.
-        heading_row: the row that holds them, counted as Excel does.
         cells_of_headings: how many cells that row has; what stands to the right of them has been cut off something.
     """
 
@@ -34,7 +33,6 @@ class Sheet:
     name: str | None
     dialect: Dialect | None
     headings: list[str]
-    heading_row: int
     cells_of_headings: int
     _source: Source = field(repr=False)
     _first_row: int = field(repr=False)
@@ -107,7 +105,6 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
         source.name,
         source.dialect,
         headings,
-        position + 1,
         source.cells_in_row(position),
         source,
         last + 2,
