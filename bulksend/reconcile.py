@@ -79,6 +79,9 @@ def look_for(
         return Sighting(Finding.ARRIVED, first.id, first.date.timestamp() if first.date else None)
     if any(_alike(message, text) for message in unclaimed):
         return Sighting(Finding.UNCLEAR)
+    fallen = [m.id for m in spoken if _fallen(m, row.floor_id, began) and m.shows(text)]
+    if set(fallen) - (claimed(fallen) if fallen else set()):
+        return Sighting(Finding.UNCLEAR)
     # A session that began after the attempt hides the one in which the message may stand. One that has anything older
     # was already there, and so would be the message.
     reaches_back = (row.floor_id is None and began is None) or any(
@@ -93,6 +96,13 @@ def _older(message: HistoryMessage, floor_id: int | None, began: float | None) -
     if began is None or message.date is None:
         return False
     return message.date.timestamp() < math.floor(began) - DATE_SLACK
+
+
+def _fallen(message: HistoryMessage, floor_id: int | None, began: float | None) -> bool:
+    """Whether a message is older by its id and surely newer by its date: the portal was restored from a copy."""
+    if floor_id is None or began is None or message.date is None:
+        return False
+    return message.id <= floor_id and message.date.timestamp() >= math.floor(began)
 
 
 def _alike(message: HistoryMessage, text: str) -> bool:

@@ -145,3 +145,13 @@ def test_messages_have_to_wait(desk: Desk) -> None:
     *_, look, last = desk.portal.calls
     assert look.method.endswith("history.get")
     assert last.arrived_at - look.arrived_at > 1.0
+
+
+def test_portal_that_was_restored(desk: Desk) -> None:
+    """Where ids have fallen, as after a portal was restored from a copy, a message that arrived is not sent again."""
+    desk.send([("deal", 289, 8774, "", "Before")])
+    desk.portal.world.start_ids_at(1000)
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER})
+    _, run = desk.send([LINE])
+    assert desk.states(run) == [State.UNKNOWN]
+    assert [delivery.chat_id for delivery in desk.portal.ledger] == [8774, 8773]
