@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BUSY_SECONDS: Final = 60
 """How long a write waits for another process's write."""
 
+TURN: Final = 0x62756C6B
+"""The number of the lock under which processes that share a PostgreSQL journal take turns."""
+
 
 class Database:
     """The database at an address: a path (an SQLite file, made if missing) or an address as SQLAlchemy writes them."""
@@ -27,6 +30,8 @@ class Database:
     def __init__(self, address: str | Path) -> None:
         self._step: sa.Connection | None = None
         url = _as_url(address)
+        if url.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise JournalError("A journal is an SQLite file or a PostgreSQL database: name one of those.")
         self.sqlite = url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {}
         if self.sqlite:
@@ -35,12 +40,14 @@ class Database:
             self._engine = sa.create_engine(url, **options)
         except (SQLAlchemyError, ImportError):
             raise JournalError(
-                "The journal's address names a database for which the driver is not installed."
+                "The driver for the journal's database is not installed: run `pip install 'psycopg[binary]'` first."
             ) from None
         self.shown = str(url.database) if self.sqlite else url.render_as_string(hide_password=True)
         if self.sqlite:
             sa.event.listen(self._engine, "connect", _durable)
             sa.event.listen(self._engine, "begin", _take_write_lock)
+        else:
+            sa.event.listen(self._engine, "begin", _take_turn)
         with self.transaction() as connection:
             metadata.create_all(connection)
             found = connection.scalar(sa.select(META.c.schema))
@@ -82,10 +89,11 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error) as error:
-            cause = str(getattr(error, "orig", None) or type(error).__name__)
+            cause = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
+            mend = "free the disk or mend its permissions" if self.sqlite else "see that its server can be reached"
             raise JournalError(
-                f"The journal {self.shown} cannot be used ({cause}). Nothing more is sent without it: free the disk "
-                "or mend its permissions, then go on with `bulksend resume`."
+                f"The journal {self.shown} cannot be used ({cause}). Nothing more is sent without it: {mend}, then go "
+                "on with `bulksend resume`."
             ) from None
 
 
@@ -93,7 +101,9 @@ def _as_url(address: str | Path) -> sa.URL:
     """The database's address: anything with ``://`` is taken as one, everything else is the path of an SQLite file."""
     if isinstance(address, str) and "://" in address:
         try:
-            return sa.make_url(address)
+            url = sa.make_url(address)
+            # Without a driver's name SQLAlchemy takes one that is older.
+            return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
         except (SQLAlchemyError, ValueError):
             # The address may hold a password, so it is not repeated.
             sentence = "The journal's address cannot be understood; give a file's path or a database address."
@@ -133,3 +143,9 @@ def _take_write_lock(connection: sa.Connection) -> None:
     """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN IMMEDIATE")
+
+
+def _take_turn(connection: sa.Connection) -> None:
+    """Begin once nobody else is at it, so that what holds of an SQLite file's transactions holds of these too."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN})")
+    connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")  # the server's default may be to sync later

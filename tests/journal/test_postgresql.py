@@ -1,0 +1,146 @@
+"""A journal that a team shares on PostgreSQL: what holds of the file holds of it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from bulksend.errors import JournalError
+from bulksend.journal import Journal
+from tests.processes import (
+    Commands,
+    PortalProcess,
+    TestRow,
+    assert_exactly_once,
+    end,
+    read_results,
+    rows,
+    write_sheet,
+)
+
+PROGRAMS = (shutil.which("initdb"), shutil.which("pg_ctl"))
+
+
+def as_nobody_special() -> dict[str, Any]:
+    """Options for a process that may run a server, which the superuser may not."""
+    if os.name == "nt" or os.geteuid() != 0:
+        return {}
+    pwd = pytest.importorskip("pwd")
+    try:
+        account = pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.skip("the superuser may not run PostgreSQL, and there is no account for it")
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server of PostgreSQL on a free port, and its address."""
+    initdb, pg_ctl = PROGRAMS
+    if initdb is None or pg_ctl is None:
+        pytest.skip("PostgreSQL is not installed here")
+    user = as_nobody_special()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        data = Path(place) / "data"
+        if user:
+            shutil.chown(place, user["user"], user["group"])
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        quiet: dict[str, Any] = {"cwd": place, "stdout": subprocess.DEVNULL, **user}
+        subprocess.run(
+            [initdb, "-D", data, "-U", "team", "-A", "trust", "-E", "UTF8", "--no-sync"], check=True, **quiet
+        )
+        settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=''"
+        subprocess.run(
+            [pg_ctl, "-D", data, "-w", "-l", Path(place) / "log", "-o", settings, "start"], check=True, **quiet
+        )
+        try:
+            yield f"postgresql://team@127.0.0.1:{port}"
+        finally:
+            subprocess.run([pg_ctl, "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+
+
+@dataclass
+class Team:
+    """Colleagues who send through one portal and share a journal."""
+
+    commands: Commands
+    portal: PortalProcess
+    journal: str
+
+    def sending(self, sheet: Path) -> list[object]:
+        """The command that sends a sheet."""
+        options = ["--timeout", 1, "--settle", 1, "--rate", 0, "--yes"]
+        return ["send", sheet, "--portal", self.portal.webhook, "--journal", self.journal, *options]
+
+    def assert_all_sent(self, sheet: Path, lines: list[TestRow]) -> None:
+        """Every row was delivered once, and the results sheet has the ledger's own ids."""
+        ledger = self.portal.ledger
+        assert_exactly_once(lines, ledger)
+        told = {row["MESSAGE"]: (row["status"], row["message_id"]) for row in read_results(sheet)}
+        assert told == {entry["text"]: ("sent", str(entry["message_id"])) for entry in ledger}
+
+
+@pytest.fixture
+def team(server: str, tmp_path: Path) -> Iterator[Team]:
+    """A team with a database of its own."""
+    name = f"journal_{os.getpid()}_{tmp_path.name}".lower()
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with PortalProcess(tmp_path / "portal") as portal:
+        yield Team(Commands(tmp_path), portal, f"{server}/{name}")
+
+
+def test_killed_and_gone_on_with(team: Team) -> None:
+    """Answers are lost and the command is killed: every row arrives once, and the results say so."""
+    lines = rows(40, chats=20)
+    sheet = write_sheet(team.commands.folder / "sheet.csv", lines)
+    team.portal.turn("faults", probability={"close_before": 0.1, "close_after": 0.1}, seed=1)
+    team.portal.turn("dials", latency=0.1)
+    process = team.commands.start(*team.sending(sheet))
+    team.portal.wait_for_calls(10)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    ended = team.commands.run(*team.sending(sheet))
+    assert ended.code == 0, ended.said
+    team.assert_all_sent(team.commands.folder / "sheet.results.csv", lines)
+
+
+def test_two_at_the_same_moment(team: Team) -> None:
+    """Two processes on one file: one sends it, the other is refused; every row arrives once."""
+    lines = rows(40, chats=10)
+    sheet = write_sheet(team.commands.folder / "sheet.csv", lines)
+    team.portal.turn("dials", latency=0.1)
+    both = [team.commands.start(*team.sending(sheet)) for _ in range(2)]
+    codes = sorted(end(process).code for process in both)
+    assert codes in ([0, 2], [0, 3])
+    team.assert_all_sent(team.commands.folder / "sheet.results.csv", lines)
+
+
+def test_server_that_is_not_there(tmp_path: Path) -> None:
+    """One sentence, without the password, and nothing is sent."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    address = f"postgresql://team:hunter2@127.0.0.1:{port}/journal"
+    ended = Commands(tmp_path).run("runs", "--journal", address)
+    assert ended.code == 2
+    assert ended.err.startswith(f"Error: The journal postgresql+psycopg://team:***@127.0.0.1:{port}/journal cannot")
+    assert ended.err.rstrip().endswith(": see that its server can be reached, then go on with `bulksend resume`.")
+    assert len(ended.err.splitlines()) == 1
+    assert "hunter2" not in ended.said
+
+
+def test_other_databases() -> None:
+    """A database that is neither is refused."""
+    with pytest.raises(JournalError, match="an SQLite file or a PostgreSQL database"):
+        Journal("mysql://team@127.0.0.1/journal")
