@@ -1,13 +1,11 @@
 """Write a sheet again with other cells: the same kind of file, as text, hidden rows hidden."""
 
 import csv
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import xlsxwriter
-
 from bulksend.sheet.aside import write_aside
+from bulksend.sheet.book import new_workbook
 from bulksend.sheet.layout import LINE, Widths, lines_of
 from bulksend.sheet.piece import Dialect
 from bulksend.sheet.results import LONGEST_CELL
@@ -62,30 +60,23 @@ def _write_workbook(
     path: Path, headings: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]], name: str | None
 ) -> None:
     shown = (name or "").translate(_NOT_IN_A_NAME).strip("'")[:_LONGEST_NAME].rstrip("'") or None
-    with tempfile.TemporaryDirectory(prefix="bulksend-") as folder:
-        book = xlsxwriter.Workbook(
-            str(path),
-            {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False},
-        )
-        try:
-            sheet = book.add_worksheet(shown)
-            bold = book.add_format({"bold": True, "bottom": 1})
-            text = book.add_format({"num_format": "@", "valign": "top"})
-            wrapped = book.add_format({"num_format": "@", "valign": "top", "text_wrap": True})
-            widths = Widths(headings)
-            sheet.freeze_panes(1, 0)
-            sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
-            for position, heading in enumerate(headings):
-                sheet.write_string(0, position, heading, bold)
-            for number, (row, hidden) in enumerate(rows, 1):
-                widths.see(number, row)
-                lines = lines_of(row)
-                if hidden or lines > 1:
-                    sheet.set_row(number, LINE * max(lines, 1), None, {"hidden": hidden})
-                for position, cell in enumerate(row):
-                    if cell:
-                        sheet.write_string(number, position, cell[:LONGEST_CELL], wrapped if "\n" in cell else text)
-            for position, width in enumerate(widths.of_columns()):
-                sheet.set_column(position, position, width, text)
-        finally:
-            book.close()
+    with new_workbook(path) as book:
+        sheet = book.add_worksheet(shown)
+        bold = book.add_format({"bold": True, "bottom": 1})
+        text = book.add_format({"num_format": "@", "valign": "top"})
+        wrapped = book.add_format({"num_format": "@", "valign": "top", "text_wrap": True})
+        widths = Widths(headings)
+        sheet.freeze_panes(1, 0)
+        sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+        for position, heading in enumerate(headings):
+            sheet.write_string(0, position, heading, bold)
+        for number, (row, hidden) in enumerate(rows, 1):
+            widths.see(number, row)
+            lines = lines_of(row)
+            if hidden or lines > 1:
+                sheet.set_row(number, LINE * max(lines, 1), None, {"hidden": hidden})
+            for position, cell in enumerate(row):
+                if cell:
+                    sheet.write_string(number, position, cell[:LONGEST_CELL], wrapped if "\n" in cell else text)
+        for position, width in enumerate(widths.of_columns()):
+            sheet.set_column(position, position, width, text)

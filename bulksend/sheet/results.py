@@ -1,7 +1,6 @@
 """Write the results sheet: every original cell as it was, and what became of each row beside it."""
 
 import csv
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import xlsxwriter
 
 from bulksend.sheet.aside import write_aside
+from bulksend.sheet.book import new_workbook
 from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.sheet.layout import LINE, Widths, lines_of
 from bulksend.sheet.piece import Dialect
@@ -96,16 +96,9 @@ def _write_workbook(
     summary: Sequence[tuple[str, str | int]],
     status_column: int,
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="bulksend-") as folder:
-        book = xlsxwriter.Workbook(
-            str(path),
-            {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False},
-        )
-        try:
-            statuses, codes = _write_rows(book, headings, rows, status_column)
-            _write_summary(book, summary, statuses, codes)
-        finally:
-            book.close()
+    with new_workbook(path) as book:
+        statuses, codes = _write_rows(book, headings, rows, status_column)
+        _write_summary(book, summary, statuses, codes)
 
 
 def _write_rows(
