@@ -55,6 +55,7 @@ class How(StrEnum):
     OUT_OF_REACH = "out of reach"
     NEVER_REACHED = "never reached"
     JOURNAL = "journal"
+    SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)

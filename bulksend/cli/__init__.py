@@ -5,6 +5,7 @@ Only what a command needs is imported, and only when it runs, so that ``bulksend
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from bulksend import __version__
-from bulksend.cli.say import say
+from bulksend.cli.say import OutputError, refused_by_system, say
 from bulksend.errors import BulksendError
 
 REFUSED: Final = 2
@@ -93,7 +94,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if reconfigure is not None:
             reconfigure(errors="replace")
     arguments = sys.argv[1:] if arguments is None else arguments
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    _talk_to_nobody()
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -105,28 +108,32 @@ def _run(arguments: list[str]) -> int:
         error.show()
         return REFUSED
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
+        say("Interrupted.")
         return INTERRUPTED
+    except OutputError as error:
+        if error.gone:
+            return 0
+        say(f"Error: {error}")
+        return REFUSED
     except BulksendError as error:
         say(f"Error: {error}")
         return _code_of(error)
-    except BrokenPipeError:  # the reader of our output has gone, as in `bulksend runs | head -1`
-        talk_to_nobody()
-        return 0
+    except OSError as error:
+        say(f"Error: {refused_by_system(error)}")
+        return REFUSED
     except Exception as error:  # noqa: BLE001 - what is not foreseen is told in a sentence too
         _say_bug(error, verbose="--verbose" in arguments)
         return STOPPED
     return code if isinstance(code, int) else 0
 
 
-def talk_to_nobody() -> None:
-    """Let what is still to be said go nowhere, because who read our output has gone."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _talk_to_nobody() -> None:
+    """Let what could not be said go nowhere, or Python would try again when it ends, and end with a code of its own."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            os.dup2(nowhere, stream.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _code_of(error: BulksendError) -> int:
@@ -136,14 +143,14 @@ def _code_of(error: BulksendError) -> int:
 
 
 def _say_bug(error: Exception, *, verbose: bool) -> None:
-    click.echo(
+    say(
         f"Error: something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal: "
-        "`bulksend resume` goes on safely. Please report it, with what --verbose adds.",
-        err=True,
+        "`bulksend resume` goes on safely. Please report it, with what --verbose adds."
     )
     if verbose:
         import traceback
 
         from bulksend.portal.transport import without_secrets
 
-        click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)
+        with contextlib.suppress(OSError):
+            click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import say
+from bulksend.cli.say import put, say
 
 
 @click.command(short_help="Fill in the chat ids of a sheet that has only CRM entities.")
@@ -51,8 +51,8 @@ def lookup(file: Path, **params: Any) -> int:
     for line in filled.report.lines():
         say(line)
     had = f", {filled.had} had one" if filled.had else ""
-    click.echo(f"{filled.filled} of {filled.rows} rows got a chat{had}; {filled.empty} have none.")
-    click.echo(f"Filled sheet: {shown_path(filled.path)}")
+    put(f"{filled.filled} of {filled.rows} rows got a chat{had}; {filled.empty} have none.")
+    put(f"Filled sheet: {shown_path(filled.path)}")
     if filled.filled or filled.had:
         click.echo(f"Then: bulksend send {shown_path(filled.path)} --portal {target.name or 'ADDRESS'}", err=True)
     return 1 if filled.empty else 0

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.say import put
 from bulksend.errors import UsageError
 
 
@@ -43,7 +44,7 @@ def add(name: str, **params: Any) -> int:
     else:
         credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
     saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"])
-    click.echo(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
+    put(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
     click.echo(f"See whether it works: bulksend portal test {saved.name}", err=True)
     return 0
 
@@ -66,12 +67,12 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
 
     found = PortalStore(opts.home()).list()
     if as_json:
-        click.echo(json.dumps([asdict(saved) for saved in found], ensure_ascii=False))
+        put(json.dumps([asdict(saved) for saved in found], ensure_ascii=False))
         return 0
     if not found:
         click.echo("No portal is saved: `bulksend portal add NAME` saves one.", err=True)
     for saved in found:
-        click.echo(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
+        put(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
     return 0
 
 
@@ -82,7 +83,7 @@ def remove(name: str) -> int:
     from bulksend.portal.saved import PortalStore
 
     PortalStore(opts.home()).remove(name)
-    click.echo(f"Forgot {name}.")
+    put(f"Forgot {name}.")
     return 0
 
 
@@ -102,11 +103,11 @@ def test(name: str, journal: str | None) -> int:
         asking(opened, target, Rule()) as asker,
     ):
         standing = require_standing(asker)
-    click.echo(f"{target.shown} answers.")
+    put(f"{target.shown} answers.")
     who = f"user {standing.user_id}{f' ({standing.name})' if standing.name else ''}"
-    click.echo(f"Messages will be spoken by {who}, unless a row or --user-id names another.")
+    put(f"Messages will be spoken by {who}, unless a row or --user-id names another.")
     if standing.scopes:
-        click.echo("It may use open channels (imopenlines): sending will work.")
+        put("It may use open channels (imopenlines): sending will work.")
     else:
-        click.echo("It does not tell what it may use; the first message will show whether sending works.")
+        put("It does not tell what it may use; the first message will show whether sending works.")
     return 0

@@ -67,7 +67,8 @@ class Bar:
 
     def say(self, sentence: str) -> None:
         """See `Display`."""
-        self._bar.write(sentence, file=sys.stderr)
+        with contextlib.suppress(OSError):  # as below; the bar itself gives up when its terminal has gone
+            self._bar.write(sentence, file=sys.stderr)
 
 
 class Lines:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.say import put
 
 if TYPE_CHECKING:
     from bulksend.journal import Run
@@ -27,18 +28,16 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     if as_json:
         from bulksend.cli.send import summary
 
-        click.echo(json.dumps([summary(run, _state(run), Path(run.results_path), None) for run in found]))
+        put(json.dumps([summary(run, _state(run), Path(run.results_path), None) for run in found]))
         return 0
     if not found:
         click.echo("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.", err=True)
         return 0
-    click.echo(
-        f"{'run':>4}  {'when':16}  {'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}  {'state':9} file → portal"
-    )
+    put(f"{'run':>4}  {'when':16}  {'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}  {'state':9} file → portal")
     for run in found:
         counts = run.counts
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
-        click.echo(
+        put(
             f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
             f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {_state(run):8} "
             f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
@@ -68,6 +67,6 @@ def results(run: int, results: Path | None, journal: str | None, **_: Any) -> in
     with Journal(opts.journal_address(journal)) as opened:
         found = opened.run(run)
         path = write_accounts(opened, found, results)
-    click.echo(tally(found))
-    click.echo(f"Results: {shown_path(path)}")
+    put(tally(found))
+    put(f"Results: {shown_path(path)}")
     return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.say import put
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _rows(path: Path) -> Iterator[SandboxRow]:
 
 
 def _announce(portal: Sandbox) -> None:
-    click.echo(portal.webhook)
+    put(portal.webhook)
     if portal.gate.oauth is not None:
         app = portal.oauth
         for name, value in (
@@ -113,6 +114,6 @@ def _announce(portal: Sandbox) -> None:
             ("access-token", app.access_token),
             ("refresh-token", app.refresh_token),
         ):
-            click.echo(f"{name} {value}")
+            put(f"{name} {value}")
     click.echo(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}", err=True)
     click.echo("Ctrl-C ends it.", err=True)

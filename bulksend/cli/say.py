@@ -1,7 +1,13 @@
-"""How sentences are shown: whole words to the width of a terminal, one line each where something else reads them."""
+"""How sentences are shown: whole words to the width of a terminal, one line each where something else reads them.
+
+What a command was asked for goes to standard output and has to get there; talk goes to standard error, and that nobody
+hears it ends nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import sys
 import textwrap
@@ -9,8 +15,37 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bulksend.errors import BulksendError
+
 if TYPE_CHECKING:
     from bulksend.validation import Report
+
+
+class OutputError(BulksendError):
+    """Standard output cannot be written; ``gone``: nobody reads it any more, as in ``bulksend runs | head -1``."""
+
+    def __init__(self, error: OSError) -> None:
+        self.gone = isinstance(error, BrokenPipeError)
+        super().__init__(f"Standard output cannot be written ({error.strerror or 'write error'}).")
+
+
+def put(line: str) -> None:
+    """Show a line on standard output, as it is.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        click.echo(line)
+    except OSError as error:
+        raise OutputError(error) from None
+
+
+def refused_by_system(error: OSError) -> str:
+    """What this computer refused, in a sentence."""
+    why = error.strerror or type(error).__name__
+    place = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
+    return f"The operating system refused what was to be done: {why}{place}; mend that, then run this again."
 
 
 def say(sentence: str, *, err: bool = True) -> None:
@@ -18,14 +53,22 @@ def say(sentence: str, *, err: bool = True) -> None:
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
         sentence = textwrap.fill(sentence, _width(), break_long_words=False, break_on_hyphens=False)
-    click.echo(sentence, err=err)
+    if not err:
+        put(sentence)
+        return
+    with contextlib.suppress(OSError):
+        click.echo(sentence, err=True)
 
 
 def say_first_messages(report: Report, *, err: bool = True) -> None:
     """Show the first messages of a sheet as they would go out, each in one line."""
     for number, kind, entity, chat, _, message in report.preview:
         line = f"  row {number}, chat {chat} ({kind} {entity}): {' '.join(message.split())}"
-        click.echo(line if len(line) <= _width() else f"{line[: _width() - 1]}…", err=err)
+        shown = line if len(line) <= _width() else f"{line[: _width() - 1]}…"
+        if err:
+            click.echo(shown, err=True)
+        else:
+            put(shown)
 
 
 def _width() -> int:

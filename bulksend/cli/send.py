@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulksend.cli import INTERRUPTED, REFUSED, STOPPED, talk_to_nobody
+from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
 from bulksend.cli import options as opts
 from bulksend.cli.progress import Display, display, duration
-from bulksend.cli.say import say, say_first_messages
+from bulksend.cli.say import OutputError, put, refused_by_system, say, say_first_messages
 from bulksend.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
@@ -131,12 +131,12 @@ def _dry_run(plan: Plan, options: Options, params: dict[str, Any]) -> int:
         click.echo("Sending will need --skip-sent, to leave them out, or --again, to send them once more.", err=True)
     if params["as_json"]:
         facts = {**summary(told.run, "dry run", told.written, code), "run": told.run.id if told.known else None}
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        put(json.dumps(facts, ensure_ascii=False))
         return code
     onward = f", going on with campaign {told.run.id}" if told.known else ""
-    click.echo(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{onward}.")
+    put(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{onward}.")
     if told.written is not None:
-        click.echo(f"What would become of each row: {shown_path(told.written)}")
+        put(f"What would become of each row: {shown_path(told.written)}")
     return code
 
 
@@ -375,6 +375,8 @@ def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: b
             ending = campaign.send(options, shown.show)
         except JournalError as error:
             ending = Ending(How.JOURNAL, str(error))
+        except OSError as error:
+            ending = Ending(How.SYSTEM, refused_by_system(error))
     code = STOPPED
     try:
         path: Path | None = None
@@ -387,8 +389,6 @@ def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: b
         _tell(run, ending, path, code, as_json=as_json)
     except JournalError:  # it was said already that the journal cannot be used
         say(f"Stopped: {ending.sentence}")
-    except BrokenPipeError:
-        talk_to_nobody()
     return code
 
 
@@ -454,16 +454,20 @@ def _tell(run: Run, ending: Ending, path: Path | None, code: int, *, as_json: bo
     counts = run.counts
     if ending.sentence:
         say(f"Stopped: {ending.sentence}")
-    if as_json:
-        click.echo(json.dumps(summary(run, ending.how.value, path, code, ending.sentence), ensure_ascii=False))
-    else:
-        click.echo(tally(run))
-        if path is not None:
-            click.echo(f"Results: {shown_path(path)}")
+    try:
+        if as_json:
+            put(json.dumps(summary(run, ending.how.value, path, code, ending.sentence), ensure_ascii=False))
+        else:
+            put(tally(run))
+            if path is not None:
+                put(f"Results: {shown_path(path)}")
+    except OutputError as error:  # the campaign is what it is
+        if not error.gone:
+            say(f"Error: {error}")
     if counts.left:
-        click.echo(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}", err=True)
+        say(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
     elif counts.failed:
-        click.echo(f"To send the failed rows again, once mended: bulksend retry {run.id}", err=True)
+        say(f"To send the failed rows again, once mended: bulksend retry {run.id}")
 
 
 def tally(run: Run) -> str:

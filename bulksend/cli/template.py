@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.say import put
 
 
 @click.command(short_help="Write a blank sheet to fill in.")
@@ -19,6 +20,6 @@ def template(file: Path, lang: Literal["en", "ru"] | None, force: bool) -> int: 
     from bulksend.blank import default_language, write_blank
 
     written = write_blank(file, lang=lang or default_language(), overwrite=force)
-    click.echo(f"Blank sheet: {written}")
+    put(f"Blank sheet: {written}")
     click.echo(f"Fill it in and save it, then: bulksend check {written}", err=True)
     return 0

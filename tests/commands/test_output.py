@@ -7,13 +7,99 @@ from pathlib import Path
 import pytest
 
 from bulksend.sandbox import Limits, Sandbox
-from tests.processes import Commands, rows, write_sheet
+from tests.processes import Commands, Ended, read_results, rows, write_sheet
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+FULL = Path("/dev/full")
 
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
     """Commands in processes of their own, whose output a test may send anywhere."""
     return Commands(tmp_path)
+
+
+def _into_full(commands: Commands, *arguments: object) -> Ended:
+    with FULL.open("w") as full:
+        return commands.run(*arguments, stdout=full)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a file that is always full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs",),
+        ("runs", "--json"),
+        ("check", SAMPLES / "campaign.csv"),
+        ("check", SAMPLES / "invalid.csv", "--json"),
+        ("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--dry-run"),
+        ("results", 1),
+        ("template", "blank.csv"),
+    ],
+)
+def test_a_full_output_is_one_sentence(commands: Commands, words: tuple[object, ...]) -> None:
+    """Nothing is sent by these: exit 2, and what is wrong with the output."""
+    commands.run("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--yes", "--rate", 0, "--results", "out.csv")
+    said = _into_full(commands, *words)
+    told = [line for line in said.err.splitlines() if line.startswith("Error: ")]
+    assert (said.code, told) == (2, ["Error: Standard output cannot be written (No space left on device)."])
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a file that is always full")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_campaign_is_carried_out_though_its_tally_cannot_be_written(commands: Commands, more: tuple[str]) -> None:
+    """The exit code is the campaign's, and the output's trouble is said beside how to go on."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(5, 5))
+    with Sandbox(limits=Limits.none()) as portal:
+        said = _into_full(commands, "send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, *more)
+        assert said.code == 0
+        assert "Error: Standard output cannot be written" in said.err
+        assert len(portal.ledger) == 5
+        sheet = write_sheet(commands.folder / "b.csv", [("deal", 403, 8000, "", "Hello"), *rows(3, 3, "b")])
+        said = _into_full(commands, "send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, *more)
+    assert said.code == 1
+    assert "bulksend retry 2" in said.err
+    assert len(read_results(commands.folder / "b.results.csv")) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is closed in another way there")
+def test_who_reads_the_output_may_go(commands: Commands) -> None:
+    """As in `bulksend runs | head -0`: no sentence, exit 0."""
+    commands.run("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--yes", "--rate", 0, "--results", "out.csv")
+    reading, writing = os.pipe()
+    os.close(reading)
+    said = commands.run("runs", stdout=writing)
+    os.close(writing)
+    assert (said.code, said.err) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_a_campaign_outlives_its_terminal(commands: Commands) -> None:
+    """The window with the progress bar is closed, and the campaign, which nothing else ends, goes on."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(20, 5))
+    with Sandbox(limits=Limits.none(), latency=0.1) as portal:
+        keyboard, screen = os.openpty()
+        words = ("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, "--max-in-flight", 1, "--verbose")
+        process = commands.start(*words, stdout=screen, stderr=screen)
+        os.close(screen)
+        while b"row" not in os.read(keyboard, 1000):
+            pass
+        os.close(keyboard)
+        assert process.wait(60) == 0
+        assert len(portal.ledger) == 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other names for it")
+def test_what_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
+    """A data folder whose name is too long: what the system said and where, exit 2."""
+    commands = Commands(tmp_path)
+    commands.home = tmp_path / ("a" * 300)
+    said = commands.run("portal", "remove", "ours")
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("Error: The operating system refused what was to be done: File name too long (")
+    assert str(commands.home) in said.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of a file")
