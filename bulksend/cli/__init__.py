@@ -9,12 +9,13 @@ import contextlib
 import os
 import sys
 from importlib import import_module
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 
 from bulksend import __version__
-from bulksend.cli.say import OutputError, refused_by_system, say
+from bulksend.cli.answer import BROKEN, HELD, NOT_STARTED, Answer
+from bulksend.cli.say import NobodyReads, NothingSent, OutputError, refused_by_system, say
 from bulksend.errors import BulksendError
 
 REFUSED: Final = 2
@@ -100,31 +101,63 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
+    answer = Answer(asked="--json" in arguments)
     try:
-        code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False)
+        code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return REFUSED
-    except (KeyboardInterrupt, click.Abort):
-        say("Interrupted.")
-        return INTERRUPTED
-    except OutputError as error:
-        if error.gone:
-            return 0
-        say(f"Error: {error}")
-        return REFUSED
-    except BulksendError as error:
-        say(f"Error: {error}")
-        return _code_of(error)
-    except OSError as error:
-        say(f"Error: {refused_by_system(error)}")
-        return REFUSED
-    except Exception as error:  # noqa: BLE001 - what is not foreseen is told in a sentence too
-        _say_bug(error, verbose="--verbose" in arguments)
-        return STOPPED
+    except NobodyReads:
+        return 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what is not foreseen is told in a sentence too
+        failed = _failure(error)
+        _say_failure(error, failed, verbose="--verbose" in arguments)
+        with contextlib.suppress(OutputError):
+            answer.give_failure(failed.how, failed.sentence, failed.code)
+        return failed.code
     return code if isinstance(code, int) else 0
+
+
+class _Failure(NamedTuple):
+    """A command that ended by an error: its exit code, in a word for programs how, and what is said."""
+
+    code: int
+    how: str
+    sentence: str
+
+
+def _failure(error: BaseException) -> _Failure:
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return _Failure(INTERRUPTED, "interrupted", "Interrupted.")
+    if isinstance(error, click.ClickException):
+        return _Failure(REFUSED, NOT_STARTED, error.format_message())
+    if isinstance(error, BulksendError):
+        from bulksend.journal import Held
+
+        held = isinstance(error, Held)
+        return _Failure(STOPPED if held else REFUSED, HELD if held else NOT_STARTED, str(error))
+    if isinstance(error, OSError):
+        return _Failure(REFUSED, NOT_STARTED, refused_by_system(error))
+    sentence = (
+        f"something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal: "
+        "`bulksend resume` goes on safely. Please report it, with what --verbose adds."
+    )
+    return _Failure(STOPPED, BROKEN, sentence)
+
+
+def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> None:
+    if isinstance(error, click.ClickException):
+        with contextlib.suppress(OSError):
+            error.show()
+        return
+    plain = isinstance(error, KeyboardInterrupt | click.Abort | NothingSent)
+    say(failed.sentence if plain else f"Error: {failed.sentence}")
+    if verbose and failed.how == BROKEN:
+        import traceback
+
+        from bulksend.portal.transport import without_secrets
+
+        with contextlib.suppress(OSError):
+            click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)
 
 
 def _talk_to_nobody() -> None:
@@ -134,23 +167,3 @@ def _talk_to_nobody() -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _code_of(error: BulksendError) -> int:
-    from bulksend.journal import Held
-
-    return STOPPED if isinstance(error, Held) else REFUSED
-
-
-def _say_bug(error: Exception, *, verbose: bool) -> None:
-    say(
-        f"Error: something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal: "
-        "`bulksend resume` goes on safely. Please report it, with what --verbose adds."
-    )
-    if verbose:
-        import traceback
-
-        from bulksend.portal.transport import without_secrets
-
-        with contextlib.suppress(OSError):
-            click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import put, say, say_first_messages
+from bulksend.cli.answer import answer
+from bulksend.cli.say import say, say_first_messages
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(file: Path, **params: Any) -> int:
     if params["results"]:
         _write_copy(plan, params["results"], refused)
     if params["as_json"]:
-        put(json.dumps(report.to_json(), ensure_ascii=False))
+        answer(report.to_json())
         return 1 if report.errors else 0
     for line in report.lines():
         say(line, err=False)

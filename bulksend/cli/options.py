@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bulksend.cli.answer import current
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,21 @@ results_option = option(
     "--results", type=click.Path(path_type=Path), metavar="PATH", callback=_results_place, help="Where results go."
 )
 yes_option = option("--yes", is_flag=True, help="Ask nothing.")
-json_option = option("--json", "as_json", is_flag=True, help="The summary as one JSON object on standard output.")
+
+
+def _note_json(context: click.Context, _parameter: click.Parameter, asked: bool) -> bool:  # noqa: FBT001 - click's way
+    current(context).asked = asked
+    return asked
+
+
+json_option = option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    is_eager=True,  # also what is wrong with the other options is answered in JSON
+    callback=_note_json,
+    help="The summary as one JSON object on standard output.",
+)
 user_option = option("--user-id", type=click.IntRange(min=1), metavar="N", help="Who speaks, for rows without a user.")
 
 prefer_option = option("--prefer", metavar="CHANNEL", help="Of several chats take one of this channel: whatsapp, …")

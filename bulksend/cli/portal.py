@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.answer import answer
 from bulksend.cli.say import put
 from bulksend.errors import UsageError
 
@@ -60,14 +61,13 @@ def _ask(what: str, name: str, *, hidden: bool = True) -> str:
 @opts.json_option
 def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by name
     """List the saved portals, without their secrets."""
-    import json
     from dataclasses import asdict
 
     from bulksend.portal.saved import PortalStore
 
     found = PortalStore(opts.home()).list()
     if as_json:
-        put(json.dumps([asdict(saved) for saved in found], ensure_ascii=False))
+        answer([asdict(saved) for saved in found])
         return 0
     if not found:
         click.echo("No portal is saved: `bulksend portal add NAME` saves one.", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
+from bulksend.cli.answer import answer
 from bulksend.cli.say import put
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     if as_json:
         from bulksend.cli.send import summary
 
-        put(json.dumps([summary(run, _state(run), Path(run.results_path), None) for run in found]))
+        answer([summary(run, _state(run), Path(run.results_path), None) for run in found])
         return 0
     if not found:
         click.echo("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.", err=True)

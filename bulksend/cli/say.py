@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 
 class OutputError(BulksendError):
-    """Standard output cannot be written; ``gone``: nobody reads it any more, as in ``bulksend runs | head -1``."""
+    """Standard output cannot be written."""
 
-    def __init__(self, error: OSError) -> None:
-        self.gone = isinstance(error, BrokenPipeError)
-        super().__init__(f"Standard output cannot be written ({error.strerror or 'write error'}).")
+
+class NobodyReads(OutputError):
+    """Who read standard output has gone, as in ``bulksend runs | head -1``: nothing is wrong."""
+
+
+class NothingSent(BulksendError):
+    """Nothing was sent, as the sentence says by itself."""
 
 
 def put(line: str) -> None:
@@ -38,7 +42,8 @@ def put(line: str) -> None:
     try:
         click.echo(line)
     except OSError as error:
-        raise OutputError(error) from None
+        sentence = f"Standard output cannot be written ({error.strerror or 'write error'})."
+        raise (NobodyReads if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
 
 
 def refused_by_system(error: OSError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from contextlib import contextmanager
@@ -14,8 +13,9 @@ import click
 
 from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
 from bulksend.cli import options as opts
+from bulksend.cli.answer import answer, failure
 from bulksend.cli.progress import Display, display, duration
-from bulksend.cli.say import OutputError, put, refused_by_system, say, say_first_messages
+from bulksend.cli.say import NobodyReads, NothingSent, OutputError, put, refused_by_system, say, say_first_messages
 from bulksend.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bulksend.plan import Plan
     from bulksend.sending import Ending, Options
     from bulksend.target import SandboxRow, Target
+
+NOTHING = "Nothing was sent."
 
 
 @click.command(short_help="Check a sheet, confirm, send it, write the results sheet.")
@@ -80,8 +82,8 @@ def send(file: Path, **params: Any) -> int:
         return _dry_run(plan, options, params)
     preflight = not params["yes"] if params["preflight"] is None else params["preflight"]
     ask = params["lookup"] or preflight
-    if not params["lookup"] and not _may_start(plan, skip_invalid=params["skip_invalid"], told_later=ask):
-        return REFUSED
+    if not params["lookup"]:
+        _may_start(plan, skip_invalid=params["skip_invalid"], told_later=ask)
     _need_terminal(yes=params["yes"])
     with (
         find_target(params["portal"], opts.home(), params["user_id"], plan.sandbox_rows()) as found,
@@ -93,8 +95,7 @@ def send(file: Path, **params: Any) -> int:
         refused: Mapping[int, tuple[str, str]] = {}
         if (ask and not unfinished) or not target.speaker:
             plan, target, refused = _ask(plan, journal, target, options, params, preflight=preflight)
-            if not _may_start(plan, skip_invalid=params["skip_invalid"]):
-                return REFUSED
+            _may_start(plan, skip_invalid=params["skip_invalid"])
         with Campaign.enter(
             journal, plan, target, again=params["again"], results=params["results"], settings=sending.settings()
         ) as campaign:
@@ -108,8 +109,7 @@ def _dry_run(plan: Plan, options: Options, params: dict[str, Any]) -> int:
     from bulksend.journal import Journal
     from bulksend.target import find_target
 
-    if not _may_start(plan, skip_invalid=params["skip_invalid"]):
-        return REFUSED
+    _may_start(plan, skip_invalid=params["skip_invalid"])
     with (
         find_target(params["portal"], opts.home(), params["user_id"]) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
@@ -126,12 +126,15 @@ def _dry_run(plan: Plan, options: Options, params: dict[str, Any]) -> int:
     _show_plan(plan, told.run, target, options)
     counts = told.run.counts
     code = REFUSED if told.repeats else int(counts.left + counts.sent < counts.total)
+    reason = ""
     if told.repeats:
-        _say_repeats(told.repeats)
-        click.echo("Sending will need --skip-sent, to leave them out, or --again, to send them once more.", err=True)
+        reason = (
+            f"{_repeated(told.repeats)} Sending will need --skip-sent, to leave them out, or --again, to send them "
+            "once more."
+        )
+        say(reason)
     if params["as_json"]:
-        facts = {**summary(told.run, "dry run", told.written, code), "run": told.run.id if told.known else None}
-        put(json.dumps(facts, ensure_ascii=False))
+        answer({**summary(told.run, "dry run", told.written, code, reason), "run": told.run.id if told.known else None})
         return code
     onward = f", going on with campaign {told.run.id}" if told.known else ""
     put(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{onward}.")
@@ -163,15 +166,14 @@ def _confirm_and_send(campaign: Campaign, plan: Plan, target: Target, options: O
     campaign.limit(params["limit"])
     if params["again"]:
         campaign.send_again()
-    if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
+    try:
+        _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"])
+        if not params["yes"]:
+            _show_plan(plan, campaign.run, target, options)
+            _confirm(f"Send {_messages(campaign.run.counts.pending)}?")
+    except NothingSent:
         campaign.abandon()
-        return REFUSED
-    if not params["yes"]:
-        _show_plan(plan, campaign.run, target, options)
-        if not click.confirm(f"Send {_messages(campaign.run.counts.pending)}?", err=True):
-            campaign.abandon()
-            click.echo("Nothing was sent.", err=True)
-            return REFUSED
+        raise
     return carry_out(campaign, options, as_json=params["as_json"], verbose=params["verbose"])
 
 
@@ -226,8 +228,7 @@ def retry(run: int, resend_unknown: bool, **params: Any) -> int:  # noqa: FBT001
                 f"{found.counts.unknown} messages may have arrived already, and customers would get them twice. "
                 "Have you looked into their chats, and are they to be sent again?"
             )
-            if not click.confirm(question, err=True):
-                return REFUSED
+            _confirm(question)
         return _take_up(journal, found, params, retry_failed=True, resend_unknown=resend_unknown)
 
 
@@ -255,34 +256,33 @@ def _take_up(
             journal.note_results(run.id, str(params["results"]))
         if params["again"]:
             campaign.send_again()
-        if not _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"]):
-            return REFUSED
+        _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"])
         return carry_out(
             campaign, sending.options(campaign.run.counts.total), as_json=params["as_json"], verbose=params["verbose"]
         )
 
 
-def _may_start(plan: Plan, *, skip_invalid: bool, told_later: bool = False) -> bool:
-    """Say what is wrong with the sheet; False where that keeps it from being sent.
+def _may_start(plan: Plan, *, skip_invalid: bool, told_later: bool = False) -> None:
+    """Say what is wrong with the sheet.
 
     With ``told_later`` nothing is said of a sheet that may be sent, because the portal may find more.
+
+    Raises:
+        NothingSent: it keeps the sheet from being sent.
     """
     report = plan.report
     refused = (report.errors and not skip_invalid) or not report.good
     for line in report.lines() if refused or not told_later else []:
         say(line)
     if report.errors and not skip_invalid:
-        say(
+        raise NothingSent(
             f"Nothing was sent: mend these rows and send again, or send the {report.good} good rows with "
             "--skip-invalid."
             if report.good
             else "Nothing was sent: no row can be sent as it is."
         )
-        return False
     if not report.good:
-        click.echo("Nothing was sent: the sheet has no row that can be sent.", err=True)
-        return False
-    return True
+        raise NothingSent("Nothing was sent: the sheet has no row that can be sent.")
 
 
 def _need_terminal(*, yes: bool) -> None:
@@ -290,20 +290,31 @@ def _need_terminal(*, yes: bool) -> None:
         raise UsageError("There is no terminal to ask on: check the sheet with `bulksend check`, then add --yes.")
 
 
-def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> bool:
-    """Decide on rows that another campaign has sent already; False where nothing may be sent."""
+def _confirm(question: str) -> None:
+    if not click.confirm(question, err=True):
+        raise NothingSent(NOTHING)
+
+
+def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> None:
+    """Decide on rows that another campaign has sent already.
+
+    Raises:
+        NothingSent: nothing may be sent because of them.
+    """
     if skip:
         left_out = campaign.skip_sent()
         if left_out:
-            click.echo(f"{left_out} rows are left out: another campaign sent them in the last 24 hours.", err=True)
-        return True
+            say(f"{left_out} rows are left out: another campaign sent them in the last 24 hours.")
+        return
     repeats = campaign.sent_elsewhere()
     if not repeats:
-        return True
-    _say_repeats(repeats)
+        return
     if yes or not sys.stdin.isatty():
-        click.echo("Nothing was sent: leave them out with --skip-sent, or send them once more with --again.", err=True)
-        return False
+        raise NothingSent(
+            f"{_repeated(repeats)} Nothing was sent: leave them out with --skip-sent, or send them once more with "
+            "--again."
+        )
+    say(_repeated(repeats))
     choice = click.prompt(
         "Leave them out (skip), send them once more (again), or send nothing (cancel)?",
         type=click.Choice(["skip", "again", "cancel"]),
@@ -314,14 +325,15 @@ def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> bool:
         campaign.skip_sent()
     elif choice == "again":
         campaign.send_again()
-    return bool(choice != "cancel")
+    else:
+        raise NothingSent(NOTHING)
 
 
-def _say_repeats(repeats: list[tuple[int, int]]) -> None:
+def _repeated(repeats: list[tuple[int, int]]) -> str:
     """Name the rows that another campaign has sent lately."""
     rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
     runs = sorted({run for _, run in repeats})
-    say(
+    return (
         f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours by "
         f"campaign {', '.join(map(str, runs))}."
     )
@@ -377,18 +389,32 @@ def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: b
             ending = Ending(How.JOURNAL, str(error))
         except OSError as error:
             ending = Ending(How.SYSTEM, refused_by_system(error))
-    code = STOPPED
+    code, run, path = STOPPED, None, None
     try:
-        path: Path | None = None
-        try:
-            path = campaign.write_results()
-        except (UsageError, JournalError) as error:
-            say(f"Error: {error}")
+        path = campaign.write_results()
+    except (UsageError, JournalError) as error:
+        say(f"Error: {error}")
+    try:
         run = campaign.run
         code = exit_code(run, ending)
-        _tell(run, ending, path, code, as_json=as_json)
-    except JournalError:  # it was said already that the journal cannot be used
+    except JournalError as error:
+        ending = ending if ending.sentence else Ending(How.JOURNAL, str(error))
+    if ending.sentence:
         say(f"Stopped: {ending.sentence}")
+    try:
+        if as_json:
+            facts = None if run is None else summary(run, ending.how.value, path, code, ending.sentence)
+            answer(facts or failure(ending.how.value, ending.sentence, code, campaign.id))
+        elif run is not None:
+            put(tally(run))
+            if path is not None:
+                put(f"Results: {shown_path(path)}")
+    except NobodyReads:
+        pass
+    except OutputError as error:  # the campaign is what it is
+        say(f"Error: {error}")
+    if run is not None:
+        _say_onward(run)
     return code
 
 
@@ -450,23 +476,10 @@ def exit_code(run: Run, ending: Ending) -> int:
     return 0 if counts.sent == counts.total else 1
 
 
-def _tell(run: Run, ending: Ending, path: Path | None, code: int, *, as_json: bool) -> None:
-    counts = run.counts
-    if ending.sentence:
-        say(f"Stopped: {ending.sentence}")
-    try:
-        if as_json:
-            put(json.dumps(summary(run, ending.how.value, path, code, ending.sentence), ensure_ascii=False))
-        else:
-            put(tally(run))
-            if path is not None:
-                put(f"Results: {shown_path(path)}")
-    except OutputError as error:  # the campaign is what it is
-        if not error.gone:
-            say(f"Error: {error}")
-    if counts.left:
+def _say_onward(run: Run) -> None:
+    if run.counts.left:
         say(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
-    elif counts.failed:
+    elif run.counts.failed:
         say(f"To send the failed rows again, once mended: bulksend retry {run.id}")
 
 
