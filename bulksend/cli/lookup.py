@@ -17,7 +17,7 @@ from bulksend.cli.say import put, say
 @opts.results_option
 @opts.prefer_option
 @opts.option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one.")
-@opts.option("--map", "mapping", multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated.")
+@opts.map_option
 @opts.option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones.")
 @opts.rate_option
 @opts.option(

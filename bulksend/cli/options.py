@@ -15,7 +15,7 @@ from bulksend.cli.answer import current
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from bulksend.plan import SheetOptions
     from bulksend.sending import Options
@@ -79,9 +79,23 @@ rate_option = option(
     "--rate", type=click.FloatRange(min=0), metavar="CALLS", help="Calls a second; 0: no limit.  [default: 2]"
 )
 
+
+class _Pair(click.types.StringParamType):
+    """FIELD=HEADING. In the environment there may be several, one a line or with semicolons: headings have spaces."""
+
+    @staticmethod
+    def split_envvar_value(rv: str) -> Sequence[str]:
+        """The pairs of ``BULKSEND_MAP``."""
+        return [pair for pair in rv.split("\n" if "\n" in rv else ";") if pair.strip()]
+
+
+map_option = option(
+    "--map", "mapping", type=_Pair(), multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated."
+)
+
 sheet_options = together(
     option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one."),
-    option("--map", "mapping", multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated."),
+    map_option,
     option("--message", metavar="TEXT", help="A message template over the sheet's columns: 'Dear {{ name }}, …'."),
     option("--message-file", metavar="PATH", help="A message template from a file, or a ready-made one by its name."),
     option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones."),

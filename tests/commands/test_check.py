@@ -48,6 +48,26 @@ def test_a_copy_has_each_problem_beside_its_row(command: Command, tmp_path: Path
     assert "lead, deal, contact or company" in found[1]["error_description"]
 
 
+@pytest.mark.parametrize("between", [";", "; ", "\n", "\r\n"])
+def test_the_environment_names_columns_as_well(
+    command: Command, sheet: Sheet, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    """BULKSEND_MAP: headings with spaces, one pair a line or with semicolons."""
+    path = sheet("a.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "Where to", "What to say"), [("deal", 1, 11, "Hello")])
+    assert command("check", path).code == 2
+    monkeypatch.setenv("BULKSEND_MAP", between.join(["CHAT_ID=Where to", "MESSAGE=What to say", ""]))
+    assert "row 2, chat 11 (deal 1): Hello" in command("check", path).out
+
+
+def test_a_heading_with_a_semicolon_fits_on_a_line(
+    command: Command, sheet: Sheet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where BULKSEND_MAP has lines, they alone tell pairs apart."""
+    path = sheet("a.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "Chat; number", "MESSAGE"), [("deal", 1, 11, "Hello")])
+    monkeypatch.setenv("BULKSEND_MAP", "CHAT_ID=Chat; number\n")
+    assert command("check", path).code == 0
+
+
 @pytest.mark.parametrize("name", ["none.csv", "folder", "empty.csv", "picture.xlsx", "open-quote.csv"])
 def test_what_is_no_sheet_is_refused_in_one_sentence(command: Command, tmp_path: Path, name: str) -> None:
     """Unreadable: exit 2 and one sentence, never a traceback."""
