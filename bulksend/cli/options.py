@@ -50,11 +50,21 @@ def _results_place(_context: click.Context, _parameter: click.Parameter, place: 
     """The place as it is from anywhere: a campaign may be gone on with from another folder."""
     if place is not None and str(place) == "-":
         raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
-    return None if place is None else place.absolute()
+    if place is None:
+        return None
+    from bulksend.sheet.aside import can_be_written
+
+    if not can_be_written(place):
+        raise UsageError(f"Results are a workbook or a text: give --results a name in .xlsx or .csv, not '{place}'.")
+    return place.absolute()
 
 
 results_option = option(
-    "--results", type=click.Path(path_type=Path), metavar="PATH", callback=_results_place, help="Where results go."
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    callback=_results_place,
+    help="Where results go: .xlsx or .csv.",
 )
 yes_option = option("--yes", is_flag=True, help="Ask nothing.")
 

@@ -21,6 +21,11 @@ def is_text(path: Path) -> bool:
     return path.suffix.lower() in _TEXT_SUFFIXES
 
 
+def can_be_written(path: Path) -> bool:
+    """Whether a file of that name can be written as what it says."""
+    return is_text(path) or path.suffix.lower() == ".xlsx"
+
+
 def format_of(path: Path, otherwise: str) -> str:
     """``csv`` or ``xlsx``, as the name of a file to be written says; ``otherwise`` where it says nothing."""
     if is_text(path):

@@ -183,6 +183,24 @@ def test_results_never_go_over_the_sheet_itself(command: Command, sheet: Sheet, 
     assert not portal.ledger
 
 
+@pytest.mark.parametrize("name", ["out.pdf", "out.xls", "out", "folder/"])
+@pytest.mark.parametrize(
+    "words", [("send", "c.csv"), ("check", "c.csv"), ("lookup", "c.csv"), ("resume",), ("retry", 1), ("results", 1)]
+)
+def test_results_have_a_name_that_says_what_they_are(
+    command: Command, sheet: Sheet, portal: Sandbox, tmp_path: Path, words: tuple[object, ...], name: str
+) -> None:
+    """What is neither a workbook nor a text is refused before anything is sent or asked."""
+    sheet("c.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE"), [("deal", 1, 11, "Hello")])
+    (tmp_path / "folder").mkdir()
+    target = () if words[0] in {"check", "results"} else ("--portal", portal.webhook)
+    said = command(*words, *target, "--yes", "--results", name)
+    assert said.code == 2
+    assert ".xlsx or .csv" in said.err
+    assert not portal.calls
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.csv", "folder"]
+
+
 def test_what_resume_is_told_wins_even_where_it_is_zero() -> None:
     """`resume --rate 0 --no-join` lifts a rate and a join that the campaign was begun with."""
     begun = Sending(rate=2.0, join=True, fast=True).settings()
