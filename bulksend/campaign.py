@@ -38,18 +38,22 @@ ALREADY_SENT = "ALREADY_SENT"
 
 
 class AlreadyDone(UsageError):
-    """The sheet has been sent to this portal before; ``run`` is that campaign."""
+    """The sheet has been sent to this portal before; ``run`` is that campaign.
 
-    def __init__(self, run: Run) -> None:
+    ``sent_before`` of its rows it left out, because yet another campaign had sent them.
+    """
+
+    def __init__(self, run: Run, sent_before: int = 0) -> None:
         self.run = run
         counts = run.counts
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+        left_out = f", {sent_before} left out as sent before" if sent_before else ""
         more = ""
         if counts.failed or counts.unknown:
             more = f" {counts.failed + counts.unknown} rows did not arrive for certain: `bulksend retry {run.id}`."
         super().__init__(
-            f"This sheet was already sent to this portal as campaign {run.id} on {when} ({counts.sent} sent).{more} "
-            "To send all of it once more, add --again."
+            f"This sheet was already sent to this portal as campaign {run.id} on {when} ({counts.sent} "
+            f"sent{left_out}).{more} To send all of it once more, add --again."
         )
 
 
@@ -241,9 +245,12 @@ def find_same(journal: Journal, plan: Plan, target: Target, *, again: bool) -> R
     same = journal.same(target.portal, plan.content)
     if same is None or same.stage is not Stage.FINISHED:
         return same
-    if not again and not _cut_short(journal, same):
-        raise AlreadyDone(same)
-    return None if again else same
+    if again:
+        return None
+    skipped = journal.codes(same.id) if same.counts.skipped else {}
+    if (State.SKIPPED, BEYOND_LIMIT) not in skipped:  # what only an earlier limit left out is yet to be sent
+        raise AlreadyDone(same, skipped.get((State.SKIPPED, ALREADY_SENT), 0))
+    return same
 
 
 def _own_results(journal: Journal, path: Path) -> Path:
@@ -253,8 +260,3 @@ def _own_results(journal: Journal, path: Path) -> Path:
         number += 1
         own = path.with_name(f"{path.stem}.{number}{path.suffix}")
     return own
-
-
-def _cut_short(journal: Journal, run: Run) -> bool:
-    """Whether a finished campaign has rows that only an earlier limit left out."""
-    return bool(run.counts.skipped) and (State.SKIPPED, BEYOND_LIMIT) in journal.codes(run.id)

@@ -170,6 +170,20 @@ def test_a_correction_keeps_what_the_first_results_said(command: Command, sheet:
     assert [line["status"] for line in lines(path.with_name("c.results.2.csv"))] == ["skipped", "sent"]
 
 
+def test_a_sheet_whose_rows_were_all_left_out_counts_them(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """Its rows were sent by an earlier campaign: "0 sent" alone would not be the truth."""
+    portal.world.add_entity("deal", 1, chats=[11, 12])
+    headings = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+    good = [("deal", 1, 11, "Hello"), ("deal", 1, 12, "Hello")]
+    send = ("--portal", portal.webhook, "--yes", "--rate", 0, "--skip-sent")
+    assert command("send", sheet("a.csv", headings, good), *send).code == 0
+    assert "(2 sent)." in command("send", "a.csv", *send).err
+    other = sheet("b.csv", headings, reversed(good))
+    assert command("send", other, *send).code == 1
+    assert "as campaign 2 on" in (said := command("send", other, *send).err)
+    assert "(0 sent, 2 left out as sent before). To send all of it once more, add --again." in said
+
+
 def test_results_never_go_over_the_sheet_itself(command: Command, sheet: Sheet, portal: Sandbox) -> None:
     """`--results` naming the sheet, or `-`, is refused before anything is sent."""
     portal.world.add_entity("deal", 1, chats=[11])
