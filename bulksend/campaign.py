@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from bulksend.accounts import results_path, write_accounts
 from bulksend.errors import JournalError, UsageError
 from bulksend.journal import Run, Stage, State
+from bulksend.places import may_replace
 from bulksend.portal.advice import advice
 from bulksend.portal.client import Client
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
@@ -254,9 +255,12 @@ def find_same(journal: Journal, plan: Plan, target: Target, *, again: bool) -> R
 
 
 def _own_results(journal: Journal, path: Path) -> Path:
-    """The place for results, or one like it: no campaign writes over what another was told by a real portal."""
+    """The place for results, or one like it: no campaign writes over what another was told by a real portal.
+
+    Nor over a file that is none of ours; a rehearsal's, which the journal knows, need not be looked into for that.
+    """
     own, number = path, 1
-    while journal.keeps_results(str(own), but_for=SANDBOX):
+    while journal.keeps_results(str(own), but_for=SANDBOX) or not (journal.keeps_results(str(own)) or may_replace(own)):
         number += 1
         own = path.with_name(f"{path.stem}.{number}{path.suffix}")
     return own

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bulksend.entities import KINDS, UNUSABLE, ask_for_chats, keys_of
 from bulksend.errors import UsageError
+from bulksend.places import keep_file
 from bulksend.sentences import describe
 from bulksend.sheet import find_columns, open_sheet
 from bulksend.sheet.aside import beside, format_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from bulksend.entities import Numbers
     from bulksend.plan import Plan, SheetOptions
     from bulksend.portal.methods import Chat
-    from bulksend.sheet import Columns, Piece, Sheet
+from bulksend.sheet import Columns, Piece, Sheet
 
 CHAT_HEADING: Final = "CHAT_ID"
 NOTE_HEADING: Final = "lookup_note"
@@ -176,7 +177,7 @@ def fill_chats(
 
     Raises:
         SheetError: it cannot be read as a sheet of CRM entities, or changed meanwhile.
-        UsageError: the copy cannot be written.
+        UsageError: the copy cannot be written, or no place was said and a file of somebody's is in the usual one.
         AskingEnded: as for `find_chats`.
         JournalError: the journal, which holds the pace, cannot be used.
     """
@@ -185,6 +186,8 @@ def fill_chats(
     target = to or filled_path(path, sheet.format)
     if target.absolute() == path.absolute():
         raise UsageError("The filled sheet would overwrite the sheet itself: give it another name with --results.")
+    if to is None:
+        keep_file(target)
     found = find_chats(sheet, columns, asker, prefer=prefer, include_hidden=options.include_hidden)
     copy = _Copy(sheet, columns, found, include_hidden=options.include_hidden)
     try:

@@ -52,10 +52,12 @@ def _results_place(_context: click.Context, _parameter: click.Parameter, place: 
         raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
     if place is None:
         return None
+    from bulksend.places import keep_file
     from bulksend.sheet.aside import can_be_written
 
     if not can_be_written(place):
         raise UsageError(f"Results are a workbook or a text: give --results a name in .xlsx or .csv, not '{place}'.")
+    keep_file(place.absolute())
     return place.absolute()
 
 

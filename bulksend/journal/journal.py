@@ -228,7 +228,7 @@ class Journal:
         """Let rows of the campaign leave although another campaign sent the same text to the same chat."""
         self._set(run_id, again=True)
 
-    def keeps_results(self, path: str, *, but_for: str) -> bool:
+    def keeps_results(self, path: str, *, but_for: str = "") -> bool:
         """Whether a campaign's results sheet is at ``path``; those of the portal ``but_for`` do not count."""
         statement = sa.select(RUNS.c.id).where(RUNS.c.results_path == path, RUNS.c.portal != but_for).limit(1)
         with self._transaction() as connection:

@@ -197,6 +197,55 @@ def test_results_never_go_over_the_sheet_itself(command: Command, sheet: Sheet, 
     assert not portal.ledger
 
 
+NOTES = b"name,phone\nAnn,+7 900 123-45-67\n"
+
+
+@pytest.mark.parametrize(
+    "content", [NOTES, b"PK\x03\x04 half a workbook", b"CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE\n"]
+)
+def test_results_never_replace_a_file_that_bulksend_did_not_make(
+    command: Command, sheet: Sheet, portal: Sandbox, tmp_path: Path, content: bytes
+) -> None:
+    """Named with --results it is refused before anything is sent; in the usual place it gets one beside it."""
+    portal.world.add_entity("deal", 1, chats=[11])
+    headings = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+    path = sheet("c.csv", headings, [("deal", 1, 11, "Hello")])
+    own = tmp_path / "own.csv"
+    own.write_bytes(content)
+    to = ("--portal", portal.webhook, "--yes", "--rate", 0)
+    for words in (("send", path, *to), ("check", path), ("lookup", path, *to)):
+        said = command(*words, "--results", own)
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert "own.csv' already, which bulksend did not make" in said.err
+    assert not portal.calls
+    for name in ("c.results.csv", "c.filled.csv"):
+        (tmp_path / name).write_bytes(content)
+    assert command("send", path, *to).code == 0
+    assert lines(tmp_path / "c.results.2.csv")[0]["status"] == "sent"
+    assert command("lookup", path, *to).code == 2
+    for known in (("resume", 1, *to), ("retry", 1, *to), ("results", 1)):
+        assert command(*known, "--results", own).code == 2
+    assert {file.read_bytes() for file in (own, tmp_path / "c.results.csv", tmp_path / "c.filled.csv")} == {content}
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.xlsx"])
+def test_what_bulksend_made_may_be_made_anew(
+    command: Command, sheet: Sheet, portal: Sandbox, tmp_path: Path, name: str
+) -> None:
+    """An empty file, problems, a filled sheet, a rehearsal's and a campaign's results are written over unasked."""
+    portal.world.add_entity("deal", 1)
+    portal.world.add_chat(11, "deal", 1)
+    path = sheet("c.csv", ("Сделка ID", "N", "CRM_ENTITY_TYPE", "CHAT_ID", "MESSAGE"), [(1, 7, "deal", 11, "Hello")])
+    named = ("--map", "CRM_ENTITY=Сделка ID", "--results", tmp_path / name)
+    (tmp_path / name).write_bytes(b"")
+    to = ("--portal", portal.webhook, "--yes", "--rate", 0)
+    rehearsal = ("send", path, "--portal", "sandbox", "--yes", "--rate", 0)
+    for words in (("check", path), ("lookup", path, *to), rehearsal, rehearsal, ("send", path, *to), ("check", path)):
+        assert command(*words, *named).code == 0
+    assert command("results", 3, "--results", name).code == 0
+    assert len(portal.ledger) == 1
+
+
 @pytest.mark.parametrize("name", ["out.pdf", "out.xls", "out", "folder/"])
 @pytest.mark.parametrize(
     "words", [("send", "c.csv"), ("check", "c.csv"), ("lookup", "c.csv"), ("resume",), ("retry", 1), ("results", 1)]
