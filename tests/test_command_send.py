@@ -243,6 +243,27 @@ def test_unreachable_portal(case: Case) -> None:
         assert {line["status"] for line in read_results(case.results)} == {"not_sent"}
 
 
+@pytest.mark.parametrize(("killed", "code"), [(False, "ANSWER_LOST"), (True, "INTERRUPTED")])
+def test_a_portal_that_goes_after_the_first_call(tmp_path: Path, killed: bool, code: str) -> None:
+    """What has left may have arrived: exit 3, not 2, and beside the row stays why nobody knows."""
+    commands, results = Commands(tmp_path), tmp_path / "out.csv"
+    sheet = write_sheet(tmp_path / "sheet.csv", rows(5, 5))
+    with PortalProcess(tmp_path / "portal", "--fault", "silent_after@1") as portal:
+        send = ("send", sheet, "--portal", portal.webhook, *QUICK[:5], "--results", results, "--max-in-flight", 1)
+        process = commands.start(*send)
+        portal.wait_for_calls(1)
+        if killed:
+            process.send_signal(signal.SIGKILL)
+            end(process)
+        portal.stop()
+        ended = commands.run(*send) if killed else end(process)
+    assert ended.code == 3
+    assert "could not be reached" in ended.err
+    assert "bulksend resume 1" in ended.err
+    told = [(line["status"], line["error_code"]) for line in read_results(results)]
+    assert told == [("unknown", code), *[("not_sent", "")] * 4]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of a file")
 def test_full_disk(case: Case) -> None:
     """A journal that cannot grow any more stops the sending: nothing is delivered that it does not know of."""

@@ -184,6 +184,21 @@ def test_a_sheet_whose_rows_were_all_left_out_counts_them(command: Command, shee
     assert "(0 sent, 2 left out as sent before). To send all of it once more, add --again." in said
 
 
+def test_what_was_left_out_as_sent_before_can_still_be_sent(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """`resume RUN --again` opens the rows that --skip-sent left out; without --again they stay left out."""
+    portal.world.add_entity("deal", 1, chats=[11, 12])
+    headings = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+    to = ("--portal", portal.webhook, "--yes", "--rate", 0)
+    command("send", sheet("a.csv", headings, [("deal", 1, 11, "Hello")]), *to)
+    second = sheet("b.csv", headings, [("deal", 1, 11, "Hello"), ("deal", 1, 12, "Hello")])
+    assert command("send", second, *to, "--skip-sent").code == 1
+    assert command("resume", 2, *to).code == 1
+    assert [delivery.chat_id for delivery in portal.ledger] == [11, 12]
+    assert command("resume", 2, *to, "--again").code == 0
+    assert [delivery.chat_id for delivery in portal.ledger] == [11, 12, 11]
+    assert {line["status"] for line in lines(second.with_name("b.results.csv"))} == {"sent"}
+
+
 def test_results_never_go_over_the_sheet_itself(command: Command, sheet: Sheet, portal: Sandbox) -> None:
     """`--results` naming the sheet, or `-`, is refused before anything is sent."""
     portal.world.add_entity("deal", 1, chats=[11])
