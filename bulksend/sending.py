@@ -17,6 +17,12 @@ SAME_TEXT_SECONDS: Final = 24 * 3600.0
 SAME_REFUSALS: Final = 20
 """When so many rows in a row are refused with one code from the very first on, it is the campaign that is wrong."""
 
+OPERATING_PER_MESSAGE: Final = 0.137
+"""Seconds of execution time a message was charged in the vendor's own example (REST documentation)."""
+
+OPERATING_WINDOW: Final = 600.0
+"""Seconds over which execution time is summed (REST documentation, limits)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -74,3 +80,13 @@ class Progress:
     in_flight: int
     waiting: str = ""
     until: float = 0.0
+
+
+def estimate(rows: int, options: Options) -> float:
+    """About how many seconds a campaign takes: by its rate and batches, or by the portal's execution-time limit."""
+    rule = options.rule
+    calls = rows / options.batch
+    by_rate = max(0.0, calls - rule.burst) / rule.rate if rule.rate else calls * 0.05
+    budget = rule.operating_limit / OPERATING_PER_MESSAGE
+    by_budget = 0.0 if rows <= budget or not rule.rate else (rows - budget) / (budget / OPERATING_WINDOW)
+    return max(by_rate, by_budget, 1.0)

@@ -9,8 +9,8 @@ import click
 from bulksend.cli import COMMANDS, bulksend
 from bulksend.cli.options import Sending
 from bulksend.cli.progress import duration
-from bulksend.cli.send import estimate
 from bulksend.portal.advice import ADVICE
+from bulksend.sending import estimate
 from bulksend.sentences import PROBLEMS
 from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 

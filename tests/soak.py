@@ -45,6 +45,10 @@ PROGRAM = ("-c", "import bulksend.budget, bulksend.cli; bulksend.budget.UNTOLD_R
 PATIENCE = 2.5
 """Seconds within which a command's first call is waited for: it may be waiting itself."""
 
+LONGEST = 900.0
+"""Seconds that the last run, which nobody kills, may take: after a refusal for the rate it waits, the longer the more
+refusals there were lately."""
+
 MOST_RUNS = 250
 
 
@@ -106,7 +110,7 @@ def soak(seed: int, folder: Path, *, batch: int, count: int = 200, chats: int = 
                 if process.poll() is None:
                     process.kill()
                     figures.kills += 1
-            ended = end(process)
+            ended = end(process, LONGEST)
             codes[ended.code] += 1
             if "inside bulksend" in ended.err:
                 raise AssertionError(ended.err)

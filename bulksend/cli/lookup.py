@@ -33,7 +33,7 @@ def lookup(file: Path, **params: Any) -> int:
     a chat, 1 where some have none, 2 where it could not be done.
     """
     from bulksend.cli.online import asking, require_standing
-    from bulksend.cli.send import shown_path
+    from bulksend.cli.tell import shown_path
     from bulksend.journal import Journal
     from bulksend.lookup import fill_chats
     from bulksend.target import find_target

@@ -26,7 +26,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     with Journal(opts.journal_address(journal)) as opened:
         found = opened.runs()
     if as_json:
-        from bulksend.cli.send import summary
+        from bulksend.cli.tell import summary
 
         answer([summary(run, _state(run), Path(run.results_path), None) for run in found])
         return 0
@@ -61,7 +61,7 @@ def _state(run: Run) -> str:
 def results(run: int, results: Path | None, journal: str | None, **_: Any) -> int:
     """Write the results sheet of campaign RUN, from what the journal knows now."""
     from bulksend.accounts import write_accounts
-    from bulksend.cli.send import shown_path, tally
+    from bulksend.cli.tell import shown_path, tally
     from bulksend.journal import Journal
 
     with Journal(opts.journal_address(journal)) as opened:

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
+from bulksend.cli import REFUSED
 from bulksend.cli import options as opts
-from bulksend.cli.answer import answer, failure
-from bulksend.cli.progress import Display, display, duration
-from bulksend.cli.say import NobodyReads, NothingSent, OutputError, put, refused_by_system, say, say_first_messages
-from bulksend.errors import JournalError, UsageError
+from bulksend.cli.answer import answer
+from bulksend.cli.carry import carry_out
+from bulksend.cli.progress import duration
+from bulksend.cli.say import NothingSent, put, say, say_first_messages
+from bulksend.cli.tell import shown_path, summary
+from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from bulksend.campaign import Campaign
     from bulksend.journal import Journal, Run
     from bulksend.plan import Plan
-    from bulksend.sending import Ending, Options
+    from bulksend.sending import Options
     from bulksend.target import SandboxRow, Target
 
 NOTHING = "Nothing was sent."
+
+_skip_sent = opts.option(
+    "--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours."
+)
+_verbose = opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
+_going_on = opts.together(
+    opts.portal_option,
+    opts.results_option,
+    opts.sending_options,
+    _skip_sent,
+    opts.option("--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours."),
+    opts.journal_option,
+    opts.yes_option,
+    opts.json_option,
+    _verbose,
+)
 
 
 @click.command(short_help="Check a sheet, confirm, send it, write the results sheet.")
@@ -46,7 +62,7 @@ NOTHING = "Nothing was sent."
     help="Ask the portal first who speaks and which chats would refuse.  [default: unless --yes]",
 )
 @opts.option("--skip-invalid", is_flag=True, help="Send the good rows although others have problems.")
-@opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
+@_skip_sent
 @opts.option("--again", is_flag=True, help="Send although it was sent before.")
 @opts.option(
     "--dry-run",
@@ -57,7 +73,7 @@ NOTHING = "Nothing was sent."
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
-@opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
+@_verbose
 def send(file: Path, **params: Any) -> int:
     """Check FILE, confirm, send every row of it as one message, and write the results sheet.
 
@@ -179,15 +195,7 @@ def _confirm_and_send(campaign: Campaign, plan: Plan, target: Target, options: O
 
 @click.command(short_help="Go on with an interrupted campaign.")
 @click.argument("run", type=int, required=False)
-@opts.portal_option
-@opts.results_option
-@opts.sending_options
-@opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
-@opts.option("--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours.")
-@opts.journal_option
-@opts.yes_option
-@opts.json_option
-@opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
+@_going_on
 def resume(run: int | None, **params: Any) -> int:
     """Go on with campaign RUN (without a number: the latest one that is not finished)."""
     from bulksend.journal import Journal
@@ -203,16 +211,8 @@ def resume(run: int | None, **params: Any) -> int:
 
 @click.command(short_help="Send again the rows that failed or were not sent.")
 @click.argument("run", type=int)
-@opts.portal_option
-@opts.results_option
-@opts.sending_options
 @opts.option("--resend-unknown", is_flag=True, help="Send unknown rows again too, though they may have arrived.")
-@opts.option("--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours.")
-@opts.option("--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours.")
-@opts.journal_option
-@opts.yes_option
-@opts.json_option
-@opts.option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
+@_going_on
 def retry(run: int, resend_unknown: bool, **params: Any) -> int:  # noqa: FBT001 - click passes it by name
     """Send the rows of campaign RUN again that failed or were not sent.
 
@@ -341,6 +341,8 @@ def _repeated(repeats: list[tuple[int, int]]) -> str:
 
 def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     """What is about to happen, in a few lines."""
+    from bulksend.sending import estimate
+
     report = plan.report
     rows = run.counts.pending
     speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
@@ -353,22 +355,6 @@ def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     say_first_messages(report)
 
 
-OPERATING_PER_MESSAGE = 0.137
-"""Seconds of execution time a message was charged in the vendor's own example (REST documentation)."""
-OPERATING_WINDOW = 600.0
-"""Seconds over which execution time is summed (REST documentation, limits)."""
-
-
-def estimate(rows: int, options: Options) -> float:
-    """About how many seconds a campaign takes: by its rate and batches, or by the portal's execution-time limit."""
-    rule = options.rule
-    calls = rows / options.batch
-    by_rate = max(0.0, calls - rule.burst) / rule.rate if rule.rate else calls * 0.05
-    budget = rule.operating_limit / OPERATING_PER_MESSAGE
-    by_budget = 0.0 if rows <= budget or not rule.rate else (rows - budget) / (budget / OPERATING_WINDOW)
-    return max(by_rate, by_budget, 1.0)
-
-
 def _messages(rows: int) -> str:
     return f"{rows} message{'' if rows == 1 else 's'}"
 
@@ -376,156 +362,3 @@ def _messages(rows: int) -> str:
 def _journal_rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:
     for row in journal.all_rows(run.id):
         yield row.entity_type, row.entity_id, row.chat_id, row.user_id or run.user_id
-
-
-def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: bool) -> int:
-    """Send a campaign under a progress display, write its results, tell how it ended, return the exit code."""
-    from bulksend.sending import Ending, How
-
-    with display(campaign.run.counts) as shown, _interrupts(campaign, shown), _log(shown, verbose=verbose):
-        try:
-            ending = campaign.send(options, shown.show)
-        except JournalError as error:
-            ending = Ending(How.JOURNAL, str(error))
-        except OSError as error:
-            ending = Ending(How.SYSTEM, refused_by_system(error))
-    code, run, path = STOPPED, None, None
-    try:
-        path = campaign.write_results()
-    except (UsageError, JournalError) as error:
-        say(f"Error: {error}")
-    try:
-        run = campaign.run
-        code = exit_code(run, ending)
-    except JournalError as error:
-        ending = ending if ending.sentence else Ending(How.JOURNAL, str(error))
-    if ending.sentence:
-        say(f"Stopped: {ending.sentence}")
-    try:
-        if as_json:
-            facts = None if run is None else summary(run, ending.how.value, path, code, ending.sentence)
-            answer(facts or failure(ending.how.value, ending.sentence, code, campaign.id))
-        elif run is not None:
-            put(tally(run))
-            if path is not None:
-                put(f"Results: {shown_path(path)}")
-    except NobodyReads:
-        pass
-    except OutputError as error:  # the campaign is what it is
-        say(f"Error: {error}")
-    if run is not None:
-        _say_onward(run)
-    return code
-
-
-@contextmanager
-def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
-    """With --verbose, say what becomes of each row; never its text."""
-    import logging
-
-    class Said(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            shown.say(record.getMessage())
-
-    logger, handler = logging.getLogger("bulksend"), Said(logging.INFO if verbose else logging.WARNING)
-    logger.addHandler(handler)
-    if verbose:
-        logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-@contextmanager
-def _interrupts(campaign: Campaign, shown: Display) -> Iterator[None]:
-    """Ctrl-C and a polite kill end the campaign in good order; a second one ends it at once."""
-    asked = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        campaign.stop()
-        shown.say("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
-
-    before = {number: signal.signal(number, stop) for number in _signals()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _signals() -> Iterable[signal.Signals]:
-    return [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-
-
-def exit_code(run: Run, ending: Ending) -> int:
-    """The exit code that says how a campaign ended."""
-    from bulksend.sending import How
-
-    counts = run.counts
-    if ending.how is How.INTERRUPTED:
-        return INTERRUPTED
-    if ending.how is How.NEVER_REACHED and not (counts.sent or counts.failed or counts.unknown or counts.in_doubt):
-        return REFUSED
-    if ending.how is not How.ENDED:
-        return STOPPED
-    return 0 if counts.sent == counts.total else 1
-
-
-def _say_onward(run: Run) -> None:
-    if run.counts.left:
-        say(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
-    elif run.counts.failed:
-        say(f"To send the failed rows again, once mended: bulksend retry {run.id}")
-
-
-def tally(run: Run) -> str:
-    """How a campaign stands, in one line."""
-    counts = run.counts
-    doubtful = counts.unknown + counts.sending + counts.in_doubt
-    parts = [
-        f"{rows} {word}"
-        for word, rows in (
-            ("failed", counts.failed),
-            ("unknown", doubtful),
-            ("invalid", counts.invalid),
-            ("skipped", counts.skipped),
-            ("not sent", counts.pending),
-        )
-        if rows
-    ]
-    more = f"; {', '.join(parts)}" if parts else ""
-    return f"Campaign {run.id}: {counts.sent} of {counts.total} rows sent{more}."
-
-
-def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str = "") -> dict[str, Any]:
-    """How a campaign stands, as plain values; the counts are by the statuses of the results sheet."""
-    counts = run.counts
-    return {
-        "run": run.id,
-        "file": run.file,
-        "portal": run.portal_name or run.portal_address,
-        "ended": how,
-        "reason": reason or run.reason,
-        "rows": counts.total,
-        "sent": counts.sent,
-        "failed": counts.failed,
-        "unknown": counts.unknown + counts.sending + counts.in_doubt,
-        "invalid": counts.invalid,
-        "skipped": counts.skipped,
-        "not_sent": counts.pending,
-        "results": None if path is None else str(path),
-        **({} if code is None else {"exit_code": code}),
-    }
-
-
-def shown_path(path: Path) -> Path:
-    """A path as it is shortest from here."""
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
