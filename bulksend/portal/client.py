@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from bulksend.portal.authorisation import Authorisation, RenewalRefusedError, RenewalUnreachableError
 from bulksend.portal.codes import PORTAL_UNREACHABLE
@@ -151,7 +151,14 @@ class Client:
 
 def query_string(params: Mapping[str, Any]) -> str:
     """The parameters of one call in a batch, as PHP reads them: ``A=1&B[C]=2&B[D][0]=3``."""
-    return urlencode(list(_flat(params)), quote_via=quote, safe="", errors="replace")
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in _flat(params))
+
+
+def _quoted(text: str) -> str:
+    # Most of a call is names and numbers: to see that they stay as they are is a fifth of the work of quoting them.
+    if text.isascii() and text.replace("_", "0").isalnum():
+        return text
+    return quote(text, safe="", errors="replace")
 
 
 def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

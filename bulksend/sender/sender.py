@@ -50,8 +50,16 @@ WINDOW: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class _Send:
+    """Rows to be sent; once they may leave, with what marks this attempt of theirs."""
+
     rows: list[Row]
     allowed_at: float = 0.0
+    offset: float | None = None
+    floor_id: int | None = None
+
+    def left(self, row: Row) -> Row:
+        """A row of these as the journal has it now; only rows with which something went wrong are asked for."""
+        return row.leaving(self.allowed_at, self.offset, self.floor_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +336,8 @@ class Sender:
         if not departure.granted:
             self._held[methods.MESSAGE_ADD] = departure
             return None
-        left = [row.leaving(now, offset, departure.floor_id) for row in rows[: departure.granted]]
-        self._counts = self._counts.moved({(State.PENDING, State.SENDING): len(left)})
-        return _Send(left, time.time())
+        self._counts = self._counts.moved({(State.PENDING, State.SENDING): departure.granted})
+        return _Send(rows[: departure.granted], now, offset, departure.floor_id)
 
     def _asking(self, method: str, wanted: int) -> Callable[[str, int], tuple[str, int, float, str]]:
         def take(pace: str, under_way: int) -> tuple[str, int, float, str]:
@@ -431,18 +438,19 @@ class Sender:
         outcomes = outcomes_of(reply)
         changes = []
         for row, outcome in zip(job.rows, outcomes, strict=True):
-            change = self._settle(row, outcome, reply)
+            change = self._settle(job, row, outcome, reply)
             changes.append(change)
             _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
             self._watch_refusals(outcome)
         return changes
 
-    def _settle(self, row: Row, outcome: Outcome, reply: Reply) -> Change:
+    def _settle(self, job: _Send, row: Row, outcome: Outcome, reply: Reply) -> Change:
         """What an answer makes of a row that was under way."""
         verdict = outcome.verdict
         if verdict is Verdict.DONE:
             self._chats.free(row.chat_id)
             return Change(row.n, State.SENDING, State.SENT, message_id=int(outcome.result), sent_at=reply.received_at)
+        row = job.left(row)
         if verdict is Verdict.REFUSED:
             return self._refused(row, outcome)
         if verdict is Verdict.NOT_KNOWN:
