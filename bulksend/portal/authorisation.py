@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from filelock import FileLock, Timeout
@@ -26,6 +26,7 @@ from bulksend.portal.transport import Answer, Transport
 __all__ = [
     "TOKEN_URL",
     "AddressError",
+    "Apart",
     "Application",
     "Authorisation",
     "OAuth",
@@ -225,6 +226,13 @@ def application(
     )
 
 
+class Apart(NamedTuple):
+    """What another process did about renewing: whether it got a new pair, and that pair if it could not be saved."""
+
+    renewed: bool = False
+    unsaved: Tokens | None = None
+
+
 class OAuth:
     """An application: each call holds an access token, which is renewed when the portal says that it has run out.
 
@@ -239,6 +247,7 @@ class OAuth:
         save: Callable[[Tokens], None],
         load: Callable[[], Tokens | None] | None = None,
         lock: Path | None = None,
+        apart: Callable[[str], Apart] | None = None,
     ) -> None:
         """Set up without connecting.
 
@@ -247,12 +256,15 @@ class OAuth:
             save: keeps new tokens durably; called before their first use. May raise `PortalError`.
             load: gives the newest saved tokens, which another process may have renewed. May raise `PortalError`.
             lock: a file by which processes take turns; None where there is only this one.
+            apart: renews and saves in a process that outlives this one, unless the saved access token is another than
+                the one it is given. What it has not done is done here.
         """
         self._application = application
         self._tokens = application.tokens
         self._unsaved: Tokens | None = None
         self._save = save
         self._load = load
+        self._apart = apart
         self._process_lock = None if lock is None else FileLock(lock, timeout=_LOCK_TIMEOUT)
         self._thread_lock = threading.Lock()
         self._in_vain = 0
@@ -274,6 +286,11 @@ class OAuth:
     def masked(self) -> str:
         """See `Authorisation`."""
         return f"{self._tokens.endpoint}/…"
+
+    @property
+    def unsaved(self) -> Tokens | None:
+        """A renewed pair that could not be saved so far."""
+        return self._unsaved
 
     @property
     def stale(self) -> bool:
@@ -304,6 +321,11 @@ class OAuth:
         with self._thread_lock:
             if generation != self.generation:
                 return
+            if self._apart is not None and self._unsaved is None and self._newest_saved() == self._tokens:
+                self._stop_renewing_in_vain()
+                done = self._apart(self._tokens.access_token)
+                self._unsaved = done.unsaved
+                self._in_vain += done.renewed
             try:
                 with self._process_lock or nullcontext():
                     self._renew()
@@ -322,8 +344,7 @@ class OAuth:
             if newest is not None and newest != self._tokens:
                 self._use(newest)
                 return
-            if self._in_vain >= _MOST_RENEWALS_IN_VAIN:
-                raise RenewalRefusedError(RENEWAL_IN_VAIN, advice(RENEWAL_IN_VAIN))
+            self._stop_renewing_in_vain()
             # From here on the old refresh token may be gone: what came is kept until it is saved, even if that fails.
             self._unsaved = self._fetch()
             self._in_vain += 1
@@ -333,6 +354,10 @@ class OAuth:
             raise RenewalRefusedError(RENEWAL_NOT_SAVED, str(error)) from None
         self._use(self._unsaved)
         self._unsaved = None
+
+    def _stop_renewing_in_vain(self) -> None:
+        if self._in_vain >= _MOST_RENEWALS_IN_VAIN:
+            raise RenewalRefusedError(RENEWAL_IN_VAIN, advice(RENEWAL_IN_VAIN))
 
     def _newest_saved(self) -> Tokens | None:
         if self._load is None:

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from bulksend.errors import PortalError
 from bulksend.portal.address import looks_like_address
+from bulksend.portal.apart import renew_apart
 from bulksend.portal.authorisation import Application, Authorisation, OAuth, Tokens, Webhook, parse_webhook
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
@@ -105,8 +107,12 @@ class PortalStore:
             self._write(name, record)
         return self._shown(record)
 
-    def get(self, name: str) -> Authorisation:
+    def get(self, name: str, *, outliving: bool = True) -> Authorisation:
         """What calls the portal saved under a name.
+
+        Args:
+            name: what it was saved under.
+            outliving: whether an application's tokens are renewed in a process that outlives this one.
 
         Raises:
             PortalError: there is none, or its secret cannot be read.
@@ -131,6 +137,7 @@ class PortalStore:
             save=lambda tokens: self._save_tokens(name, tokens),
             load=lambda: _tokens_in(self._secrets(self._read(name))),
             lock=self._lock_path(name),
+            apart=partial(renew_apart, self._folder.parent, name) if outliving else None,
         )
 
     def list(self) -> Sequence[SavedPortal]:
