@@ -370,7 +370,9 @@ def _error_in(answer: Mapping[str, Any]) -> tuple[str, str] | None:
 def _text(value: Any) -> str:
     if value is None or isinstance(value, Mapping | list):
         return ""
-    return " ".join(str(value).split())[:_LONGEST_DESCRIPTION]
+    # What neither a database nor a file may be able to hold; it is nobody's words.
+    text = str(value).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return " ".join(text.split())[:_LONGEST_DESCRIPTION]
 
 
 def _refusal(code: str, description: str, *, status: int | None, timing: Timing | None) -> Outcome:

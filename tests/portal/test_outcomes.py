@@ -198,6 +198,13 @@ def test_shapes_of_an_error(body: dict[str, Any], code: str, description: str) -
     assert (outcome.verdict, outcome.code, outcome.description) == (Verdict.REFUSED, code, description)
 
 
+@pytest.mark.parametrize(("said", "kept"), [("No\0 way", "No way"), ("A half \ud83d of it", "A half ? of it")])
+def test_words_that_no_journal_holds(said: str, kept: str) -> None:
+    """Neither NUL, which PostgreSQL does not take, nor half of a surrogate pair, which no file takes, gets further."""
+    outcome = judge(400, json.dumps({"error": said, "error_description": said}).encode(), None, method=MESSAGE_ADD)
+    assert (outcome.code, outcome.description) == (kept, kept)
+
+
 def test_failures() -> None:
     """What decides over a broken call is whether it left, not how it broke."""
     for cause in Cause:
