@@ -51,7 +51,8 @@ class AlreadyDone(UsageError):
         left_out = f", {sent_before} left out as sent before" if sent_before else ""
         more = ""
         if counts.failed or counts.unknown:
-            more = f" {counts.failed + counts.unknown} rows did not arrive for certain: `bulksend retry {run.id}`."
+            uncertain = counts.failed + counts.unknown
+            more = f" Rows that did not arrive for certain: {uncertain}; for them use `bulksend retry {run.id}`."
         super().__init__(
             f"This sheet was already sent to this portal as campaign {run.id} on {when} ({counts.sent} "
             f"sent{left_out}).{more} To send all of it once more, add --again."

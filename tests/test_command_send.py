@@ -264,6 +264,29 @@ def test_a_portal_that_goes_after_the_first_call(tmp_path: Path, killed: bool, c
     assert told == [("unknown", code), *[("not_sent", "")] * 4]
 
 
+def test_killed_over_and_over_while_the_same_row_leaves(tmp_path: Path) -> None:
+    """Being killed is no fault of the row's: however often it happens, the row is sent in the end, and once."""
+    kills = 9
+    commands, results = Commands(tmp_path), tmp_path / "out.csv"
+    sheet = write_sheet(tmp_path / "sheet.csv", rows(1, 1))
+    sends = range(1, 2 * kills, 2)  # between two of them a history is read
+    faults = [text for n in sends for text in ("--fault", f"silent_before@{n}")]
+    with PortalProcess(tmp_path / "portal", *faults, "--silent-seconds", 60) as portal:
+        send = ("send", sheet, "--portal", portal.webhook, "--yes", "--user-id", 27, "--rate", 0, "--settle", 0)
+        for left in range(1, kills + 1):
+            process = commands.start(*send)
+            for _ in until(20):
+                if sum(call["fault"] != "" for call in portal.calls()) == left or process.poll() is not None:
+                    break
+            process.kill()
+            end(process)
+        ended = commands.run(*send, "--results", results)
+        assert ended.code == 0, ended.said
+        assert sum(call["fault"] != "" for call in portal.calls()) == kills
+        assert_exactly_once(rows(1, 1), portal.ledger)
+    assert [line["status"] for line in read_results(results)] == ["sent"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of a file")
 def test_full_disk(case: Case) -> None:
     """A journal that cannot grow any more stops the sending: nothing is delivered that it does not know of."""

@@ -186,7 +186,7 @@ def _confirm_and_send(campaign: Campaign, plan: Plan, target: Target, options: O
         _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"])
         if not params["yes"]:
             _show_plan(plan, campaign.run, target, options)
-            _confirm(f"Send {_messages(campaign.run.counts.pending)}?")
+            _confirm(f"Send {_many(campaign.run.counts.pending, 'message')}?")
     except NothingSent:
         campaign.abandon()
         raise
@@ -225,8 +225,8 @@ def retry(run: int, resend_unknown: bool, **params: Any) -> int:  # noqa: FBT001
         if resend_unknown and found.counts.unknown and not params["yes"]:
             _need_terminal(yes=False)
             question = (
-                f"{found.counts.unknown} messages may have arrived already, and customers would get them twice. "
-                "Have you looked into their chats, and are they to be sent again?"
+                f"{_many(found.counts.unknown, 'message')} may have arrived already; what did is then read twice. "
+                "Have you looked into the chats, and is all of it to be sent again?"
             )
             _confirm(question)
         return _take_up(journal, found, params, retry_failed=True, resend_unknown=resend_unknown)
@@ -304,7 +304,7 @@ def _settle_repeats(campaign: Campaign, *, skip: bool, yes: bool) -> None:
     if skip:
         left_out = campaign.skip_sent()
         if left_out:
-            say(f"{left_out} rows are left out: another campaign sent them in the last 24 hours.")
+            say(f"Left out: {_many(left_out, 'row')} that another campaign sent in the last 24 hours.")
         return
     repeats = campaign.sent_elsewhere()
     if not repeats:
@@ -346,17 +346,19 @@ def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     report = plan.report
     rows = run.counts.pending
     speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
-    click.echo(f"\nSheet:   {plan.sheet.path.name}, {_messages(rows)} to {report.chats} chats", err=True)
+    click.echo(
+        f"\nSheet:   {plan.sheet.path.name}, {_many(rows, 'message')} to {_many(report.chats, 'chat')}", err=True
+    )
     click.echo(f"Portal:  {target.shown}", err=True)
     click.echo(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}", err=True)
     click.echo(f"Takes:   about {duration(estimate(rows, options))}", err=True)
     if run.counts.sent:
-        click.echo(f"Sent before: {run.counts.sent} rows, which are not sent again", err=True)
+        click.echo(f"Sent before: {_many(run.counts.sent, 'row')}, not to be sent again", err=True)
     say_first_messages(report)
 
 
-def _messages(rows: int) -> str:
-    return f"{rows} message{'' if rows == 1 else 's'}"
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _journal_rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:

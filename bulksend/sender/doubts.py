@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from bulksend.sending import Options
 
 MOST_LOST: Final = 8
-"""How often a row's answer may be lost, the row surely not arriving, before it is given up."""
+"""How often a row's answer may be lost in one run, the row surely not arriving, before it is given up. That a program
+is killed over and over while the same row leaves is not the row's fault."""
 
 MOST_UNREADABLE: Final = 8
 """How often a history may be unreadable before its row is given up as unknown."""
@@ -63,6 +65,7 @@ class Doubts:
         self._open: dict[int, Doubt] = {}
         self._settled: dict[int, Doubt] = {}  # settled in this step, which may yet fail to be written
         self._claims: set[int] = set()
+        self._lost: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -85,9 +88,11 @@ class Doubts:
         """When the next look is due; infinite where none is."""
         return min((doubt.due for doubt in self._open.values()), default=math.inf)
 
-    def settled_in(self) -> float:
-        """Seconds until the portal can be carrying out none of them any more."""
-        return max((doubt.settled_at for doubt in self._open.values()), default=0.0) - time.monotonic()
+    def settled_by(self) -> float:
+        """When the portal can be carrying out none of them any more, or a history that was unreadable is read again."""
+        left = max((doubt.settled_at for doubt in self._open.values()), default=0.0) - time.monotonic()
+        next_look = self.next_time()
+        return max(time.time() + left, next_look if math.isfinite(next_look) else 0.0)
 
     @staticmethod
     def looking(doubts: Iterable[Doubt]) -> None:
@@ -169,7 +174,8 @@ class Doubts:
         code = row.error_code or "ANSWER_LOST"
         if sighting.finding is Finding.UNCLEAR:
             return Change(row.n, State.IN_DOUBT, State.UNKNOWN, code, advice("UNKNOWN"))
-        if row.lost + 1 >= MOST_LOST:
+        self._lost[row.n] += 1
+        if self._lost[row.n] >= MOST_LOST:
             return Change(row.n, State.IN_DOUBT, State.FAILED, code, advice("LOST_TOO_OFTEN"), lost=True)
         return Change(row.n, State.IN_DOUBT, State.PENDING, lost=True)
 

@@ -218,8 +218,8 @@ class Sender:
         waiting, until = (held.why, held.until) if held else ("", 0.0)
         if self._reach.out and not self._ending:
             waiting, until = "the portal, which cannot be reached", self._reach.given_up_at
-        elif not self._chats.rows and self._doubts and not self._sending:
-            waiting, until = "the portal's history to settle rows in doubt", time.time() + self._doubts.settled_in()
+        elif self._doubts and not self._sending and not held:
+            waiting, until = "the portal's history to settle rows in doubt", self._doubts.settled_by()
         self._on_progress(Progress(self._counts, len(self._flight), waiting, until))
 
     # Calls leave
@@ -514,8 +514,8 @@ class Sender:
         if self._options.max_failures is not None and bad > self._options.max_failures and not self._ending:
             self._ending = Ending(
                 How.TOO_MANY_FAILURES,
-                f"{bad} rows failed or are unknown, more than the {self._options.max_failures} that --max-failures "
-                "allows.",
+                f"Rows that failed or are unknown: {bad}, more than the {self._options.max_failures} that "
+                "--max-failures allows.",
             )
 
     def _after_join(self, row: Row, outcome: Outcome) -> list[Change]:

@@ -1,12 +1,15 @@
 """Whatever goes wrong on the way: each row is delivered once, in order, and its status is true."""
 
+from dataclasses import replace
+
 import pytest
 
 from bulksend.journal import State
+from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.sandbox import FaultKind, Faults
 from bulksend.sending import How
 from tests.processes import rows
-from tests.sender.conftest import Desk
+from tests.sender.conftest import SWIFT, Desk
 
 ENDS_IT = {FaultKind.OVERLOAD, FaultKind.NO_AUTH, FaultKind.EXPIRED_TOKEN}
 """Refusals that meet every call (a webhook that ran out cannot be renewed)."""
@@ -75,6 +78,23 @@ def test_many_faults_at_once(desk: Desk) -> None:
     ending, run = desk.send(lines)
     assert ending.how is How.ENDED
     desk.assert_each_once(lines, run)
+
+
+def test_a_row_whose_answers_are_all_lost(desk: Desk) -> None:
+    """It is given up after eight attempts, of which the history shows that none arrived; the chat's other rows go out.
+
+    Another run of the program tries as often again.
+    """
+    lines = [("deal", 288, 8773, "", "Not this one"), ("deal", 288, 8773, "", "But this one")]
+    lost = dict.fromkeys([*range(1, 9), *range(10, 17)], FaultKind.CLOSE_BEFORE)
+    desk.portal.faults = Faults(at=lost, methods={MESSAGE_ADD})
+    ending, run = desk.send(lines, settle=0.05)
+    assert ending.how is How.ENDED
+    assert desk.states(run) == [State.FAILED, State.SENT]
+    ending, run = desk.resume(run, replace(SWIFT, settle=0.05), retry=True)
+    assert ending.how is How.ENDED
+    assert desk.states(run) == [State.SENT, State.SENT]
+    assert [entry.text for entry in desk.portal.ledger] == ["But this one", "Not this one"]
 
 
 def test_same_text_twice_in_a_chat(desk: Desk) -> None:
