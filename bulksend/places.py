@@ -36,8 +36,10 @@ def keep_file(path: Path) -> None:
     """Refuse to write over a file that bulksend did not make.
 
     Raises:
-        UsageError: one is at ``path``.
+        UsageError: one is at ``path``, or there is no such folder.
     """
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder '{path.parent}': make it, or name another place with --results.")
     if not may_replace(path):
         raise UsageError(
             f"There is '{path}' already, which bulksend did not make, and it would be lost: name another place with "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import UsageError
+from bulksend.portal.address import looks_like_address
 from bulksend.portal.saved import PortalStore, resolve
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def find_target(
         return
     store = PortalStore(home)
     authorisation = resolve(text, store)
-    name = text.strip() if any(saved.name == text.strip() for saved in store.list()) else ""
+    name = "" if looks_like_address(text.strip()) else store.name_of(text.strip())
     yield Target(authorisation.portal, name, authorisation, user_id or authorisation.user_id or 0)
 
 

@@ -9,13 +9,14 @@ import contextlib
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 
 from bulksend import __version__
 from bulksend.cli.answer import BROKEN, HELD, NOT_STARTED, Answer
-from bulksend.cli.say import NobodyReads, NothingSent, OutputError, refused_by_system, say
+from bulksend.cli.say import NobodyReads, NothingSent, OutputError, hint, refused_by_system, say
 from bulksend.errors import BulksendError
 
 REFUSED: Final = 2
@@ -89,6 +90,7 @@ def bulksend() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code; an error is one sentence, never a traceback."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A console that cannot show a letter (Windows code pages) must not end a campaign.
         reconfigure = getattr(stream, "reconfigure", None)
@@ -98,6 +100,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     code = _run(arguments)
     _talk_to_nobody()
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Where a service or a script has closed a standard stream, Python has none: read and write nothing there."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open as long as the process
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - likewise
 
 
 def _run(arguments: list[str]) -> int:
@@ -156,8 +167,7 @@ def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> No
 
         from bulksend.portal.transport import without_secrets
 
-        with contextlib.suppress(OSError):
-            click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)
+        hint(without_secrets("".join(traceback.format_exception(error))))
 
 
 def _talk_to_nobody() -> None:

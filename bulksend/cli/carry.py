@@ -102,7 +102,8 @@ def _interrupts(campaign: Campaign, shown: Display) -> Iterator[None]:
 
 
 def _signals() -> Iterable[signal.Signals]:
-    return [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    known = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
 
 
 def _say_onward(run: Run) -> None:

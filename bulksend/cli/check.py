@@ -9,7 +9,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.answer import answer
-from bulksend.cli.say import say, say_first_messages
+from bulksend.cli.say import hint, say, say_first_messages
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def _ask(plan: Plan, params: dict[str, Any]) -> Mapping[int, tuple[str, str]]:
         asking(journal, target, rule) as asker,
     ):
         standing = require_standing(asker)
-        click.echo(f"The portal answers; the webhook's user is {standing.user_id} {standing.name}.".strip(), err=True)
-        return check_online(rows_of_plan(plan), asker, plan.report).refused
+        refused = check_online(rows_of_plan(plan), asker, plan.report).refused
+    hint(f"The portal answers; the webhook's user is {standing.user_id} {standing.name}.".strip())
+    return refused
 
 
 def _write_copy(plan: Plan, path: Path, refused: Mapping[int, tuple[str, str]]) -> None:
@@ -74,4 +75,4 @@ def _write_copy(plan: Plan, path: Path, refused: Mapping[int, tuple[str, str]]) 
         written = plan.write_problems(path, refused)
     except OSError as error:
         raise UsageError(f"The copy cannot be written to {path} ({error.strerror or 'write error'}).") from None
-    click.echo(f"The sheet with its problems: {written}", err=True)
+    hint(f"The sheet with its problems: {written}")

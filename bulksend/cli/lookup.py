@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import put, say
+from bulksend.cli.say import hint, put, say
 
 
 @click.command(short_help="Fill in the chat ids of a sheet that has only CRM entities.")
@@ -21,7 +21,10 @@ from bulksend.cli.say import put, say
 @opts.option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones.")
 @opts.rate_option
 @opts.option(
-    "--operating-limit", type=float, metavar="SECONDS", help="Execution time allowed a method.  [default: 480]"
+    "--operating-limit",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Execution time allowed a method.  [default: 480]",
 )
 @opts.journal_option
 @opts.yes_option
@@ -54,5 +57,5 @@ def lookup(file: Path, **params: Any) -> int:
     put(f"{filled.filled} of {filled.rows} rows got a chat{had}; {filled.empty} have none.")
     put(f"Filled sheet: {shown_path(filled.path)}")
     if filled.filled or filled.had:
-        click.echo(f"Then: bulksend send {shown_path(filled.path)} --portal {target.name or 'ADDRESS'}", err=True)
+        hint(f"Then: bulksend send {shown_path(filled.path)} --portal {target.name or 'ADDRESS'}")
     return 1 if filled.empty else 0

@@ -7,9 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from bulksend.cli.progress import LINE_SECONDS, duration
+from bulksend.cli.say import hint
 from bulksend.errors import PortalError
 
 if TYPE_CHECKING:
@@ -59,14 +58,15 @@ class _Shown:
         waiting = f", waiting {duration(left)} for {asked.waiting}" if asked.waiting and left > 1 else ""
         line = f"Asking the portal: {asked.done}{of} answers{waiting}"
         if self._terminal:
-            click.echo(f"\r{line:<{self._written}}", err=True, nl=False)
+            hint(f"\r{line:<{self._written}}", end="")
             self._written = len(line)
         else:
-            click.echo(line, err=True)
+            hint(line)
 
     def close(self) -> None:
         if self._written:
-            click.echo(f"\r{'':<{self._written}}\r", err=True, nl=False)
+            hint(f"\r{'':<{self._written}}\r", end="")
+            self._written = 0
 
 
 def require_standing(asker: Asker) -> Standing:

@@ -232,7 +232,9 @@ def keep_sheet(file: Path, results: Path | None) -> None:
     Raises:
         UsageError: they would be.
     """
-    if results is not None and results == file.absolute():
+    if results is not None and (
+        results == file.absolute() or (results.exists() and file.exists() and results.samefile(file))
+    ):
         raise UsageError(f"The results would overwrite {file} itself: give them another name with --results.")
 
 

@@ -9,7 +9,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.answer import answer
-from bulksend.cli.say import put
+from bulksend.cli.say import hint, put
 from bulksend.errors import UsageError
 
 
@@ -46,7 +46,7 @@ def add(name: str, **params: Any) -> int:
         credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
     saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"])
     put(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
-    click.echo(f"See whether it works: bulksend portal test {saved.name}", err=True)
+    hint(f"See whether it works: bulksend portal test {saved.name}")
     return 0
 
 
@@ -70,7 +70,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
         answer([asdict(saved) for saved in found])
         return 0
     if not found:
-        click.echo("No portal is saved: `bulksend portal add NAME` saves one.", err=True)
+        hint("No portal is saved: `bulksend portal add NAME` saves one.")
     for saved in found:
         put(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
     return 0

@@ -10,7 +10,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.answer import answer
-from bulksend.cli.say import put
+from bulksend.cli.say import hint, put
 
 if TYPE_CHECKING:
     from bulksend.journal import Run
@@ -31,7 +31,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
         answer([summary(run, _state(run), Path(run.results_path), None) for run in found])
         return 0
     if not found:
-        click.echo("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.", err=True)
+        hint("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.")
         return 0
     put(f"{'run':>4}  {'when':16}  {'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}  {'state':9} file → portal")
     for run in found:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import put
+from bulksend.cli.say import hint, put
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from bulksend.sandbox import Limits, Sandbox
     from bulksend.target import SandboxRow
 
+_FROM_ZERO = click.FloatRange(min=0)
+
 
 @click.command(short_help="Run the embedded portal, to rehearse on.")
 @opts.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port; else any free one.")
 @opts.option("--secret", metavar="TEXT", help="The webhook's secret; else a random one.")
 @opts.option("--world", type=click.Path(path_type=Path), metavar="FILE", help="Know the entities and chats of a sheet.")
-@opts.option("--latency", type=float, default=0.0, metavar="SECONDS", help="Time each HTTP request takes.")
-@opts.option("--call-time", type=float, default=0.0, metavar="SECONDS", help="Time each call takes, also in a batch.")
+@opts.option("--latency", type=_FROM_ZERO, default=0.0, metavar="SECONDS", help="Time each HTTP request takes.")
+@opts.option(
+    "--call-time",
+    type=_FROM_ZERO,
+    default=0.0,
+    metavar="SECONDS",
+    help="Time each call takes, also in a batch.",
+)
 @opts.option("--limit-rate", metavar="X,Y|off", default="50,2", help="The request bucket.", show_default=True)
 @opts.option(
     "--limit-operating",
@@ -35,12 +43,30 @@ if TYPE_CHECKING:
     show_default=True,
 )
 @opts.option("--fault", multiple=True, metavar="KIND=P|KIND@N", help="Let calls go wrong; may be repeated.")
-@opts.option("--fault-all", type=float, default=0.0, metavar="P", help="Let calls go wrong in every way, each with P.")
+@opts.option(
+    "--fault-all",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Let calls go wrong in every way, each with P.",
+)
 @opts.option("--seed", type=int, default=0, metavar="N", help="Of the dice that faults are thrown with.")
-@opts.option("--silent-seconds", type=float, default=120.0, metavar="SECONDS", help="How long a silent call is held.")
-@opts.option("--late-seconds", type=float, default=2.0, metavar="SECONDS", help="How late a late call is carried out.")
+@opts.option(
+    "--silent-seconds",
+    type=_FROM_ZERO,
+    default=120.0,
+    metavar="SECONDS",
+    help="How long a silent call is held.",
+)
+@opts.option(
+    "--late-seconds",
+    type=_FROM_ZERO,
+    default=2.0,
+    metavar="SECONDS",
+    help="How late a late call is carried out.",
+)
 @opts.option("--clock-skew", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
-@opts.option("--other-traffic", type=float, default=0.0, metavar="N", help="Requests a second of somebody else.")
+@opts.option("--other-traffic", type=_FROM_ZERO, default=0.0, metavar="N", help="Requests a second of somebody else.")
 @opts.option("--no-history", is_flag=True, help="Refuse to read chats back.")
 @opts.option("--oauth", is_flag=True, help="Install an application too, and tell its tokens.")
 @opts.option("--tls", is_flag=True, help="Serve HTTPS with a certificate made for this run.")
@@ -115,5 +141,5 @@ def _announce(portal: Sandbox) -> None:
             ("refresh-token", app.refresh_token),
         ):
             put(f"{name} {value}")
-    click.echo(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}", err=True)
-    click.echo("Ctrl-C ends it.", err=True)
+    hint(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}")
+    hint("Ctrl-C ends it.")

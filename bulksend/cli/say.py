@@ -61,8 +61,13 @@ def say(sentence: str, *, err: bool = True) -> None:
     if not err:
         put(sentence)
         return
+    hint(sentence)
+
+
+def hint(line: str, *, end: str = "\n") -> None:
+    """Show a line on standard error as it is; that nobody reads it changes nothing."""
     with contextlib.suppress(OSError):
-        click.echo(sentence, err=True)
+        click.echo(f"{line}{end}", err=True, nl=False)
 
 
 def say_first_messages(report: Report, *, err: bool = True) -> None:
@@ -71,7 +76,7 @@ def say_first_messages(report: Report, *, err: bool = True) -> None:
         line = f"  row {number}, chat {chat} ({kind} {entity}): {' '.join(message.split())}"
         shown = line if len(line) <= _width() else f"{line[: _width() - 1]}…"
         if err:
-            click.echo(shown, err=True)
+            hint(shown)
         else:
             put(shown)
 

@@ -14,7 +14,7 @@ from bulksend.cli import options as opts
 from bulksend.cli.answer import answer
 from bulksend.cli.carry import carry_out
 from bulksend.cli.progress import duration
-from bulksend.cli.say import NothingSent, put, say, say_first_messages
+from bulksend.cli.say import NothingSent, hint, put, say, say_first_messages
 from bulksend.cli.tell import shown_path, summary
 from bulksend.errors import UsageError
 
@@ -205,7 +205,7 @@ def resume(run: int | None, **params: Any) -> int:
         if found is None:
             raise UsageError("There is no unfinished campaign to go on with; `bulksend runs` lists all.")
         if not found.counts.left:
-            click.echo(f"Campaign {found.id} has no rows left to send.", err=True)
+            hint(f"Campaign {found.id} has no rows left to send.")
         return _take_up(journal, found, params)
 
 
@@ -346,14 +346,13 @@ def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     report = plan.report
     rows = run.counts.pending
     speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
-    click.echo(
-        f"\nSheet:   {plan.sheet.path.name}, {_many(rows, 'message')} to {_many(report.chats, 'chat')}", err=True
-    )
-    click.echo(f"Portal:  {target.shown}", err=True)
-    click.echo(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}", err=True)
-    click.echo(f"Takes:   about {duration(estimate(rows, options))}", err=True)
+    to = f" to {_many(report.chats, 'chat')}" if rows == report.good else ""
+    hint(f"\nSheet:   {plan.sheet.path.name}, {_many(rows, 'message')}{to}")
+    hint(f"Portal:  {target.shown}")
+    hint(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
+    hint(f"Takes:   about {duration(estimate(rows, options))}")
     if run.counts.sent:
-        click.echo(f"Sent before: {_many(run.counts.sent, 'row')}, not to be sent again", err=True)
+        hint(f"Sent before: {_many(run.counts.sent, 'row')}, not to be sent again")
     say_first_messages(report)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import put
+from bulksend.cli.say import hint, put
 
 
 @click.command(short_help="Write a blank sheet to fill in.")
@@ -21,5 +21,5 @@ def template(file: Path, lang: Literal["en", "ru"] | None, force: bool) -> int: 
 
     written = write_blank(file, lang=lang or default_language(), overwrite=force)
     put(f"Blank sheet: {written}")
-    click.echo(f"Fill it in and save it, then: bulksend check {written}", err=True)
+    hint(f"Fill it in and save it, then: bulksend check {written}")
     return 0

@@ -44,8 +44,13 @@ ADVICE: Mapping[str, str] = {
     "INVALID_CREDENTIALS": (
         f"The webhook is wrong, was revoked, or its user may not do this: check it, or {_NEW_WEBHOOK}"
     ),
-    "INVALID_TOKEN": "The portal does not accept the access token: add the portal again with `bulksend portal add`.",
-    "EXPIRED_TOKEN": "The webhook or the access token has run out: make a new one and add the portal again.",
+    "INVALID_TOKEN": (
+        "The portal does not accept the access token: save the portal again with `bulksend portal add --replace`."
+    ),
+    "EXPIRED_TOKEN": (
+        "The webhook or the access token has run out: make a new one and save the portal again with "
+        "`bulksend portal add --replace`."
+    ),
     "INSUFFICIENT_SCOPE": (
         "The webhook may not use open channels: edit it in the portal, give it the right `imopenlines`, and resume."
     ),
@@ -72,11 +77,12 @@ ADVICE: Mapping[str, str] = {
     "METHOD_CONFIRM_DENIED": "The portal's administrator did not allow this call: ask them, then resume.",
     "APPLICATION_NOT_FOUND": "The portal does not know the application: install it in the portal again.",
     "INVALID_CLIENT": (
-        "The application's id or secret is wrong: copy both once more from its page and add the portal again."
+        "The application's id or secret is wrong: copy both once more from its page and save the "
+        "portal again with `bulksend portal add --replace`."
     ),
     "INVALID_GRANT": (
-        "The application's sign-in is no longer valid: get a new pair of tokens and add the portal again with "
-        "`bulksend portal add`."
+        "The application's sign-in is no longer valid: get a new pair of tokens and save the portal again with "
+        "`bulksend portal add --replace`."
     ),
     "PAYMENT_REQUIRED": "The application's or the portal's paid period has ended: renew it, then resume.",
     "REDIRECTED": (
@@ -92,6 +98,10 @@ ADVICE: Mapping[str, str] = {
     "RENEWAL_IN_VAIN": (
         "The portal says that the access token has run out however often it is renewed: check the portal's clock and "
         "the application, then resume."
+    ),
+    "PORTAL_CHANGED": (
+        "What was saved of this portal was removed or replaced by another while it was in use: save it as it was with "
+        "`bulksend portal add --replace`, then resume."
     ),
     # Passing troubles: seen in results only where the campaign ended in the middle of one.
     "QUERY_LIMIT_EXCEEDED": (

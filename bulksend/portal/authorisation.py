@@ -20,7 +20,7 @@ from bulksend.portal.address import (
     read_webhook_address,
 )
 from bulksend.portal.advice import advice
-from bulksend.portal.codes import RENEWAL_IN_VAIN, RENEWAL_NOT_SAVED
+from bulksend.portal.codes import PORTAL_CHANGED, RENEWAL_IN_VAIN, RENEWAL_NOT_SAVED
 from bulksend.portal.transport import Answer, Transport
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Application",
     "Authorisation",
     "OAuth",
+    "PortalChangedError",
     "RenewalRefusedError",
     "RenewalUnreachableError",
     "Tokens",
@@ -45,6 +46,13 @@ class RenewalRefusedError(PortalError):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+class PortalChangedError(PortalError):
+    """What was saved under a portal's name is no longer that portal."""
+
+    def __init__(self) -> None:
+        super().__init__(advice(PORTAL_CHANGED))
 
 
 class RenewalUnreachableError(PortalError):
@@ -351,7 +359,7 @@ class OAuth:
         try:
             self._save(self._unsaved)
         except PortalError as error:
-            raise RenewalRefusedError(RENEWAL_NOT_SAVED, str(error)) from None
+            raise _unsaved(error) from None
         self._use(self._unsaved)
         self._unsaved = None
 
@@ -365,7 +373,7 @@ class OAuth:
         try:
             return self._load()
         except PortalError as error:
-            raise RenewalRefusedError(RENEWAL_NOT_SAVED, str(error)) from None
+            raise _unsaved(error) from None
 
     def _use(self, tokens: Tokens) -> None:
         self._remember(tokens)
@@ -427,3 +435,8 @@ class OAuth:
     def _user(self, said: Mapping[str, Any]) -> int | None:
         user_id = str(said.get("user_id") or "")
         return int(user_id) if user_id.isdecimal() and int(user_id) > 0 else self._tokens.user_id
+
+
+def _unsaved(error: PortalError) -> RenewalRefusedError:
+    code = PORTAL_CHANGED if isinstance(error, PortalChangedError) else RENEWAL_NOT_SAVED
+    return RenewalRefusedError(code, str(error))

@@ -22,7 +22,15 @@ from filelock import FileLock, Timeout
 from bulksend.errors import PortalError
 from bulksend.portal.address import looks_like_address
 from bulksend.portal.apart import renew_apart
-from bulksend.portal.authorisation import Application, Authorisation, OAuth, Tokens, Webhook, parse_webhook
+from bulksend.portal.authorisation import (
+    Application,
+    Authorisation,
+    OAuth,
+    PortalChangedError,
+    Tokens,
+    Webhook,
+    parse_webhook,
+)
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = frozenset({"sandbox"})
@@ -64,7 +72,8 @@ class PortalStore:
         Args:
             home: the data folder.
         """
-        self._folder = home / "portals"
+        # Absolute, because keyrings know secrets by it, and the process that renews tokens is another one.
+        self._folder = home.absolute() / "portals"
 
     def add(self, name: str, credentials: Webhook | Application, *, replace: bool = False) -> SavedPortal:
         """Save a portal under a name.
@@ -134,8 +143,8 @@ class PortalStore:
             raise _damaged(name) from None
         return OAuth(
             application,
-            save=lambda tokens: self._save_tokens(name, tokens),
-            load=lambda: _tokens_in(self._secrets(self._read(name))),
+            save=lambda tokens: self._save_tokens(record, tokens),
+            load=lambda: _tokens_in(self._secrets(self._same(record))),
             lock=self._lock_path(name),
             apart=partial(renew_apart, self._folder.parent, name) if outliving else None,
         )
@@ -168,6 +177,14 @@ class PortalStore:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise PortalError(f"The saved portal cannot be removed ({error.strerror}).") from None
+
+    def name_of(self, name: str) -> str:
+        """The name under which a portal was saved, whatever case ``name`` is in.
+
+        Raises:
+            PortalError: there is none, or its file cannot be read.
+        """
+        return str(self._read(name)["name"])
 
     def unknown(self, name: str) -> PortalError:
         """The sentence on a name under which no portal is saved. It does not repeat what may be a pasted secret."""
@@ -247,9 +264,21 @@ class PortalStore:
             raise _damaged(name)
         return kept
 
-    def _save_tokens(self, name: str, tokens: Tokens) -> None:
+    def _same(self, used: Mapping[str, Any]) -> dict[str, Any]:
+        """What is saved now of a portal in use; its tokens may be newer."""
+        try:
+            record = self._read(used["name"])
+        except PortalError:
+            if self._path(used["name"]).exists():
+                raise
+            raise PortalChangedError from None
+        if any(record.get(mark) != used[mark] for mark in ("kind", "portal", "client_id")):
+            raise PortalChangedError
+        return record
+
+    def _save_tokens(self, used: Mapping[str, Any], tokens: Tokens) -> None:
         """Keep renewed tokens; whoever calls this holds the portal's lock."""
-        record = self._read(name)
+        record, name = self._same(used), used["name"]
         kept = self._secrets(record) | asdict(tokens)
         if record["secret_in"] == _FILE:
             self._write(name, record | {"secrets": kept})

@@ -1,13 +1,16 @@
 """What becomes of a command whose output cannot be written, or that this computer refuses something."""
 
+import json
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bulksend.sandbox import Limits, Sandbox
-from tests.processes import Commands, Ended, read_results, rows, write_sheet
+from tests.processes import Commands, Ended, end, read_results, rows, write_sheet
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 FULL = Path("/dev/full")
@@ -120,3 +123,78 @@ def test_results_that_find_no_room_are_told(commands: Commands) -> None:
     assert said.code == 2
     assert "out.xlsx (File too large)" in said.err
     assert not (commands.folder / "out.xlsx").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such numbers")
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_closed_stream_changes_nothing(commands: Commands, stream: int) -> None:
+    """As with `>&-`, or in a service without a console: what was asked for is done, with its own exit code."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(5, 5))
+
+    def close() -> None:
+        os.close(stream)
+
+    with Sandbox(limits=Limits.none()) as portal:
+        said = commands.run("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, preexec_fn=close)
+        assert (said.code, len(portal.ledger)) == (0, 5)
+    for words in (("runs",), ("check", sheet), ("--version",), ("template", f"blank{stream}.csv")):
+        said = commands.run(*words, preexec_fn=close)
+        assert (said.code, "Traceback" in said.err) == (0, False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such numbers")
+def test_a_closed_input_is_no_terminal(commands: Commands) -> None:
+    """There is nobody to ask: exit 2, as where standard input is a pipe."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(5, 5))
+    said = commands.run("send", sheet, "--portal", "sandbox", preexec_fn=lambda: os.close(0))
+    assert (said.code, "There is no terminal to ask on" in said.err) == (2, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is closed in another way there")
+def test_nobody_needs_to_hear_the_talk(commands: Commands) -> None:
+    """Who read standard error has gone: what was asked for comes, with its own exit code."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(5, 5))
+    with Sandbox(limits=Limits.none()) as portal:
+        for words in (
+            ("check", sheet, "--online", "--portal", portal.webhook, "--json"),
+            ("check", sheet, "--results", "mended.csv", "--json"),
+            ("send", sheet, "--portal", portal.webhook, "--yes", "--dry-run", "--json"),
+        ):
+            reading, writing = os.pipe()
+            os.close(reading)
+            said = commands.run(*words, stderr=writing)
+            os.close(writing)
+            heard = commands.run(*words)
+            assert (said.code, json.loads(said.out)) == (heard.code, json.loads(heard.out))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
+def test_a_terminal_that_is_closed_ends_a_campaign_in_good_order(commands: Commands) -> None:
+    """As Ctrl-C does: the calls under way are waited for, the results are written; under nohup it goes on."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(30, 5))
+    for protected, code in ((False, 130), (True, 0)):
+        with Sandbox(limits=Limits.none(), latency=0.1) as portal:
+            process = commands.start(
+                *("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, "--max-in-flight", 1, "--again"),
+                preexec_fn=(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) if protected else None,
+            )
+            while len(portal.ledger) < 3:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGHUP)
+            said = end(process)
+            assert said.code == code
+            assert len(read_results(commands.folder / "a.results.csv")) == 30
+            assert (len(portal.ledger) == 30) is protected
+
+
+@pytest.mark.parametrize("place", ["missing/out.csv", "../{folder}/sheet.results.csv"])
+def test_results_that_could_not_be_kept_are_refused_before(commands: Commands, place: str) -> None:
+    """A folder that is not there, the sheet itself by another way: exit 2, and nothing was sent."""
+    sheet = write_sheet(commands.folder / "sheet.results.csv", rows(3, 3))
+    before = sheet.read_bytes()
+    with Sandbox(limits=Limits.none()) as portal:
+        results = place.format(folder=commands.folder.name)
+        said = commands.run("send", sheet, "--portal", portal.webhook, "--yes", "--results", results)
+        assert (said.code, portal.ledger) == (2, [])
+    assert "--results" in said.err
+    assert sheet.read_bytes() == before

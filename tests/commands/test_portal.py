@@ -1,9 +1,11 @@
 """Saved portals: added once, tested, named from then on, without their secrets being shown."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from bulksend.portal.saved import PortalStore
 from bulksend.sandbox import OAuthApp, Sandbox
 from tests.commands.conftest import Command, Sheet
 
@@ -92,3 +94,33 @@ def test_an_address_that_cannot_be_used_is_one_sentence(command: Command, sheet:
     assert said.code == 2
     assert said.err.startswith("Error: ")
     assert said.err.count("\n") == 1
+
+
+def test_a_saved_name_in_any_case_beside_one_that_is_damaged(
+    command: Command, home: Path, sheet: Sheet, portal: Sandbox
+) -> None:
+    """The campaign is known by the name that was saved, so that it can be gone on with; others do not matter."""
+    portal.world.add_entity("deal", 1, chats=[5])
+    command("portal", "add", "ours", "--webhook", portal.webhook)
+    (home / "portals" / "portal-zz.json").write_text("{", encoding="utf-8")
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello"), ("deal", 1, 6, "Not there")])
+    assert command("send", path, "--portal", "OURS", "--yes", "--rate", 0).code == 1
+    assert command("runs").out.endswith("a.csv → ours\n")
+    portal.world.add_entity("deal", 1, chats=[5, 6])
+    assert command("retry", 1, "--yes").code == 0
+
+
+def test_a_data_folder_named_from_where_one_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, portal: Sandbox
+) -> None:
+    """With `BULKSEND_HOME=data` two folders have portals of their own, in a keyring as well."""
+    monkeypatch.setenv("BULKSEND_HOME", "data")
+    stores = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        assert command("portal", "add", "ours", "--webhook", portal.webhook).code == 0
+        stores.append(PortalStore(Path("data"))._entry("ours"))
+    assert len(set(stores)) == 2
+    assert command("portal", "test", "ours").code == 0

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -392,6 +393,31 @@ def test_process_that_does_not_renew(
     assert client.call(*MESSAGE).outcome.verdict is Verdict.DONE
     assert stored(tmp_path) == portal.pair
     assert portal.renewals == 1
+
+
+@pytest.mark.parametrize("change", ["another portal", "another application", "a webhook", "removed"])
+def test_another_portal_under_the_same_name(
+    saved: tuple[TokenPortal, PortalStore], serve: ServeHttp, connect: Connect, change: str
+) -> None:
+    """What is saved meanwhile under the name is not called in the place of the portal that a campaign is for."""
+    portal, store = saved
+    client = connect(store.get("prod"))
+    other = TokenPortal(serve)
+    match change:
+        case "another portal":
+            store.add("prod", other.application(), replace=True)
+        case "another application":
+            store.add("prod", replace(portal.application(), client_id="app.2"), replace=True)
+        case "a webhook":
+            store.add("prod", other.http.webhook, replace=True)
+        case _:
+            store.remove("prod")
+    portal.expire()
+    for _ in range(2):
+        outcome = client.call(*MESSAGE).outcome
+        assert (outcome.verdict, outcome.code) == (Verdict.CAMPAIGN_REFUSED, "PORTAL_CHANGED")
+    assert not other.log
+    assert portal.renewals == 0
 
 
 @contextmanager
