@@ -240,8 +240,8 @@ def serve(sandbox: Sandbox, announce: Callable[[Sandbox], None], stop: threading
     """
     ended = stop or threading.Event()
     with sandbox:
-        announce(sandbox)
         try:
+            announce(sandbox)
             while not ended.wait(0.5):
                 pass
         except KeyboardInterrupt:
