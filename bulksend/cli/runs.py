@@ -59,14 +59,17 @@ def _state(run: Run) -> str:
 @opts.journal_option
 @opts.yes_option
 def results(run: int, results: Path | None, journal: str | None, **_: Any) -> int:
-    """Write the results sheet of campaign RUN, from what the journal knows now."""
+    """Write the results sheet of campaign RUN, from what the journal knows now.
+
+    With --results it is a copy: the campaign's own results stay where they are.
+    """
     from bulksend.accounts import write_accounts
     from bulksend.cli.tell import shown_path, tally
     from bulksend.journal import Journal
 
     with Journal(opts.journal_address(journal)) as opened:
         found = opened.run(run)
-        path = write_accounts(opened, found, results)
+        path = write_accounts(opened, found, results, note=results is None)
     put(tally(found))
     put(f"Results: {shown_path(path)}")
     return 0

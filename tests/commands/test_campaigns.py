@@ -107,6 +107,19 @@ def test_formulas_stay_text_in_both_kinds_of_results(command: Command, sheet: Sh
     assert {cell.data_type for cell in cells} == {"s"}
 
 
+def test_results_written_elsewhere_are_a_copy(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """The campaign's own results stay where they were, for whatever goes on with it."""
+    portal.world.add_entity("deal", 1, chats=[11])
+    rows = [("deal", 1, 11, "Hello"), ("deal", 1, 12, "Not there yet")]
+    path = sheet("f.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE"), rows)
+    to = ("--portal", portal.webhook, "--rate", 0, "--yes")
+    assert command("send", path, *to).code == 1
+    assert command("results", 1, "--results", path.with_name("copy.xlsx")).code == 0
+    portal.world.add_entity("deal", 1, chats=[11, 12])
+    assert "f.results.csv" in command("retry", 1, *to).out
+    assert [line["status"] for line in lines(path.with_name("f.results.csv"))] == ["sent", "sent"]
+
+
 def test_a_canary_goes_first_and_the_rest_later(command: Command, sheet: Sheet, portal: Sandbox) -> None:
     """`--limit 3` sends three rows; without it the same command goes on with the rest, and nothing twice."""
     portal.world.add_entity("deal", 1, chats=range(11, 21))
