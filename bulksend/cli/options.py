@@ -276,3 +276,14 @@ def home() -> Path:
 def journal_address(named: str | None) -> str | Path:
     """The journal to use: the one named, else the one in the data folder."""
     return named or home() / "journal.db"
+
+
+def journal_there(named: str | None) -> str | Path:
+    """The journal to use for what only a journal that is there can tell.
+
+    Raises:
+        UsageError: a file is named that is not there: a new journal in its place would know of nothing that was sent.
+    """
+    if named and "://" not in named and not Path(named).exists():
+        raise UsageError(f"There is no journal at '{named}': check --journal and BULKSEND_JOURNAL.")
+    return journal_address(named)

@@ -23,7 +23,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     """List the campaigns of the journal: when, file, portal, and how many rows were sent, failed, are unknown, left."""
     from bulksend.journal import Journal
 
-    with Journal(opts.journal_address(journal)) as opened:
+    with Journal(opts.journal_there(journal)) as opened:
         found = opened.runs()
     if as_json:
         from bulksend.cli.tell import summary
@@ -67,7 +67,7 @@ def results(run: int, results: Path | None, journal: str | None, **_: Any) -> in
     from bulksend.cli.tell import shown_path, tally
     from bulksend.journal import Journal
 
-    with Journal(opts.journal_address(journal)) as opened:
+    with Journal(opts.journal_there(journal)) as opened:
         found = opened.run(run)
         path = write_accounts(opened, found, results, note=results is None)
     put(tally(found))

@@ -197,10 +197,13 @@ def _confirm_and_send(campaign: Campaign, plan: Plan, target: Target, options: O
 @click.argument("run", type=int, required=False)
 @_going_on
 def resume(run: int | None, **params: Any) -> int:
-    """Go on with campaign RUN (without a number: the latest one that is not finished)."""
+    """Go on with campaign RUN (without a number: the latest one that is not finished).
+
+    What is not given (pace, --max-failures and the like) is as it was when the campaign was last sent.
+    """
     from bulksend.journal import Journal
 
-    with Journal(opts.journal_address(params["journal"])) as journal:
+    with Journal(opts.journal_there(params["journal"])) as journal:
         found = journal.run(run) if run is not None else journal.latest(unfinished=True)
         if found is None:
             raise UsageError("There is no unfinished campaign to go on with; `bulksend runs` lists all.")
@@ -216,11 +219,12 @@ def resume(run: int | None, **params: Any) -> int:
 def retry(run: int, resend_unknown: bool, **params: Any) -> int:  # noqa: FBT001 - click passes it by name
     """Send the rows of campaign RUN again that failed or were not sent.
 
-    Rows whose fate is unknown stay as they are, since their messages may have arrived, unless --resend-unknown.
+    Rows whose fate is unknown stay as they are, since their messages may have arrived, unless --resend-unknown. What is
+    not given (pace, --max-failures and the like) is as it was when the campaign was last sent.
     """
     from bulksend.journal import Journal
 
-    with Journal(opts.journal_address(params["journal"])) as journal:
+    with Journal(opts.journal_there(params["journal"])) as journal:
         found = journal.run(run)
         if resend_unknown and found.counts.unknown and not params["yes"]:
             _need_terminal(yes=False)

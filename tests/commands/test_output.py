@@ -198,3 +198,28 @@ def test_results_that_could_not_be_kept_are_refused_before(commands: Commands, p
         assert (said.code, portal.ledger) == (2, [])
     assert "--results" in said.err
     assert sheet.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes in another way")
+@pytest.mark.parametrize("words", [("check", "--online"), ("send", "--preflight", "--yes")])
+def test_being_ended_while_the_portal_is_asked(commands: Commands, words: tuple[str, ...]) -> None:
+    """A polite kill is like Ctrl-C: exit 130, and with --json the one object."""
+    sheet = write_sheet(commands.folder / "a.csv", rows(30, 30))
+    with Sandbox(limits=Limits.none(), latency=0.2) as portal:
+        process = commands.start(*words, sheet, "--portal", portal.webhook, "--json")
+        while len(portal.calls) < 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        said = end(process)
+    assert (said.code, json.loads(said.out)["ended"]) == (130, "interrupted")
+
+
+def test_a_mistyped_journal_is_not_made(commands: Commands) -> None:
+    """An empty journal in the place of the one that guards against sending twice would not be seen to be one."""
+    for words in (("runs",), ("resume",), ("retry", 1), ("results", 1)):
+        said = commands.run(*words, "--journal", "mistyped/journal.db")
+        assert (said.code, said.err) == (
+            2,
+            "Error: There is no journal at 'mistyped/journal.db': check --journal and BULKSEND_JOURNAL.\n",
+        )
+    assert not (commands.folder / "mistyped").exists()
