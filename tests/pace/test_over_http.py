@@ -73,8 +73,14 @@ LONG_CASES: list[Case] = [
 ]
 
 
-@pytest.mark.parametrize("cases", [CASES, pytest.param(LONG_CASES, marks=pytest.mark.slow)])
-def test_large_charges_and_a_short_window(start: Start, cases: list[Case]) -> None:
+@pytest.mark.parametrize(
+    ("cases", "slack"),
+    [
+        (CASES, 1.5),  # less than the shortest window: none of them was waited for in vain, on a busy machine either
+        pytest.param([*CASES, *LONG_CASES], 0.1, marks=pytest.mark.slow),
+    ],
+)
+def test_large_charges_and_a_short_window(start: Start, cases: list[Case], slack: float) -> None:
     """Every row is sent, none into an exhausted budget, and it takes little longer than the budget does."""
     with ExitStack() as stack:
         under_way: list[tuple[Sandbox, int, Sending]] = []
@@ -89,7 +95,7 @@ def test_large_charges_and_a_short_window(start: Start, cases: list[Case]) -> No
         assert seen.each_once(count, first)
         assert seen.errors == []
         assert sum(call.commands for call in seen.calls) == count  # so none in a batch was refused either
-        assert seen.total_seconds <= 1.1 * least(operating, count) + 0.1
+        assert seen.total_seconds <= 1.1 * least(operating, count) + slack
 
 
 def test_a_budget_that_is_smaller_than_thought(start: Start) -> None:
