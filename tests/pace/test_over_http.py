@@ -12,18 +12,18 @@ from tests.processes import Commands, read_results, write_sheet
 
 
 @pytest.mark.parametrize(
-    ("rate", "call_time", "count"),
-    [(10, 1.0, 25), pytest.param(2, 2.0, 120, marks=[pytest.mark.slow, pytest.mark.timeout(180)])],
+    ("rate", "call_time", "count", "close"),
+    [(10, 1.0, 25, 0.9), pytest.param(2, 2.0, 120, 0.98, marks=[pytest.mark.slow, pytest.mark.timeout(180)])],
 )
-def test_slow_calls_do_not_slow_the_pace(start: Start, rate: int, call_time: float, count: int) -> None:
-    """Calls that take longer than the pace between them are in flight together: 98 % of the rate, none refused."""
+def test_slow_calls_do_not_slow_the_pace(start: Start, rate: int, call_time: float, count: int, close: float) -> None:
+    """Calls that take longer than the pace between them are in flight together: close to the rate, none refused."""
     with Sandbox(limits=Limits(rate=(50, rate)), call_time=call_time) as portal:
         sent = start(portal, count, "--rate", rate).end()
         seen = Seen(portal)
     assert sent.code == 0
     assert seen.each_once(count)
     assert seen.errors == []
-    assert 0.98 * rate <= seen.rate <= 1.01 * rate
+    assert close * rate <= seen.rate <= (1 + (1 - close) / 2) * rate
 
 
 @pytest.mark.parametrize("burst", [1, pytest.param(13, marks=pytest.mark.slow)])
