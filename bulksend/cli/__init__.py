@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 
 from bulksend import __version__
 from bulksend.cli.answer import BROKEN, HELD, NOT_STARTED, Answer
 from bulksend.cli.say import NobodyReads, NothingSent, OutputError, hint, refused_by_system, say
+from bulksend.cli.signals import heeding
 from bulksend.errors import BulksendError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REFUSED: Final = 2
 STOPPED: Final = 3
@@ -101,7 +98,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if reconfigure is not None:
             reconfigure(errors="replace")
     arguments = sys.argv[1:] if arguments is None else arguments
-    with _politely_ended():
+    with heeding(("SIGTERM", "SIGHUP"), _interrupt):
         code = _run(arguments)
     _talk_to_nobody()
     sys.exit(code)
@@ -116,22 +113,8 @@ def _open_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - likewise
 
 
-@contextlib.contextmanager
-def _politely_ended() -> Iterator[None]:
-    """Take being ended by the system or a closed terminal as Ctrl-C, unless it is to be ignored, as under nohup."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    heeded = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in heeded:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in heeded:
-            signal.signal(number, signal.SIG_DFL)
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,12 @@ from bulksend.cli import STOPPED
 from bulksend.cli.answer import answer, failure
 from bulksend.cli.progress import Display, display
 from bulksend.cli.say import NobodyReads, OutputError, put, refused_by_system, say
+from bulksend.cli.signals import heeding
 from bulksend.cli.tell import exit_code, shown_path, summary, tally
 from bulksend.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from bulksend.campaign import Campaign
     from bulksend.journal import Run
@@ -93,17 +93,8 @@ def _interrupts(campaign: Campaign, shown: Display) -> Iterator[None]:
         campaign.stop()
         shown.say("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
 
-    before = {number: signal.signal(number, stop) for number in _signals()}
-    try:
+    with heeding(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _signals() -> Iterable[signal.Signals]:
-    known = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
-    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
 
 
 def _say_onward(run: Run) -> None:

@@ -14,7 +14,7 @@ from bulksend.cli.say import hint, put
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bulksend.sandbox import Limits, Sandbox
     from bulksend.target import SandboxRow
@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 _FROM_ZERO = click.FloatRange(min=0)
 
 
+def _seconds(name: str, default: float, help: str) -> Callable[[Any], Any]:  # noqa: A002 - as click calls it
+    return opts.option(name, type=_FROM_ZERO, default=default, metavar="SECONDS", help=help)
+
+
 @click.command(short_help="Run the embedded portal, to rehearse on.")
 @opts.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port; else any free one.")
 @opts.option("--secret", metavar="TEXT", help="The webhook's secret; else a random one.")
 @opts.option("--world", type=click.Path(path_type=Path), metavar="FILE", help="Know the entities and chats of a sheet.")
-@opts.option("--latency", type=_FROM_ZERO, default=0.0, metavar="SECONDS", help="Time each HTTP request takes.")
-@opts.option(
-    "--call-time",
-    type=_FROM_ZERO,
-    default=0.0,
-    metavar="SECONDS",
-    help="Time each call takes, also in a batch.",
-)
+@_seconds("--latency", 0.0, "Time each HTTP request takes.")
+@_seconds("--call-time", 0.0, "Time each call takes, also in a batch.")
 @opts.option("--limit-rate", metavar="X,Y|off", default="50,2", help="The request bucket.", show_default=True)
 @opts.option(
     "--limit-operating",
@@ -51,20 +49,8 @@ _FROM_ZERO = click.FloatRange(min=0)
     help="Let calls go wrong in every way, each with P.",
 )
 @opts.option("--seed", type=int, default=0, metavar="N", help="Of the dice that faults are thrown with.")
-@opts.option(
-    "--silent-seconds",
-    type=_FROM_ZERO,
-    default=120.0,
-    metavar="SECONDS",
-    help="How long a silent call is held.",
-)
-@opts.option(
-    "--late-seconds",
-    type=_FROM_ZERO,
-    default=2.0,
-    metavar="SECONDS",
-    help="How late a late call is carried out.",
-)
+@_seconds("--silent-seconds", 120.0, "How long a silent call is held.")
+@_seconds("--late-seconds", 2.0, "How late a late call is carried out.")
 @opts.option("--clock-skew", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
 @opts.option("--other-traffic", type=_FROM_ZERO, default=0.0, metavar="N", help="Requests a second of somebody else.")
 @opts.option("--no-history", is_flag=True, help="Refuse to read chats back.")

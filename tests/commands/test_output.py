@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,21 +171,24 @@ def test_nobody_needs_to_hear_the_talk(commands: Commands) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
 def test_a_terminal_that_is_closed_ends_a_campaign_in_good_order(commands: Commands) -> None:
-    """As Ctrl-C does: the calls under way are waited for, the results are written; under nohup it goes on."""
+    """As Ctrl-C does: the calls under way are waited for, the results are written; under nohup it goes on.
+
+    Ctrl-C itself ends it also where a shell's background has it ignored.
+    """
     sheet = write_sheet(commands.folder / "a.csv", rows(30, 5))
-    for protected, code in ((False, 130), (True, 0)):
+    for sent, protected, code in ((signal.SIGHUP, False, 130), (signal.SIGHUP, True, 0), (signal.SIGINT, True, 130)):
         with Sandbox(limits=Limits.none(), latency=0.1) as portal:
             process = commands.start(
                 *("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, "--max-in-flight", 1, "--again"),
-                preexec_fn=(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) if protected else None,
+                preexec_fn=partial(signal.signal, sent, signal.SIG_IGN) if protected else None,
             )
             while len(portal.ledger) < 3:
                 time.sleep(0.01)
-            process.send_signal(signal.SIGHUP)
+            process.send_signal(sent)
             said = end(process)
             assert said.code == code
             assert len(read_results(commands.folder / "a.results.csv")) == 30
-            assert (len(portal.ledger) == 30) is protected
+            assert (len(portal.ledger) == 30) is (code == 0)
 
 
 @pytest.mark.parametrize("place", ["missing/out.csv", "../{folder}/sheet.results.csv"])
