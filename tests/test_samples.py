@@ -83,6 +83,7 @@ def test_reminders_without_messages() -> None:
 
 
 def test_the_list_of_samples() -> None:
-    """The README names every sample."""
+    """The README names every sample; results that somebody's rehearsal left beside them are none."""
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{path.name}`" in readme for path in SAMPLES.iterdir() if path.name != "README.md" and path.is_file())
+    there = {path.name for path in SAMPLES.iterdir() if path.is_file() and ".results" not in path.suffixes}
+    assert [name for name in there - {"README.md"} if f"`{name}`" not in readme] == []
