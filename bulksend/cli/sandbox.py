@@ -51,8 +51,10 @@ def _seconds(name: str, default: float, help: str) -> Callable[[Any], Any]:  # n
 @opts.option("--seed", type=int, default=0, metavar="N", help="Of the dice that faults are thrown with.")
 @_seconds("--silent-seconds", 120.0, "How long a silent call is held.")
 @_seconds("--late-seconds", 2.0, "How late a late call is carried out.")
+@_seconds("--ahead-seconds", 13.0, "How far the clock of a server_ahead fault is ahead.")
 @opts.option("--clock-skew", type=float, default=0.0, metavar="SECONDS", help="How far its clock is ahead.")
 @opts.option("--other-traffic", type=_FROM_ZERO, default=0.0, metavar="N", help="Requests a second of somebody else.")
+@opts.option("--empty-history", is_flag=True, help="Begin chats without a message of the customer's.")
 @opts.option("--no-history", is_flag=True, help="Refuse to read chats back.")
 @opts.option("--oauth", is_flag=True, help="Install an application too, and tell its tokens.")
 @opts.option("--tls", is_flag=True, help="Serve HTTPS with a certificate made for this run.")
@@ -63,7 +65,7 @@ def sandbox(**params: Any) -> int:
     """
     from bulksend.sandbox import Faults, OAuthApp, Sandbox, World, serve
 
-    dial = {name: params[name] for name in ("seed", "silent_seconds", "late_seconds")}
+    dial = {name: params[name] for name in ("seed", "silent_seconds", "late_seconds", "ahead_seconds")}
     chance = params["fault_all"]
     if params["fault"] and chance:
         raise UsageError("Give faults with --fault or with --fault-all, not with both.")
@@ -83,6 +85,7 @@ def sandbox(**params: Any) -> int:
     )
     portal.other_traffic = params["other_traffic"]
     portal.world.history_refused = params["no_history"]
+    portal.world.empty_history = params["empty_history"]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     serve(portal, _announce, stop)

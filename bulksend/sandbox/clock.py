@@ -1,9 +1,13 @@
 """The portal's times as it writes them."""
 
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 
 ZONE = timezone(timedelta(hours=3))
 """The time zone of the portal."""
+
+server_ahead: ContextVar[float] = ContextVar("server_ahead", default=0.0)
+"""Seconds by which the clock of the server that answers this request is ahead of the portal's other servers."""
 
 _written: dict[int, str] = {}
 

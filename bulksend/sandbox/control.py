@@ -88,7 +88,7 @@ class ControlDoor:
             setattr(self._portal, name, value)
 
     def _change_world(self, asked: dict[str, Any]) -> None:
-        """Change the world: lists of keyword arguments by the method's name, and its two switches."""
+        """Change the world: lists of keyword arguments by the method's name, and its switches."""
         world = self._portal.world
         verbs: dict[str, Callable[..., object]] = {
             "add_entity": world.add_entity,
@@ -98,7 +98,7 @@ class ControlDoor:
             "new_session": world.new_session,
         }
         for name, value in asked.items():
-            if name in {"history_refused", "escape_history"}:
+            if name in {"history_refused", "empty_history", "escape_history"}:
                 setattr(world, name, bool(value))
             else:
                 for arguments in value:

@@ -22,8 +22,25 @@ class FaultKind(StrEnum):
     HTML502_BEFORE = "html502_before"
     HTML502_AFTER = "html502_after"
     HTML200 = "html200"
+    HTML200_AFTER = "html200_after"
+    HTML401_BEFORE = "html401_before"
+    HTML401_AFTER = "html401_after"
+    HTML404_BEFORE = "html404_before"
+    HTML404_AFTER = "html404_after"
+    NEW_SESSION = "new_session"
+    """The answer is lost, and then the customer begins a new session: histories show no earlier one."""
     CUT_BODY = "cut_body"
     BROKEN_JSON = "broken_json"
+    RESULT_AND_ERROR = "result_and_error"
+    EMPTY_ERROR = "empty_error"
+    SHORT_LIST = "short_list"
+    """The batch's results are a list without the first one."""
+    ONE_ID = "one_id"
+    """Each call of the batch is answered with the first one's id."""
+    NONSENSE_START = "nonsense_start"
+    """The answer is right, but for the time at which it says it began."""
+    SERVER_AHEAD = "server_ahead"
+    """Carried out and answered by a server of the portal whose clock is ahead."""
     QUERY_LIMIT = "query_limit"
     QUERY_LIMIT_200 = "query_limit_200"
     OPERATING_LIMIT = "operating_limit"
@@ -37,6 +54,16 @@ class FaultKind(StrEnum):
         """Whether the call is carried out all the same (at once, or late)."""
         return self in _CARRIED_OUT
 
+    @property
+    def loses_answer(self) -> bool:
+        """Whether the call is carried out and its answer does not say so, or not what became of it."""
+        return self in _CARRIED_OUT - {FaultKind.NONSENSE_START, FaultKind.SERVER_AHEAD}
+
+    @property
+    def only_in_batches(self) -> bool:
+        """Whether it happens to batches only."""
+        return self in {FaultKind.SHORT_LIST, FaultKind.ONE_ID}
+
 
 _CARRIED_OUT = {
     FaultKind.CLOSE_AFTER,
@@ -44,8 +71,18 @@ _CARRIED_OUT = {
     FaultKind.LATE,
     FaultKind.ERROR500_AFTER,
     FaultKind.HTML502_AFTER,
+    FaultKind.HTML200_AFTER,
+    FaultKind.HTML401_AFTER,
+    FaultKind.HTML404_AFTER,
+    FaultKind.NEW_SESSION,
     FaultKind.CUT_BODY,
     FaultKind.BROKEN_JSON,
+    FaultKind.RESULT_AND_ERROR,
+    FaultKind.EMPTY_ERROR,
+    FaultKind.SHORT_LIST,
+    FaultKind.ONE_ID,
+    FaultKind.NONSENSE_START,
+    FaultKind.SERVER_AHEAD,
 }
 
 
@@ -61,6 +98,7 @@ class Faults:
         methods: Iterable[str] | None = None,
         silent_seconds: float = 120.0,
         late_seconds: float = 2.0,
+        ahead_seconds: float = 13.0,
     ) -> None:
         """Set the dial.
 
@@ -71,6 +109,7 @@ class Faults:
             methods: The methods (any case) that the dial is for; ``None``: every REST call.
             silent_seconds: How long a silent portal keeps the connection open.
             late_seconds: How long after cutting the connection a ``late`` call is carried out.
+            ahead_seconds: How far the clock of the portal's other server is ahead.
 
         Raises:
             UsageError: If a kind is unknown or the probabilities make no sense.
@@ -83,6 +122,7 @@ class Faults:
         self.methods = None if methods is None else frozenset(method.lower() for method in methods)
         self.silent_seconds = silent_seconds
         self.late_seconds = late_seconds
+        self.ahead_seconds = ahead_seconds
         self.seen = 0
         self.happened: Counter[FaultKind] = Counter()
         self._dice = random.Random(seed)  # noqa: S311 - repeatable faults, not secrets
@@ -122,8 +162,9 @@ class Faults:
             return None
         self.seen += 1
         kind = self.at.get(self.seen) or self._throw()
-        if kind is not None:
-            self.happened[kind] += 1
+        if kind is None or (kind.only_in_batches and method != "batch"):
+            return None
+        self.happened[kind] += 1
         return kind
 
     def _throw(self) -> FaultKind | None:

@@ -14,8 +14,10 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from bulksend.sandbox import php, refusal
+from bulksend.sandbox.clock import server_ahead
 from bulksend.sandbox.control import ControlDoor
 from bulksend.sandbox.faults import FaultKind
+from bulksend.sandbox.garbled import GARBLED, delivered
 from bulksend.sandbox.portal import Answer, CallRecord, Portal, Request, RequestCut, count_commands, refuse
 from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, CampaignRefusal, Refusal, Refused
 
@@ -26,7 +28,16 @@ _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """Linger for no time at all: closing the socket then resets the connection."""
 
 _GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>nginx</body></html>"
-_LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to the guest network</h1><form>Password</form></body></html>"
+_PAGES = {
+    FaultKind.HTML502_BEFORE: (502, "502 Bad Gateway"),
+    FaultKind.HTML502_AFTER: (502, "502 Bad Gateway"),
+    FaultKind.HTML200: (200, "Welcome to the guest network"),
+    FaultKind.HTML200_AFTER: (200, "Error"),
+    FaultKind.HTML401_BEFORE: (401, "401 Authorization Required"),
+    FaultKind.HTML401_AFTER: (401, "401 Authorization Required"),
+    FaultKind.HTML404_BEFORE: (404, "404 Not Found"),
+    FaultKind.HTML404_AFTER: (404, "404 Not Found"),
+}
 
 _REFUSING: dict[FaultKind, tuple[Refusal, int | None]] = {
     FaultKind.ERROR500_BEFORE: (refusal.INTERNAL_ERROR, None),
@@ -88,7 +99,11 @@ class Server:
             return self._hang_up(request)
         if not fault.carried_out:
             return await self._fail(fault, request, record, None)
-        return await self._fail(fault, request, record, await self._answer(asked))
+        ahead = server_ahead.set(self._portal.faults.ahead_seconds if fault is FaultKind.SERVER_AHEAD else 0.0)
+        try:
+            return await self._fail(fault, request, record, await self._answer(asked))
+        finally:
+            server_ahead.reset(ahead)
 
     async def _answer(self, asked: Request) -> Answer | None:
         try:
@@ -112,17 +127,18 @@ class Server:
             case FaultKind.SILENT_BEFORE | FaultKind.SILENT_AFTER:
                 await self._keep_silent()
                 return self._hang_up(request)
-            case FaultKind.HTML502_BEFORE | FaultKind.HTML502_AFTER:
-                record.status = 502
-                return _page(502, "502 Bad Gateway")
-            case FaultKind.HTML200:
-                record.status = 200
-                return web.Response(text=_LOGIN_PAGE, headers={"Content-Type": _HTML})
+            case FaultKind.NEW_SESSION:
+                if answer is not None:
+                    self._portal.world.begin_sessions_after(delivered(answer.body))
+                return self._hang_up(request)
+            case _ if fault in _PAGES:
+                record.status, title = _PAGES[fault]
+                return _page(record.status, title)
             case FaultKind.CUT_BODY if answer is not None:
                 record.status = answer.status
                 return await self._cut(request, answer)
-            case FaultKind.BROKEN_JSON if answer is not None:
-                return self._json(answer._replace(body=answer.body[: len(answer.body) // 2]), record)
+            case _ if fault in GARBLED and answer is not None:
+                return self._json(answer._replace(body=GARBLED[fault](answer.body)), record)
             case FaultKind.ERROR500_AFTER:
                 return self._json(refuse(refusal.INTERNAL_ERROR), record)
             case _:
@@ -182,7 +198,7 @@ class Server:
     def _json(self, answer: Answer, record: CallRecord) -> web.Response:
         record.status, record.error = answer.status, answer.error
         headers = {"Content-Type": _JSON}
-        if self._portal.clock_skew:
+        if self._portal.clock_skew or server_ahead.get():
             headers["Date"] = formatdate(self._portal.world.now(), usegmt=True)
         return web.Response(body=answer.body, status=answer.status, headers=headers)
 

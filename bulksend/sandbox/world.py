@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Self
 
 from bulksend.sandbox import refusal
+from bulksend.sandbox.clock import server_ahead
 from bulksend.sandbox.refusal import Refusal, Refused
 
 TEXT_LIMIT = 20_000
@@ -100,6 +101,8 @@ class World:
         """Seconds by which the portal's clock is ahead of this computer's."""
         self.history_refused = False
         """Refuse to show any chat's history (ACCESS_DENIED)."""
+        self.empty_history = False
+        """Begin sessions without a word of the customer's."""
         self.escape_history = False
         """Show texts in histories with HTML entities, as some versions of the messenger do."""
         self.inactive_users: set[int] = set()
@@ -136,7 +139,7 @@ class World:
 
     def now(self) -> float:
         """The portal's clock, Unix seconds."""
-        return time.time() + self.clock_skew
+        return time.time() + self.clock_skew + server_ahead.get()
 
     def add_entity(
         self,
@@ -220,8 +223,15 @@ class World:
         with self._lock:
             chat = self._chat(chat_id)
             session_id = self._open_session(chat)
-            self._write(chat, chat.customer_id, "Hello again!", self.now())
+            if not self.empty_history:
+                self._write(chat, chat.customer_id, "Hello again!", self.now())
             return session_id
+
+    def begin_sessions_after(self, message_ids: Collection[int]) -> None:
+        """Begin a new session in each chat that one of these messages was delivered to."""
+        with self._lock:
+            for chat_id in {delivery.chat_id for delivery in self.ledger if delivery.message_id in message_ids}:
+                self.new_session(chat_id)
 
     def deliver(self, entity_type: str, entity_id: int, chat_id: int, user_id: int, text: str, *, caller: int) -> int:
         """Carry out a message: check who may speak where, write it into the chat and the ledger, give its id.
@@ -344,12 +354,14 @@ class World:
         return chat
 
     def _begin(self, chat: Chat) -> None:
-        """Put in what every open-channel chat begins with: a session and the customer's own first message.
+        """Put in what an open-channel chat begins with: a session and the customer's own first message.
 
         Its id lies below those of all messages sent, whenever the chat is looked at for the first time.
         """
         if not chat.sessions:
             self._open_session(chat)
+            if self.empty_history:
+                return
             first = Message(self._first_id - 1 - chat.number, chat.customer_id, "Hello!", chat.created_at)
             chat.messages.append(first._replace(at=chat.created_at - _CUSTOMER_WROTE_BEFORE))
 

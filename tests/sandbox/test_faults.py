@@ -1,13 +1,15 @@
 """The fault dial: what the caller sees, and whether the message was delivered all the same."""
 
 import time
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 import requests
 
 from bulksend.errors import UsageError
 from bulksend.sandbox import FaultKind, Faults, Limits, Sandbox
-from tests.sandbox.conftest import MESSAGE_ADD, call, message
+from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
 
 BATCH = {
     "cmd": {
@@ -42,8 +44,20 @@ WHAT_IS_SEEN = {
     FaultKind.HTML502_BEFORE: "502 html",
     FaultKind.HTML502_AFTER: "502 html",
     FaultKind.HTML200: "200 html",
+    FaultKind.HTML200_AFTER: "200 html",
+    FaultKind.HTML401_BEFORE: "401 html",
+    FaultKind.HTML401_AFTER: "401 html",
+    FaultKind.HTML404_BEFORE: "404 html",
+    FaultKind.HTML404_AFTER: "404 html",
+    FaultKind.NEW_SESSION: "lost",
     FaultKind.CUT_BODY: "lost",
     FaultKind.BROKEN_JSON: "200 broken",
+    FaultKind.RESULT_AND_ERROR: "200 QUERY_LIMIT_EXCEEDED",
+    FaultKind.EMPTY_ERROR: "200 ",
+    FaultKind.SHORT_LIST: "200 ok",
+    FaultKind.ONE_ID: "200 ok",
+    FaultKind.NONSENSE_START: "200 ok",
+    FaultKind.SERVER_AHEAD: "200 ok",
     FaultKind.QUERY_LIMIT: "503 QUERY_LIMIT_EXCEEDED",
     FaultKind.QUERY_LIMIT_200: "200 QUERY_LIMIT_EXCEEDED",
     FaultKind.OPERATING_LIMIT: "429 OPERATION_TIME_LIMIT",
@@ -54,14 +68,19 @@ WHAT_IS_SEEN = {
 }
 
 
-@pytest.mark.parametrize("kind", FaultKind)
 @pytest.mark.parametrize(("method", "parameters", "messages"), REQUESTS)
+@pytest.mark.parametrize("kind", FaultKind)
 def test_every_fault_shows_itself_and_delivers_or_not_as_it_says(
     portal: Sandbox, kind: FaultKind, method: str, parameters: dict[str, object], messages: int
 ) -> None:
     """The caller sees the fault; the ledger holds the messages exactly where the call was carried out."""
     portal.faults = Faults({kind: 1.0}, late_seconds=0.1)
-    assert seen(portal, method, parameters) == WHAT_IS_SEEN[kind]
+    if kind.only_in_batches and messages == 1:
+        assert seen(portal, method, parameters) == "200 ok"
+        assert not portal.faults.happened
+        return
+    contradicts = {FaultKind.RESULT_AND_ERROR, FaultKind.EMPTY_ERROR} if messages > 1 else set()
+    assert seen(portal, method, parameters) == ("200 ok" if kind in contradicts else WHAT_IS_SEEN[kind])
     assert portal.drain()
     assert len(portal.ledger) == (messages if kind.carried_out else 0)
     assert portal.calls[0].fault == kind
@@ -96,6 +115,61 @@ def test_a_certain_call_can_go_wrong(portal: Sandbox) -> None:
     assert call(portal, "profile").ok
 
 
+def results(portal: Sandbox) -> tuple[Any, Any]:
+    """The results and errors of a batch of two messages."""
+    answer = call(portal, "batch", BATCH).json()["result"]
+    return answer["result"], answer["result_error"]
+
+
+def test_answers_that_contradict_themselves(portal: Sandbox) -> None:
+    """A result beside an error, an empty error for what was done, ids that moved up, one id for all."""
+    told = {}
+    for kind in ("result_and_error", "empty_error", "short_list", "one_id"):
+        portal.faults = Faults({kind: 1.0})
+        told[kind] = results(portal)
+    ids = [delivery.message_id for delivery in portal.ledger]
+    assert told["result_and_error"][0] == {"r1": ids[0], "r2": ids[1]}
+    assert told["result_and_error"][1].keys() == {"r1", "r2"}
+    nothing = {"error": "", "error_description": ""}
+    assert told["empty_error"] == ([], {"r1": nothing, "r2": nothing})
+    assert told["short_list"] == ([ids[5]], [])
+    assert told["one_id"] == ({"r1": ids[6], "r2": ids[6]}, [])
+    portal.faults = Faults({"result_and_error": 1.0})
+    single = call(portal, MESSAGE_ADD, message()).json()
+    assert single["result"] == portal.ledger[-1].message_id
+    assert single["error"] == "QUERY_LIMIT_EXCEEDED"
+
+
+def test_a_session_that_begins_after_a_lost_answer_hides_the_message(portal: Sandbox) -> None:
+    """The history shows the customer's new words only; without any, where sessions begin empty."""
+    for empty in (False, True):
+        portal.world.empty_history = empty
+        portal.faults = Faults(at={1: "new_session"})
+        assert seen(portal, MESSAGE_ADD, message()) == "lost"
+        told = call(portal, HISTORY_GET, {"CHAT_ID": 8773}).json()["result"]["message"]
+        assert [entry["text"] for entry in told.values()] == ["Hello again!"] if not empty else told == []
+    assert len(portal.ledger) == 2
+
+
+def test_a_server_whose_clock_is_ahead_answers_some_calls(portal: Sandbox) -> None:
+    """Its answer, its Date and the message's date are ahead; the next call is answered by the others."""
+    portal.faults = Faults(at={1: "server_ahead"}, ahead_seconds=50)
+    answers = [call(portal, MESSAGE_ADD, message()) for _ in range(2)]
+    ahead, right = (answer.json()["time"]["start"] for answer in answers)
+    assert ahead - right == pytest.approx(50, abs=5)
+    assert parsedate_to_datetime(answers[0].headers["Date"]).timestamp() == pytest.approx(ahead, abs=5)
+    assert [delivery.at for delivery in portal.ledger] == pytest.approx([ahead, right], abs=5)
+
+
+def test_a_start_that_is_nonsense(portal: Sandbox) -> None:
+    """Of a single call, of a batch and of the calls in it; all else is right."""
+    portal.faults = Faults({"nonsense_start": 1.0})
+    single, batch = call(portal, "profile").json(), call(portal, "batch", BATCH).json()
+    for told in (single["time"], batch["time"], *batch["result"]["result_time"].values()):
+        assert told["start"] > time.time() + 1e9
+        assert told["finish"] == pytest.approx(time.time(), abs=5)
+
+
 def test_the_dice_are_the_same_for_the_same_seed() -> None:
     """A run that went wrong can be repeated."""
 
@@ -104,7 +178,7 @@ def test_the_dice_are_the_same_for_the_same_seed() -> None:
         return [faults.pick("batch") for _ in range(500)]
 
     assert run(7) == run(7) != run(8)
-    assert 100 < sum(kind is not None for kind in run(7)) < 280
+    assert 200 < sum(kind is not None for kind in run(7)) < 380
 
 
 def test_every_kind_happens_with_about_its_probability() -> None:
