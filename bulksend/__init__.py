@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from bulksend.campaign import AlreadyDone, Campaign
     from bulksend.errors import BulksendError
     from bulksend.journal import Counts, Journal, Run, State
-    from bulksend.pace import Rule
     from bulksend.plan import Plan, SheetOptions, examine
-    from bulksend.sending import Ending, How, Options, Progress
+    from bulksend.ratelimit.limiter import RateLimit
+    from bulksend.sender.options import Options, Progress, RunResult, StopReason
     from bulksend.target import Target, find_target
 
 _PLACES = {
@@ -22,13 +22,13 @@ _PLACES = {
     "BulksendError": "errors",
     "Campaign": "campaign",
     "Counts": "journal",
-    "Ending": "sending",
-    "How": "sending",
+    "RunResult": "sender.options",
+    "StopReason": "sender.options",
     "Journal": "journal",
-    "Options": "sending",
+    "Options": "sender.options",
     "Plan": "plan",
-    "Progress": "sending",
-    "Rule": "pace",
+    "Progress": "sender.options",
+    "RateLimit": "ratelimit.limiter",
     "Run": "journal",
     "SheetOptions": "plan",
     "State": "journal",
@@ -42,16 +42,16 @@ __all__ = [
     "BulksendError",
     "Campaign",
     "Counts",
-    "Ending",
-    "How",
     "Journal",
     "Options",
     "Plan",
     "Progress",
-    "Rule",
+    "RateLimit",
     "Run",
+    "RunResult",
     "SheetOptions",
     "State",
+    "StopReason",
     "Target",
     "examine",
     "find_target",

@@ -15,15 +15,15 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from bulksend.accounts import results_path, write_accounts
 from bulksend.errors import JournalError, UsageError
 from bulksend.journal import Run, Stage, State
-from bulksend.places import may_replace
-from bulksend.portal.advice import advice
 from bulksend.portal.client import Client
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
-from bulksend.sender import Sender
-from bulksend.sending import SAME_TEXT_SECONDS, Ending, How, Options, Progress
+from bulksend.portal.error_help import advice
+from bulksend.results import results_path, write_run_results
+from bulksend.sender.options import SAME_TEXT_SECONDS, Options, Progress, RunResult, StopReason
+from bulksend.sender.sender import Sender
+from bulksend.sheet.overwrite import may_replace
 from bulksend.target import SANDBOX
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Campaign:
             UsageError: its chats have to be looked up first (not where an unfinished campaign has them).
             Held: another process has it.
         """
-        again = again or target.forgets
+        again = again or target.is_ephemeral
         same = find_same(journal, plan, target, again=again)
         if same is not None:
             campaign = cls._take_up(journal, same, target, settings)
@@ -123,7 +123,7 @@ class Campaign:
             journal.forget(run_id)
             raise
         journal.entered(run_id)
-        journal.hold(run_id, settings or {})
+        journal.acquire(run_id, settings or {})
         return cls(journal, run_id, target, new=True)
 
     @classmethod
@@ -143,7 +143,7 @@ class Campaign:
 
     @classmethod
     def _take_up(cls, journal: Journal, run: Run, target: Target, settings: dict[str, Any] | None) -> Campaign:
-        journal.hold(run.id, settings or dict(run.settings))
+        journal.acquire(run.id, settings or dict(run.settings))
         caller = target.authorisation
         journal.sent_through(run.id, portal_name=target.name, portal_address=caller.masked, identity=caller.identity)
         return cls(journal, run.id, target, new=False)
@@ -210,7 +210,7 @@ class Campaign:
         self._journal.reopen(self.id, State.SKIPPED, [ALREADY_SENT])
         self._journal.send_again(self.id)
 
-    def send(self, options: Options, on_progress: Callable[[Progress], None] = lambda _: None) -> Ending:
+    def send(self, options: Options, on_progress: Callable[[Progress], None] = lambda _: None) -> RunResult:
         """Send what is open and say how it ended; the journal holds every row's true state then.
 
         Raises:
@@ -224,7 +224,7 @@ class Campaign:
                 ending = self._sender.run()
             finally:
                 self._sender = None
-        self._reason = ending.sentence or ("interrupted" if ending.how is How.INTERRUPTED else "")
+        self._reason = ending.sentence or ("interrupted" if ending.how is StopReason.INTERRUPTED else "")
         return ending
 
     def stop(self) -> None:
@@ -235,7 +235,7 @@ class Campaign:
 
     def write_results(self, path: Path | None = None) -> Path:
         """Write the results sheet and return where it is."""
-        return write_accounts(self._journal, self.run, path)
+        return write_run_results(self._journal, self.run, path)
 
 
 def find_same(journal: Journal, plan: Plan, target: Target, *, again: bool) -> Run | None:

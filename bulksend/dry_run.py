@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulksend.accounts import write_accounts
 from bulksend.campaign import ALREADY_SENT, Campaign, find_same
 from bulksend.journal import Change, Journal, State
-from bulksend.portal.advice import advice
-from bulksend.sending import SAME_TEXT_SECONDS
+from bulksend.portal.error_help import advice
+from bulksend.results import write_run_results
+from bulksend.sender.options import SAME_TEXT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +64,12 @@ def dry_run(
         AlreadyDone: it was sent before and ``again`` is not set.
         UsageError: the sheet at ``results`` cannot be written.
     """
-    again = again or target.forgets
+    again = again or target.is_ephemeral
     same = find_same(journal, plan, target, again=again)
     if same is not None:
-        written = None if results is None else write_accounts(journal, same, results, untold=WOULD_BE_SENT, note=False)
+        written = (
+            None if results is None else write_run_results(journal, same, results, untold=WOULD_BE_SENT, note=False)
+        )
         return Forecast(same, known=True, repeats=[], written=written)
     with _passing_journal() as passing, Campaign.enter(passing, plan, target, results=results) as campaign:
         campaign.limit(limit)
@@ -79,7 +81,7 @@ def dry_run(
             ]
             passing.apply(campaign.id, skipped)
         run = replace(campaign.run, settings={})
-        written = None if results is None else write_accounts(passing, run, results, untold=WOULD_BE_SENT)
+        written = None if results is None else write_run_results(passing, run, results, untold=WOULD_BE_SENT)
     numbers = [] if skip_sent else [(number, other) for _, number, other in repeats]
     return Forecast(run, known=False, repeats=numbers, written=written)
 

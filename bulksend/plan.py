@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bulksend.journal import NewRow, State
-from bulksend.sentences import Refusal, refuse
-from bulksend.sheet import RESULT_COLUMNS, Columns, Dialect, Piece, Sheet, find_columns, open_sheet, write_results
-from bulksend.sheet.aside import format_of
+from bulksend.sheet.atomic import format_of
+from bulksend.sheet.chunks import Chunk, Dialect
+from bulksend.sheet.headings import RESULT_COLUMNS, Columns, find_columns
+from bulksend.sheet.messages import Refusal, refuse
+from bulksend.sheet.reading import Sheet, open_sheet
+from bulksend.sheet.results import write_results
 from bulksend.template import MessageTemplate
 from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
 
@@ -32,7 +35,7 @@ class SheetOptions:
         mapping: field (``CHAT_ID``) → heading, where the headings do not say it.
         message: a message template over the sheet's columns; None where the sheet has a message column.
         include_hidden: whether rows hidden in the sheet count too.
-        without_chats: whether chat ids may be missing because they are looked up (`bulksend.lookup.look_up`).
+        without_chats: whether chat ids may be missing because they are looked up (`bulksend.queries.lookup.look_up`).
     """
 
     sheet: str | None = None
@@ -97,7 +100,7 @@ class Plan:
         }
 
     def new_rows(self) -> Iterator[list[NewRow]]:
-        """Read the sheet again as rows for the journal, in pieces.
+        """Read the sheet again as rows for the journal, in chunks.
 
         Raises:
             SheetError: the file has changed since it was checked.
@@ -113,10 +116,10 @@ class Plan:
         """
         digest = hashlib.blake2b(digest_size=16)
         checker = _checker(self.sheet, self.columns, self.options, self.chats)
-        for piece in self.sheet.pieces():
-            checked = checker.check(piece)
-            rows, looked_up = _rows(piece, checked, self.width), checked.looked_up.tolist()
-            _identify(digest, piece, checked, self.width)
+        for chunk in self.sheet.chunks():
+            checked = checker.check(chunk)
+            rows, looked_up = _rows(chunk, checked, self.width), checked.looked_up.tolist()
+            _identify(digest, chunk, checked, self.width)
             yield rows, looked_up
         if self.content not in {"", digest.hexdigest()}:
             raise refuse(Refusal.FILE_CHANGED, name=self.sheet.path.name)
@@ -152,7 +155,7 @@ class Plan:
         """
         checker = _checker(self.sheet, self.columns, self.options, self.chats)
         words = {State.PENDING: "", State.INVALID: "invalid", State.SKIPPED: "skipped"}
-        rows = (row for piece in self.sheet.pieces() for row in _rows(piece, checker.check(piece), self.width))
+        rows = (row for chunk in self.sheet.chunks() for row in _rows(chunk, checker.check(chunk), self.width))
         lines = (
             [*row.cells, "invalid", "", *refused[place], "", ""]
             if place in refused
@@ -198,12 +201,12 @@ def _examine(
     checker = _checker(sheet, columns, options, chats)
     digest = hashlib.blake2b(digest_size=16)
     users: set[int] = set()
-    for piece in sheet.pieces():
-        checked = checker.check(piece)
+    for chunk in sheet.chunks():
+        checked = checker.check(chunk)
         if identify:
             good = checked.rows["error_code"].to_numpy() == ""
             users.update(np.unique(checked.rows["user_id"].to_numpy()[good]).tolist())
-            _identify(digest, piece, checked, sheet.original_width)
+            _identify(digest, chunk, checked, sheet.original_width)
     content = digest.hexdigest() if identify else ""
     return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content, chats)
 
@@ -237,10 +240,10 @@ def _checker(sheet: Sheet, columns: Columns, options: SheetOptions, chats: Finds
 _FIELDS: Final = ("entity_type", "entity_id", "chat_id", "user_id", "message", "error_code", "error_description")
 
 
-def _rows(piece: Piece, checked: Checked, width: int) -> list[NewRow]:
+def _rows(chunk: Chunk, checked: Checked, width: int) -> list[NewRow]:
     frame = checked.rows
     columns = [frame[name].tolist() for name in _FIELDS]
-    cells = piece.cells.iloc[:, :width].to_numpy().tolist()
+    cells = chunk.cells.iloc[:, :width].to_numpy().tolist()
     rows = []
     for number, own, kind, entity, chat, user, message, code, description in zip(
         frame.index.tolist(), cells, *columns, strict=True
@@ -254,7 +257,7 @@ def _rows(piece: Piece, checked: Checked, width: int) -> list[NewRow]:
     return rows
 
 
-def _identify(digest: hashlib.blake2b, piece: Piece, checked: Checked, width: int) -> None:
+def _identify(digest: hashlib.blake2b, chunk: Chunk, checked: Checked, width: int) -> None:
     """Take rows into what tells one campaign from another.
 
     A row is what would be sent, or, where nothing can be, also what stands there instead. What a lookup found is left
@@ -281,5 +284,5 @@ def _identify(digest: hashlib.blake2b, piece: Piece, checked: Checked, width: in
         if codes[place] == "HIDDEN_ROW":
             texts[place] = ""
         elif not (looked_up[place] and codes[place] in LOOKUP_CODES):
-            texts[place] = "\x1f".join([texts[place], codes[place], *piece.cells.iloc[place, :width].tolist()])
+            texts[place] = "\x1f".join([texts[place], codes[place], *chunk.cells.iloc[place, :width].tolist()])
     digest.update("".join([f"{text}\x1e" for text in texts]).encode("utf-8", "surrogatepass"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import UsageError
 from bulksend.portal.address import looks_like_address
-from bulksend.portal.saved import PortalStore, resolve
+from bulksend.portal.credential_store import PortalStore, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,14 +39,14 @@ class Target:
     speaker: int
 
     @property
-    def forgets(self) -> bool:
+    def is_ephemeral(self) -> bool:
         """Whether the portal ends with the command: what was sent to it before was sent to nobody."""
         return self.name == SANDBOX
 
     @property
     def shown(self) -> str:
         """The portal as people are told of it."""
-        if self.forgets:
+        if self.is_ephemeral:
             return "the sandbox (a portal inside this program: no customer gets anything)"
         return f"{self.name} ({self.authorisation.masked})" if self.name else self.authorisation.masked
 

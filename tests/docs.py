@@ -9,9 +9,9 @@ import click
 from bulksend.cli import COMMANDS, bulksend
 from bulksend.cli.options import Sending
 from bulksend.cli.progress import duration
-from bulksend.portal.advice import ADVICE
-from bulksend.sending import estimate
-from bulksend.sentences import PROBLEMS
+from bulksend.portal.error_help import ADVICE
+from bulksend.sender.options import estimate
+from bulksend.validation.messages import PROBLEMS
 from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 
 ROOT = Path(__file__).parents[1]

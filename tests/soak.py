@@ -39,7 +39,10 @@ LATEST = {1: 0.75, 50: 0.25}
 QUICK = ("--latency", 0.12, "--call-time", 0.005, "--limit-operating", "480,4,0.001")
 """A portal whose answers take little time, and whose used-up execution time is given back within four seconds."""
 
-PROGRAM = ("-c", "import bulksend.budget, bulksend.cli; bulksend.budget.UNTOLD_RESET = 1.0; bulksend.cli.main()")
+PROGRAM = (
+    "-c",
+    "import bulksend.cli, bulksend.ratelimit.execution_time as budget; budget.UNTOLD_RESET = 1.0; bulksend.cli.main()",
+)
 """The command; where nobody tells when its used-up execution time comes back, it asks after one second, not fifteen."""
 
 PATIENCE = 2.5

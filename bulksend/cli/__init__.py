@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple, NoReturn
 import click
 
 from bulksend import __version__
-from bulksend.cli.answer import BROKEN, HELD, NOT_STARTED, Answer
-from bulksend.cli.say import NobodyReads, NothingSent, OutputError, hint, refused_by_system, say
+from bulksend.cli.console import NobodyReads, NothingSent, OutputError, hint, refused_by_system, say
+from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, Answer
 from bulksend.cli.signals import heeding
 from bulksend.errors import BulksendError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.answer import answer
-from bulksend.cli.say import hint, say, say_first_messages
+from bulksend.cli.console import hint, say, say_first_messages
+from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check(file: Path, **params: Any) -> int:
     """
     from bulksend.plan import examine
 
-    opts.keep_sheet(file, params["results"])
+    opts.refuse_overwriting_sheet(file, params["results"])
     plan = examine(file, opts.take_sheet_options(params), identify=False)
     report = plan.report
     refused = _ask(plan, params) if params["online"] else {}
@@ -53,19 +53,19 @@ def check(file: Path, **params: Any) -> int:
 
 def _ask(plan: Plan, params: dict[str, Any]) -> Mapping[int, tuple[str, str]]:
     """Ask the portal for the chats of all good rows; what it refuses goes into the report too."""
-    from bulksend.cli.online import asking, require_standing
+    from bulksend.cli.connection import asking, require_connection
     from bulksend.journal import Journal
-    from bulksend.preflight import check_online, rows_of_plan
+    from bulksend.queries.preflight import check_online, rows_of_plan
     from bulksend.target import find_target
 
     rule = opts.Sending(rate=params["rate"]).options(0).rule
     with (
         find_target(params["portal"], opts.home(), None, plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
-        asking(journal, target, rule) as asker,
+        asking(journal, target, rule) as queries,
     ):
-        standing = require_standing(asker)
-        refused = check_online(rows_of_plan(plan), asker, plan.report).refused
+        standing = require_connection(queries)
+        refused = check_online(rows_of_plan(plan), queries, plan.report).refused
     hint(f"The portal answers; the webhook's user is {standing.user_id} {standing.name}.".strip())
     return refused
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import hint, put, say
+from bulksend.cli.console import hint, put, say
 
 
 @click.command(short_help="Fill in the chat ids of a sheet that has only CRM entities.")
@@ -35,10 +35,10 @@ def lookup(file: Path, **params: Any) -> int:
     Nothing is sent. The copy is FILE.filled.xlsx or .csv, unless --results says otherwise. Exits 0 where every row has
     a chat, 1 where some have none, 2 where it could not be done.
     """
-    from bulksend.cli.online import asking, require_standing
-    from bulksend.cli.tell import shown_path
+    from bulksend.cli.connection import asking, require_connection
+    from bulksend.cli.summary import shown_path
     from bulksend.journal import Journal
-    from bulksend.lookup import fill_chats
+    from bulksend.queries.lookup import fill_chats
     from bulksend.target import find_target
 
     sending = opts.Sending(rate=params["rate"], operating_limit=params["operating_limit"])
@@ -47,10 +47,10 @@ def lookup(file: Path, **params: Any) -> int:
     with (
         find_target(params["portal"], opts.home(), None) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
-        asking(journal, target, sending.options(0).rule) as asker,
+        asking(journal, target, sending.options(0).rule) as queries,
     ):
-        require_standing(asker)
-        filled = fill_chats(file, sheet_options, asker, prefer=params["prefer"], to=params["results"])
+        require_connection(queries)
+        filled = fill_chats(file, sheet_options, queries, prefer=params["prefer"], to=params["results"])
     for line in filled.report.lines():
         say(line)
     had = f", {filled.had} had one" if filled.had else ""

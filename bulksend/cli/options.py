@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bulksend.cli.answer import current
+from bulksend.cli.json_output import current
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bulksend.plan import SheetOptions
-    from bulksend.sending import Options
+    from bulksend.sender.options import Options
 
 BATCH_LIMIT: Final = 50
 """Rows in one batch at the most: the portal refuses those beyond."""
@@ -52,12 +52,12 @@ def _results_place(_context: click.Context, _parameter: click.Parameter, place: 
         raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
     if place is None:
         return None
-    from bulksend.places import keep_file
-    from bulksend.sheet.aside import can_be_written
+    from bulksend.sheet.atomic import can_be_written
+    from bulksend.sheet.overwrite import refuse_overwrite
 
     if not can_be_written(place):
         raise UsageError(f"Results are a workbook or a text: give --results a name in .xlsx or .csv, not '{place}'.")
-    keep_file(place.absolute())
+    refuse_overwrite(place.absolute())
     return place.absolute()
 
 
@@ -180,8 +180,8 @@ class Sending:
 
     def options(self, rows: int) -> Options:
         """What it means for a campaign of so many rows."""
-        from bulksend.pace import FULL_BUCKET, Rule
-        from bulksend.sending import Options
+        from bulksend.ratelimit.limiter import FULL_BUCKET, RateLimit
+        from bulksend.sender.options import Options
 
         rate = 2.0 if self.rate is None else self.rate
         whole = FULL_BUCKET.get(rate, 1) if self.fast else 1
@@ -189,7 +189,7 @@ class Sending:
         batch = (BATCH_LIMIT if self.fast else 1) if self.batch is None else self.batch
         usual = Options()
         return Options(
-            rule=Rule(
+            rule=RateLimit(
                 rate, burst, usual.rule.operating_limit if self.operating_limit is None else self.operating_limit
             ),
             batch=batch,
@@ -226,7 +226,7 @@ def _failures(text: str | None, rows: int) -> int | None:
     return int(rows * value / 100) if text.strip().endswith("%") else int(value)
 
 
-def keep_sheet(file: Path, results: Path | None) -> None:
+def refuse_overwriting_sheet(file: Path, results: Path | None) -> None:
     """Refuse to write results over the sheet they are about.
 
     Raises:

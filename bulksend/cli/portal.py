@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.answer import answer
-from bulksend.cli.say import hint, put
+from bulksend.cli.console import hint, put
+from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
 
 
@@ -31,7 +31,7 @@ def portal() -> None:
 def add(name: str, **params: Any) -> int:
     """Save a portal under NAME. What is secret is asked for without showing it, or taken from the environment."""
     from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
-    from bulksend.portal.saved import PortalStore
+    from bulksend.portal.credential_store import PortalStore
 
     if params["client_id"]:
         credentials: Any = application(
@@ -63,7 +63,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
     """List the saved portals, without their secrets."""
     from dataclasses import asdict
 
-    from bulksend.portal.saved import PortalStore
+    from bulksend.portal.credential_store import PortalStore
 
     found = PortalStore(opts.home()).list()
     if as_json:
@@ -80,7 +80,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
 @click.argument("name")
 def remove(name: str) -> int:
     """Forget the portal saved under NAME, with its secret."""
-    from bulksend.portal.saved import PortalStore
+    from bulksend.portal.credential_store import PortalStore
 
     PortalStore(opts.home()).remove(name)
     put(f"Forgot {name}.")
@@ -92,17 +92,17 @@ def remove(name: str) -> int:
 @opts.journal_option
 def test(name: str, journal: str | None) -> int:
     """Ask the portal saved under NAME (or an address) who speaks and whether sending will work. Sends nothing."""
-    from bulksend.cli.online import asking, require_standing
+    from bulksend.cli.connection import asking, require_connection
     from bulksend.journal import Journal
-    from bulksend.pace import Rule
+    from bulksend.ratelimit.limiter import RateLimit
     from bulksend.target import find_target
 
     with (
         find_target(name, opts.home(), None) as target,
         Journal(opts.journal_address(journal)) as opened,
-        asking(opened, target, Rule()) as asker,
+        asking(opened, target, RateLimit()) as queries,
     ):
-        standing = require_standing(asker)
+        standing = require_connection(queries)
     put(f"{target.shown} answers.")
     who = f"user {standing.user_id}{f' ({standing.name})' if standing.name else ''}"
     put(f"Messages will be spoken by {who}, unless a row or --user-id names another.")

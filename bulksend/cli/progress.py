@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 if TYPE_CHECKING:
     from bulksend.journal import Counts
-    from bulksend.sending import Progress
+    from bulksend.sender.options import Progress
 
 LINE_SECONDS: Final = 30.0
 """How often a line is written where there is no terminal."""

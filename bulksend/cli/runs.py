@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.answer import answer
-from bulksend.cli.say import hint, put
+from bulksend.cli.console import hint, put
+from bulksend.cli.json_output import answer
 
 if TYPE_CHECKING:
     from bulksend.journal import Run
@@ -26,7 +26,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     with Journal(opts.journal_there(journal)) as opened:
         found = opened.runs()
     if as_json:
-        from bulksend.cli.tell import summary
+        from bulksend.cli.summary import summary
 
         answer([summary(run, _state(run), Path(run.results_path), None) for run in found])
         return 0
@@ -63,13 +63,13 @@ def results(run: int, results: Path | None, journal: str | None, **_: Any) -> in
 
     With --results it is a copy: the campaign's own results stay where they are.
     """
-    from bulksend.accounts import write_accounts
-    from bulksend.cli.tell import shown_path, tally
+    from bulksend.cli.summary import shown_path, tally
     from bulksend.journal import Journal
+    from bulksend.results import write_run_results
 
     with Journal(opts.journal_there(journal)) as opened:
         found = opened.run(run)
-        path = write_accounts(opened, found, results, note=results is None)
+        path = write_run_results(opened, found, results, note=results is None)
     put(tally(found))
     put(f"Results: {shown_path(path)}")
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import hint, put
+from bulksend.cli.console import hint, put
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import click
 
 from bulksend.cli import REFUSED
 from bulksend.cli import options as opts
-from bulksend.cli.answer import answer
-from bulksend.cli.carry import carry_out
+from bulksend.cli.console import NothingSent, hint, put, say, say_first_messages
+from bulksend.cli.json_output import answer
 from bulksend.cli.progress import duration
-from bulksend.cli.say import NothingSent, hint, put, say, say_first_messages
-from bulksend.cli.tell import shown_path, summary
+from bulksend.cli.run_campaign import carry_out
+from bulksend.cli.summary import shown_path, summary
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bulksend.campaign import Campaign
     from bulksend.journal import Journal, Run
     from bulksend.plan import Plan
-    from bulksend.sending import Options
+    from bulksend.sender.options import Options
     from bulksend.target import SandboxRow, Target
 
 NOTHING = "Nothing was sent."
@@ -89,7 +89,7 @@ def send(file: Path, **params: Any) -> int:
             "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
             "`bulksend lookup` or `bulksend check --online` first."
         )
-    opts.keep_sheet(file, params["results"])
+    opts.refuse_overwriting_sheet(file, params["results"])
     sheet_options = opts.take_sheet_options(params, without_chats=params["lookup"])
     sending = opts.Sending.take(params)
     plan = examine(file, sheet_options)
@@ -163,17 +163,17 @@ def _ask(
     plan: Plan, journal: Journal, target: Target, options: Options, params: dict[str, Any], *, preflight: bool
 ) -> tuple[Plan, Target, Mapping[int, tuple[str, str]]]:
     """Ask the portal what can be known before sending: who speaks, the chats of rows without, which it would refuse."""
-    from bulksend.cli.online import asking, require_standing
-    from bulksend.lookup import look_up
-    from bulksend.preflight import check_online, rows_of_plan
+    from bulksend.cli.connection import asking, require_connection
+    from bulksend.queries.lookup import look_up
+    from bulksend.queries.preflight import check_online, rows_of_plan
 
-    with asking(journal, target, options.rule, min(options.timeout, 30.0)) as asker:
-        standing = require_standing(asker)
+    with asking(journal, target, options.rule, min(options.timeout, 30.0)) as queries:
+        standing = require_connection(queries)
         if not target.speaker:
             target = replace(target, speaker=standing.user_id)
         if params["lookup"]:
-            plan = look_up(plan, asker, prefer=params["prefer"])
-        refused = check_online(rows_of_plan(plan), asker, plan.report).refused if preflight else {}
+            plan = look_up(plan, queries, prefer=params["prefer"])
+        refused = check_online(rows_of_plan(plan), queries, plan.report).refused if preflight else {}
     return plan, target, refused
 
 
@@ -345,7 +345,7 @@ def _repeated(repeats: list[tuple[int, int]]) -> str:
 
 def _show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     """What is about to happen, in a few lines."""
-    from bulksend.sending import estimate
+    from bulksend.sender.options import estimate
 
     report = plan.report
     rows = run.counts.pending

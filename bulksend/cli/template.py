@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.say import hint, put
+from bulksend.cli.console import hint, put
 
 
 @click.command(short_help="Write a blank sheet to fill in.")
@@ -17,7 +17,7 @@ from bulksend.cli.say import hint, put
 @opts.option("--force", is_flag=True, help="Write over a file that is there.")
 def template(file: Path, lang: Literal["en", "ru"] | None, force: bool) -> int:  # noqa: FBT001 - click passes it by name
     """Write a blank sheet to fill in to FILE (.xlsx or .csv), with the right headings and columns of text."""
-    from bulksend.blank import default_language, write_blank
+    from bulksend.sheet.blank import default_language, write_blank
 
     written = write_blank(file, lang=lang or default_language(), overwrite=force)
     put(f"Blank sheet: {written}")

@@ -14,8 +14,8 @@ The journal knows nothing of portals' ways or of files: what pace and budgets me
 keeps them as text for all processes that share it.
 """
 
-from bulksend.journal.holding import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.journal import Journal
+from bulksend.journal.lease import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.model import (
     MOVES,
     Change,

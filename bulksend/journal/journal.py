@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 import sqlalchemy as sa
 
 from bulksend.errors import JournalError, UsageError
-from bulksend.holder import Holder
 from bulksend.journal.database import Database
-from bulksend.journal.elsewhere import claimed_ids, elsewhere, left_since, others_active, portal_of, rival
-from bulksend.journal.holding import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
+from bulksend.journal.holder import Holder
+from bulksend.journal.lease import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.model import MOVES, Change, Departure, NewRow, Row, Run, Stage, State
+from bulksend.journal.other_runs import claimed_ids, elsewhere, left_since, others_active, portal_of, rival
 from bulksend.journal.tables import (
     APPLY,
     APPLY_SENT,
@@ -78,7 +78,7 @@ class Journal:
         """Where it is, as it may be shown."""
         return self._database.shown
 
-    def together(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
         return self._database.together()
 
@@ -240,7 +240,7 @@ class Journal:
 
     # Who holds a campaign
 
-    def hold(self, run_id: int, settings: Mapping[str, Any]) -> None:
+    def acquire(self, run_id: int, settings: Mapping[str, Any]) -> None:
         """Take the campaign for this journal's user; raise `Held` where another living one has it.
 
         Rows that a dead process left in `sending` are in doubt from then on. The clock of their doubt starts at that
@@ -277,7 +277,7 @@ class Journal:
                 )
             )
 
-    def alive(self, run_id: int) -> None:
+    def heartbeat(self, run_id: int) -> None:
         """Give a sign of life for a held campaign.
 
         Raises:
@@ -379,7 +379,7 @@ class Journal:
                     raise JournalError(
                         f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
                     )
-            return Departure(granted, until, why, floor_id=newest)
+            return Departure(granted, until, why, min_message_id=newest)
 
     def take_slot(self, portal: str, take: Callable[[str, int], tuple[str, int, float, str]]) -> Departure:
         """Take a slot for a call that sends nothing; ``take`` as in `leave`."""
@@ -413,8 +413,8 @@ class Journal:
             if change.after not in MOVES[change.before]:
                 raise AssertionError(f"A row cannot go from {change.before} to {change.after}.")
         with self._transaction() as connection:
-            beaten = self._beaten(connection, run_id, changes)
-            changes = [change for change in changes if change.n not in beaten]
+            claim_conflicts = self._claim_conflicts(connection, run_id, changes)
+            changes = [change for change in changes if change.n not in claim_conflicts]
             ids = [change.message_id for change in changes if change.message_id]
             if changes:
                 moves: Counter[tuple[State | None, State]] = Counter(
@@ -430,9 +430,9 @@ class Journal:
                     pace=update_pace(pace) if update_pace else pace,
                     newest_message_id=max([*ids, *([newest] if newest else [])], default=None),
                 )
-        return beaten
+        return claim_conflicts
 
-    def _beaten(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> frozenset[int]:
+    def _claim_conflicts(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> frozenset[int]:
         """Rows whose message, found in a history, is written down as another row's by now."""
         found = {
             change.message_id: change.n
@@ -502,7 +502,7 @@ class Journal:
             condition = sa.and_(condition, ROWS.c.error_code.in_(list(codes)))
         marks: dict[str, Any] = {"lost": 1}
         if state is not State.UNKNOWN:
-            marks = {"lost": 0, "left_at": None, "began": None, "floor_id": None}
+            marks = {"lost": 0, "left_at": None, "earliest_portal_time": None, "min_message_id": None}
         with self._transaction() as connection:
             moved = connection.execute(
                 sa.update(ROWS)
@@ -649,7 +649,7 @@ class Journal:
     # What people are told
 
     def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[Sequence[Any]]:
-        """Every row of the sheet in order, in pieces: ``cells`` (JSON text), state and the columns of the results."""
+        """Every row of the sheet in order, in chunks: ``cells`` (JSON text), state and the columns of the results."""
         columns = (
             ROWS.c.n,
             ROWS.c.cells,

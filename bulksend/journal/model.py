@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bulksend.holder import Holder
+    from bulksend.journal.holder import Holder
 
 
 class State(StrEnum):
@@ -82,28 +82,30 @@ class Row:
     attempts: int
     lost: int
     left_at: float | None
-    began: float | None
-    floor_id: int | None
+    earliest_portal_time: float | None
+    min_message_id: int | None
     doubt_since: float | None
     error_code: str
 
-    def leaving(self, at: float, offset: float | None, floor_id: int | None) -> Row:
+    def leaving(self, at: float, offset: float | None, min_message_id: int | None) -> Row:
         """The row as the journal has it once it is leaving (`Journal.leave`): what marks its first attempt stays."""
         first = at if self.left_at is None else self.left_at
-        began = None if offset is None else first + offset
+        earliest_portal_time = None if offset is None else first + offset
         return replace(
             self,
             state=State.SENDING,
             attempts=self.attempts + 1,
             left_at=first,
-            began=began if self.began is None else self.began,
-            floor_id=floor_id if self.floor_id is None else self.floor_id,
+            earliest_portal_time=earliest_portal_time
+            if self.earliest_portal_time is None
+            else self.earliest_portal_time,
+            min_message_id=min_message_id if self.min_message_id is None else self.min_message_id,
         )
 
     def unsent(self) -> Row:
         """The row as the journal has it once an attempt surely did not arrive: marks of a lost attempt stay."""
         row = replace(self, state=State.PENDING)
-        return row if row.lost else replace(row, left_at=None, began=None, floor_id=None)
+        return row if row.lost else replace(row, left_at=None, earliest_portal_time=None, min_message_id=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +196,4 @@ class Departure:
     until: float = 0.0
     why: str = ""
     already: frozenset[int] = frozenset()
-    floor_id: int | None = None
+    min_message_id: int | None = None

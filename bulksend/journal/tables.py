@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from bulksend.holder import Holder
+from bulksend.journal.holder import Holder
 from bulksend.journal.model import Counts, Row, Run, Stage, State
 
 SCHEMA: Final = 1
@@ -70,8 +70,8 @@ ROWS = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("lost", sa.Integer, nullable=False, default=0),
     sa.Column("left_at", sa.Float),
-    sa.Column("began", sa.Float),
-    sa.Column("floor_id", sa.BigInteger),
+    sa.Column("began", sa.Float, key="earliest_portal_time"),
+    sa.Column("floor_id", sa.BigInteger, key="min_message_id"),
     sa.Column("doubt_since", sa.Float),
     sa.Column("message_id", sa.BigInteger),
     sa.Column("sent_at", sa.Float),
@@ -146,12 +146,12 @@ LEAVE = (
         attempts=ROWS.c.attempts + 1,
         # What marks the first attempt stays: a message found later may be any attempt's.
         left_at=sa.func.coalesce(ROWS.c.left_at, sa.bindparam("b_at", type_=sa.Float)),
-        began=sa.func.coalesce(
-            ROWS.c.began,
+        earliest_portal_time=sa.func.coalesce(
+            ROWS.c.earliest_portal_time,
             sa.func.coalesce(ROWS.c.left_at, sa.bindparam("b_at", type_=sa.Float))
             + sa.bindparam("b_offset", type_=sa.Float),
         ),
-        floor_id=sa.func.coalesce(ROWS.c.floor_id, sa.bindparam("b_newest", type_=sa.BigInteger)),
+        min_message_id=sa.func.coalesce(ROWS.c.min_message_id, sa.bindparam("b_newest", type_=sa.BigInteger)),
     )
 )
 COUNT = (
@@ -186,8 +186,8 @@ APPLY = (
         lost=ROWS.c.lost + sa.bindparam("b_lost"),
         **{
             # No attempt can have arrived: what marked them must not make an older message look like this row's.
-            mark.name: sa.case((sa.and_(sa.bindparam("b_unsent") == 1, ROWS.c.lost == 0), None), else_=mark)
-            for mark in (ROWS.c.left_at, ROWS.c.began, ROWS.c.floor_id)
+            mark.key: sa.case((sa.and_(sa.bindparam("b_unsent") == 1, ROWS.c.lost == 0), None), else_=mark)
+            for mark in (ROWS.c.left_at, ROWS.c.earliest_portal_time, ROWS.c.min_message_id)
         },
     )
 )

@@ -19,19 +19,19 @@ from bulksend.portal.address import (
     read_https_address,
     read_webhook_address,
 )
-from bulksend.portal.advice import advice
 from bulksend.portal.codes import PORTAL_CHANGED, RENEWAL_IN_VAIN, RENEWAL_NOT_SAVED
+from bulksend.portal.error_help import advice
 from bulksend.portal.transport import Answer, Transport
 
 __all__ = [
     "TOKEN_URL",
     "AddressError",
-    "Apart",
     "Application",
     "Authorisation",
     "OAuth",
     "PortalChangedError",
     "RenewalRefusedError",
+    "RenewalResult",
     "RenewalUnreachableError",
     "Tokens",
     "Webhook",
@@ -234,7 +234,7 @@ def application(
     )
 
 
-class Apart(NamedTuple):
+class RenewalResult(NamedTuple):
     """What another process did about renewing: whether it got a new pair, and that pair if it could not be saved."""
 
     renewed: bool = False
@@ -255,7 +255,7 @@ class OAuth:
         save: Callable[[Tokens], None],
         load: Callable[[], Tokens | None] | None = None,
         lock: Path | None = None,
-        apart: Callable[[str], Apart] | None = None,
+        apart: Callable[[str], RenewalResult] | None = None,
     ) -> None:
         """Set up without connecting.
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from bulksend.portal.authorisation import Authorisation, RenewalRefusedError, RenewalUnreachableError
 from bulksend.portal.codes import PORTAL_UNREACHABLE
-from bulksend.portal.methods import BATCH, LONGEST_BATCH
+from bulksend.portal.methods import BATCH, LONGEST_BATCH, Call
 from bulksend.portal.outcomes import Outcome, Reason, Verdict, judge, judge_batch
 from bulksend.portal.transport import Answer, Transport
 
@@ -147,6 +147,25 @@ class Client:
         except RenewalUnreachableError as error:
             return Outcome(Verdict.NOT_CARRIED_OUT, PORTAL_UNREACHABLE, str(error), reason=Reason.UNREACHABLE)
         return None
+
+
+def call_all(client: Client, calls: Sequence[Call]) -> Reply:
+    """Make calls by one HTTP request: one alone as it is, several as a batch."""
+    if len(calls) == 1:
+        return client.call(*calls[0])
+    return client.batch({f"r{position}": call for position, call in enumerate(calls, 1)})
+
+
+def outcomes_of(reply: Reply) -> list[Outcome]:
+    """The outcome of each call that `call_all` made, in their order."""
+    return list(reply.commands.values()) if isinstance(reply, BatchReply) else [reply.outcome]
+
+
+def portal_seconds(reply: Reply) -> float:
+    """How long the portal took for the calls of a batch that it answered: by its own account, else all in all."""
+    outcomes = outcomes_of(reply)
+    told = [outcome.timing.duration for outcome in outcomes if outcome.timing and outcome.timing.duration]
+    return sum(told) if len(told) == len(outcomes) > 1 else reply.received_at - reply.left_at
 
 
 def query_string(params: Mapping[str, Any]) -> str:

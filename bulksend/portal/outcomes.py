@@ -14,7 +14,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from bulksend.portal.advice import advice
 from bulksend.portal.codes import (
     ACCESS_DENIED,
     ANSWER_LOST,
@@ -28,6 +27,7 @@ from bulksend.portal.codes import (
     UNNAMED_ERROR,
     about_the_plan,
 )
+from bulksend.portal.error_help import advice
 from bulksend.portal.methods import BATCH, MESSAGE_ADD, read_message_id
 
 __all__ = [

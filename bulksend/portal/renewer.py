@@ -1,4 +1,4 @@
-"""What the process does that `bulksend.portal.apart` starts, with the data folder and a portal's name as arguments.
+"""What the process does that `bulksend.portal.renewal_process` starts, given the data folder and a portal's name.
 
 It reads from standard input which access token has run out, so that no token is among its arguments, and answers on
 standard output with one JSON object. The answer holds tokens only where they could not be saved.
@@ -13,7 +13,7 @@ from typing import Any
 
 from bulksend.errors import PortalError
 from bulksend.portal.authorisation import OAuth, RenewalRefusedError, RenewalUnreachableError
-from bulksend.portal.saved import PortalStore
+from bulksend.portal.credential_store import PortalStore
 
 
 def renew(home: Path, name: str, stale: str) -> dict[str, Any]:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.journal import Change, Journal, Row, Run, State
 from bulksend.portal import methods
-from bulksend.portal.advice import advice
+from bulksend.portal.error_help import advice
 from bulksend.portal.outcomes import Outcome, Verdict
-from bulksend.reconcile import Finding, Sighting, look_for
+from bulksend.sender.history import Finding, Sighting, look_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bulksend.sender.clock import PortalClock
-    from bulksend.sending import Options
+    from bulksend.sender.options import Options
 
 MOST_LOST: Final = 8
 """How often a row's answer may be lost in one run, the row surely not arriving, before it is given up. That a program
@@ -129,7 +129,7 @@ class Doubts:
             self._settled[doubt.row.n] = self._open.pop(doubt.row.n)
         return change
 
-    def beaten(self, n: int) -> Row:
+    def claim_conflicts(self, n: int) -> Row:
         """A row is in doubt again: the message that was found for it has become another row's in the meantime."""
         doubt = self._open[n] = self._settled.pop(n)
         doubt.due = time.time() + FIRST_PAUSE
@@ -140,10 +140,10 @@ class Doubts:
         self._settled.clear()
 
     def _look(self, row: Row, history: methods.History) -> Sighting:
-        began = row.began
-        if began is None and row.left_at is not None:
-            began = self._clock.there(row.left_at)
-        return look_for(row, row.user_id or self._run.user_id, history, began, self._claimed)
+        earliest_portal_time = row.earliest_portal_time
+        if earliest_portal_time is None and row.left_at is not None:
+            earliest_portal_time = self._clock.there(row.left_at)
+        return look_for(row, row.user_id or self._run.user_id, history, earliest_portal_time, self._claimed)
 
     def _claimed(self, message_ids: list[int]) -> set[int]:
         return self._journal.claimed(self._run.portal, message_ids) | (self._claims & set(message_ids))

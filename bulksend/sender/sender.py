@@ -14,21 +14,21 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bulksend.calls import Lessons, call_all, outcomes_of, portal_seconds
 from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
-from bulksend.pace import BATCH_SECONDS, BatchSize, Pace
 from bulksend.portal import methods
-from bulksend.portal.advice import advice
-from bulksend.portal.client import Reply
+from bulksend.portal.client import Reply, call_all, outcomes_of, portal_seconds
+from bulksend.portal.error_help import advice
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
+from bulksend.portal.workers import Workers
+from bulksend.ratelimit.feedback import Feedback
+from bulksend.ratelimit.limiter import BATCH_SECONDS, BatchSize, Pace
 from bulksend.sender.chats import Chats
 from bulksend.sender.clock import PortalClock
 from bulksend.sender.doubts import Doubt, Doubts, hinders
+from bulksend.sender.options import SAME_TEXT_SECONDS, Options, Progress, RunResult, StopReason
 from bulksend.sender.reach import Reach
 from bulksend.sender.refusals import Refusals
-from bulksend.sending import SAME_TEXT_SECONDS, Ending, How, Options, Progress
-from bulksend.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,11 +55,11 @@ class _Send:
     rows: list[Row]
     allowed_at: float = 0.0
     offset: float | None = None
-    floor_id: int | None = None
+    min_message_id: int | None = None
 
     def left(self, row: Row) -> Row:
         """A row of these as the journal has it now; only rows with which something went wrong are asked for."""
-        return row.leaving(self.allowed_at, self.offset, self.floor_id)
+        return row.leaving(self.allowed_at, self.offset, self.min_message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +109,19 @@ class Sender:
         self._held: dict[str, Departure] = {}  # methods whose calls may not leave yet
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
         self._refusals = Refusals(options.same_refusals if fresh else None)
-        self._ending: Ending | None = None
+        self._ending: RunResult | None = None
         self._unwritten: list[Change] = []
         self._uncommitted: list[Change] = []
         self._departing: list[_Job] = []
-        self._lessons = Lessons(self._pace)
+        self._feedback = Feedback(self._pace)
         self._heartbeat = 0.0
 
     def stop(self) -> None:
         """Let no more calls leave; those under way are waited for. May be called from a signal handler."""
-        self._ending = self._ending or Ending(How.INTERRUPTED)
+        self._ending = self._ending or RunResult(StopReason.INTERRUPTED)
         self._back.put(None)
 
-    def run(self) -> Ending:
+    def run(self) -> RunResult:
         """Send until nothing is open or something ends it; every row's true state is in the journal then.
 
         Raises:
@@ -141,7 +141,7 @@ class Sender:
             self._workers.stop()
         if self._unwritten:
             self._write()
-        return self._ending or Ending(How.ENDED)
+        return self._ending or RunResult(StopReason.ENDED)
 
     def _remember_speed(self, pace: str) -> str:
         self._size = BatchSize(self._options.batch, pace)
@@ -163,18 +163,18 @@ class Sender:
         counts = self._counts
         try:
             # What came back and what may leave because of it are one step: syncing the disk is what takes longest.
-            with self._journal.together():
+            with self._journal.transaction():
                 self._take_in()
                 now = time.time()
                 if now >= self._heartbeat:
-                    self._journal.alive(self._run.id)
+                    self._journal.heartbeat(self._run.id)
                     self._heartbeat = now + HEARTBEAT_SECONDS
                 until = now + 1.0
                 if not self._ending:
                     until = min(until, self._let_go())
         except JournalError as error:
             # What is under way is still waited for: perhaps its fate can be written down then.
-            self._ending = Ending(How.JOURNAL, str(error))
+            self._ending = RunResult(StopReason.JOURNAL, str(error))
             until = time.time() + 1.0
             self._undo(counts)
             if not self._flight:
@@ -239,8 +239,8 @@ class Sender:
         if self._reach.out:
             if now >= self._reach.given_up_at:
                 minutes = max(1, round(self._options.outage / 60))
-                self._ending = Ending(
-                    How.OUT_OF_REACH, f"The portal could not be reached for {minutes} min; check the connection."
+                self._ending = RunResult(
+                    StopReason.OUT_OF_REACH, f"The portal could not be reached for {minutes} min; check the connection."
                 )
                 return None
             return _Probe() if self._reach.probe_due(now) and self._may_ask(methods.PROFILE, now) else None
@@ -337,7 +337,7 @@ class Sender:
             self._held[methods.MESSAGE_ADD] = departure
             return None
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): departure.granted})
-        return _Send(rows[: departure.granted], now, offset, departure.floor_id)
+        return _Send(rows[: departure.granted], now, offset, departure.min_message_id)
 
     def _asking(self, method: str, wanted: int) -> Callable[[str, int], tuple[str, int, float, str]]:
         def take(pace: str, under_way: int) -> tuple[str, int, float, str]:
@@ -407,17 +407,17 @@ class Sender:
             self._stop_after_failures()
 
     def _write(self) -> None:
-        update_pace = self._lessons.take()
+        update_pace = self._feedback.take()
         if self._unwritten or update_pace:
-            beaten = self._journal.apply(
+            claim_conflicts = self._journal.apply(
                 self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace
             )
-            written = [change for change in self._unwritten if change.n not in beaten]
+            written = [change for change in self._unwritten if change.n not in claim_conflicts]
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in written))
             self._uncommitted += written
             self._unwritten = []
-            for n in beaten:  # look on
-                self._chats.occupy(self._doubts.beaten(n).chat_id)
+            for n in claim_conflicts:  # look on
+                self._chats.occupy(self._doubts.claim_conflicts(n).chat_id)
 
     def _after(self, job: _Job, reply: Reply) -> list[Change]:
         outcome = reply.outcome
@@ -487,10 +487,10 @@ class Sender:
         elif outcome.reason is Reason.UNREACHABLE:
             self._unreachable(outcome)
         else:
-            self._lessons.hindered(method, outcome, reply)
+            self._feedback.hindered(method, outcome, reply)
 
     def _refuse(self, outcome: Outcome) -> None:
-        self._ending = self._ending or Ending(How.REFUSED, self._say(outcome))
+        self._ending = self._ending or RunResult(StopReason.REFUSED, self._say(outcome))
 
     def _unreachable(self, outcome: Outcome) -> None:
         if self._ending:
@@ -498,13 +498,13 @@ class Sender:
         if self._reach.ever:
             self._reach.lost()
         else:
-            self._ending = Ending(How.NEVER_REACHED, self._say(outcome))
+            self._ending = RunResult(StopReason.NEVER_REACHED, self._say(outcome))
 
     def _watch_refusals(self, outcome: Outcome) -> None:
         alike = self._refusals.too_many(outcome)
         if alike:
-            self._ending = self._ending or Ending(
-                How.REFUSED,
+            self._ending = self._ending or RunResult(
+                StopReason.REFUSED,
                 f"All of the first {alike} rows were refused with {outcome.code}, so the others are kept back. "
                 f"{self._say(outcome)} If the other rows are right, go on with `bulksend resume`.",
             )
@@ -512,8 +512,8 @@ class Sender:
     def _stop_after_failures(self) -> None:
         bad = self._counts.failed + self._counts.unknown
         if self._options.max_failures is not None and bad > self._options.max_failures and not self._ending:
-            self._ending = Ending(
-                How.TOO_MANY_FAILURES,
+            self._ending = RunResult(
+                StopReason.TOO_MANY_FAILURES,
                 f"Rows that failed or are unknown: {bad}, more than the {self._options.max_failures} that "
                 "--max-failures allows.",
             )
@@ -559,7 +559,7 @@ class Sender:
             self._clock.learn(reply.portal_time, reply.received_at)
         method = self._method(job)
         for outcome in outcomes_of(reply):
-            self._lessons.learn(method, outcome, reply)
+            self._feedback.learn(method, outcome, reply)
         if isinstance(job, _Send) and self._options.batch > 1:
             self._learn_speed(job, reply)
 
@@ -567,6 +567,6 @@ class Sender:
         elapsed = reply.received_at - reply.left_at
         if reply.outcome.verdict is Verdict.DONE:
             self._size.learn(len(job.rows), portal_seconds(reply))
-            self._lessons.row_seconds = self._size.row_seconds
+            self._feedback.row_seconds = self._size.row_seconds
         elif reply.outcome.verdict is Verdict.NOT_KNOWN and elapsed > BATCH_SECONDS:
             self._size.learn(len(job.rows), elapsed)

@@ -4,11 +4,11 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bulksend.sheet.aside import write_aside
-from bulksend.sheet.book import new_workbook
-from bulksend.sheet.layout import LINE, Widths, lines_of
-from bulksend.sheet.piece import Dialect
+from bulksend.sheet.atomic import write_atomically
+from bulksend.sheet.chunks import Dialect
+from bulksend.sheet.column_widths import LINE, Widths, lines_of
 from bulksend.sheet.results import LONGEST_CELL
+from bulksend.sheet.xlsx_writer import new_workbook
 
 _LONGEST_NAME = 31  # characters of a sheet's name in Excel
 _NOT_IN_A_NAME = str.maketrans(dict.fromkeys("[]:*?/\\", "_"))
@@ -43,7 +43,7 @@ def write_copy(
         else:
             _write_workbook(aside, headings, rows, name)
 
-    return write_aside(path, write)
+    return write_atomically(path, write)
 
 
 def _write_text(

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bulksend.sentences import Refusal, refuse
+from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
 from bulksend.sheet.headings import field_of, key
-from bulksend.sheet.piece import HEAD_ROWS, Block, Dialect
+from bulksend.sheet.messages import Refusal, refuse
 
 _CHUNK = 1 << 22
 _SAMPLE = 1 << 18
@@ -35,7 +35,7 @@ Positions = npt.NDArray[np.intp]
 
 
 class DelimitedSource:
-    """One text file, read in pieces; see `bulksend.sheet.piece.Source`."""
+    """One text file, read in chunks; see `bulksend.sheet.chunks.Source`."""
 
     name: str | None = None
 
@@ -68,7 +68,7 @@ class DelimitedSource:
         """Text files have no merged cells."""
         return position
 
-    def blocks(self, rows: int) -> Iterator[Block]:
+    def blocks(self, rows: int) -> Iterator[RawChunk]:
         """All rows, at most ``rows`` at a time."""
         if not self.width:
             return
@@ -96,7 +96,7 @@ class DelimitedSource:
                     cells, skip = chunk.iloc[skip:], 0
                     cells.index = pd.RangeIndex(first_row, first_row + len(cells))
                     columns = [cells[position].tolist() for position in range(self.width)]
-                    yield Block(columns, first_row, np.zeros(len(cells), dtype=np.bool_), cells)
+                    yield RawChunk(columns, first_row, np.zeros(len(cells), dtype=np.bool_), cells)
                     first_row += len(cells)
         except (pd.errors.ParserError, UnicodeError) as error:
             # the whole file was read through before, so this is not the file that was looked at then

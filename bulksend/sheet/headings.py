@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bulksend.sentences import Refusal, listed, quoted, refuse
+from bulksend.sheet.messages import Refusal, listed, quoted, refuse
 
 FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -57,6 +57,11 @@ _KINDS = {"lead": ("lead", "лида"), "deal": ("deal", "сделки"), "conta
 
 RESULT_COLUMNS = ("status", "message_id", "error_code", "error_description", "sent_at", "attempts")
 """The headings that a results sheet adds to the right of the original ones."""
+
+CHAT_HEADING = "CHAT_ID"
+LOOKUP_NOTE = "lookup_note"
+OTHER_CHATS = "other_chats"
+"""The headings of the columns that a filled sheet has more than the one it was made of."""
 
 # Cyrillic letters that look exactly like Latin ones: typed on the wrong keyboard, nobody can see the difference.
 LOOKALIKES = str.maketrans("авсеніоркмтхуѕј", "abceniopkmtxysj")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from bulksend.errors import SheetError
-from bulksend.sentences import Refusal, refuse
+from bulksend.sheet.chunks import Chunk, Dialect, Source, blank_rows, frame
 from bulksend.sheet.delimited import DelimitedSource
+from bulksend.sheet.file_format import Kind, kind_of
 from bulksend.sheet.headings import RESULT_COLUMNS, field_of, heading_position
-from bulksend.sheet.kinds import Kind, kind_of
-from bulksend.sheet.piece import Dialect, Piece, Source, blank_rows, frame
+from bulksend.sheet.messages import Refusal, refuse
 from bulksend.sheet.workbook import WorkbookSource
 
 
@@ -46,7 +46,7 @@ class Sheet:
             named -= 1
         return named - added if tuple(self.headings[named - added : named]) == RESULT_COLUMNS else len(self.headings)
 
-    def pieces(self, rows: int = 50_000) -> Iterator[Piece]:
+    def chunks(self, rows: int = 50_000) -> Iterator[Chunk]:
         """The rows below the headings, at most ``rows`` at a time; can be asked for again and again.
 
         Raises:
@@ -63,9 +63,9 @@ class Sheet:
             for texts in columns[self.cells_of_headings :]:
                 too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))
             if keep.all():
-                yield Piece(cells, block.hidden, too_wide)
+                yield Chunk(cells, block.hidden, too_wide)
             else:
-                yield Piece(cells[keep], block.hidden[keep], too_wide[keep])
+                yield Chunk(cells[keep], block.hidden[keep], too_wide[keep])
 
 
 def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collection[str] = ()) -> Sheet:

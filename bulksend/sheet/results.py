@@ -8,11 +8,11 @@ from typing import Any
 
 import xlsxwriter
 
-from bulksend.sheet.aside import write_aside
-from bulksend.sheet.book import new_workbook
+from bulksend.sheet.atomic import write_atomically
+from bulksend.sheet.chunks import Dialect
+from bulksend.sheet.column_widths import LINE, Widths, lines_of
 from bulksend.sheet.headings import RESULT_COLUMNS
-from bulksend.sheet.layout import LINE, Widths, lines_of
-from bulksend.sheet.piece import Dialect
+from bulksend.sheet.xlsx_writer import new_workbook
 
 LONGEST_CELL = 32_767  # characters; Excel drops the whole cell when there are more
 _COLOURS = {  # status: paper, ink
@@ -71,7 +71,7 @@ def write_results(
         write = lambda aside: _write_text(aside, headings, rows, dialect or Dialect("utf-8", ","), status_column)  # noqa: E731
     else:
         write = lambda aside: _write_workbook(aside, headings, rows, summary, status_column)  # noqa: E731
-    return write_aside(path, write)
+    return write_atomically(path, write)
 
 
 def _write_text(

@@ -1,4 +1,4 @@
-"""Workbooks (.xlsx, .xlsm, .xls, .ods): calamine reads the cells, `bulksend.sheet.extras` knows what it leaves out."""
+"""Workbooks (.xlsx, .xlsm, .xls, .ods): calamine reads the cells, `sheet.metadata` what it leaves out."""
 
 import io
 import itertools
@@ -17,14 +17,14 @@ from python_calamine import (
 )
 
 from bulksend.errors import SheetError
-from bulksend.sentences import Refusal, listed, quoted, refuse
-from bulksend.sheet.extras import Extras
-from bulksend.sheet.kinds import Kind
-from bulksend.sheet.markup_ods import ods_extras
-from bulksend.sheet.markup_xls import xls_extras
-from bulksend.sheet.markup_xlsx import xlsx_extras
-from bulksend.sheet.piece import HEAD_ROWS, Block, Dialect
-from bulksend.sheet.texts import column_texts, duration_texts
+from bulksend.sheet.cell_text import column_texts, duration_texts
+from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
+from bulksend.sheet.file_format import Kind
+from bulksend.sheet.messages import Refusal, listed, quoted, refuse
+from bulksend.sheet.metadata import Extras
+from bulksend.sheet.metadata_ods import ods_extras
+from bulksend.sheet.metadata_xls import xls_extras
+from bulksend.sheet.metadata_xlsx import xlsx_extras
 
 _T = TypeVar("_T")
 
@@ -33,7 +33,7 @@ _EVERY_SHEET = {Kind.ODS: ods_extras, Kind.XLS: xls_extras}
 
 
 class WorkbookSource:
-    """One sheet of a workbook; see `bulksend.sheet.piece.Source`."""
+    """One sheet of a workbook; see `bulksend.sheet.chunks.Source`."""
 
     dialect: Dialect | None = None
 
@@ -73,7 +73,7 @@ class WorkbookSource:
         """The last position that merged heading cells reach down to."""
         return self._extras.merged_down_to(position, columns)
 
-    def blocks(self, rows: int) -> Iterator[Block]:
+    def blocks(self, rows: int) -> Iterator[RawChunk]:
         """All rows, at most ``rows`` at a time."""
         iterator = self._guarded(self._sheet.iter_rows)
         fills = self._extras.fills()
@@ -94,7 +94,7 @@ class WorkbookSource:
             if self._kind is Kind.ODS:
                 columns = [duration_texts(texts) for texts in columns]
             fills.apply(columns, first_row)
-            yield Block(columns, first_row, self._extras.hidden_flags(first_row, length))
+            yield RawChunk(columns, first_row, self._extras.hidden_flags(first_row, length))
             first_row += length
 
     def _guarded(self, work: Callable[[], _T]) -> _T:

@@ -1,4 +1,4 @@
-"""Every problem of every row, found a piece of the sheet at a time."""
+"""Every problem of every row, found a chunk of the sheet at a time."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from bulksend.errors import UsageError
-from bulksend.sentences import describe
-from bulksend.sheet.extras import NOT_WORKED_OUT
+from bulksend.sheet.chunks import Chunk, Flags
 from bulksend.sheet.headings import Columns
-from bulksend.sheet.piece import Flags, Piece
+from bulksend.sheet.metadata import NOT_WORKED_OUT
 from bulksend.validation.duplicates import Duplicates
+from bulksend.validation.messages import describe
 from bulksend.validation.report import FIRST_ROWS, Report
 from bulksend.validation.values import BLANK, UNREADABLE, entity_types, identifiers
 
@@ -81,7 +81,7 @@ class FindsChats(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A piece of the sheet after the checks.
+    """A chunk of the sheet after the checks.
 
     Attributes:
         rows: by row number, entity_type (lead | deal | contact | company | ""), entity_id and chat_id (0 where
@@ -97,7 +97,7 @@ class Checked:
 
 
 class Checker:
-    """Checks a sheet piece by piece and gathers one report; memory grows by a few bytes a row."""
+    """Checks a sheet chunk by chunk and gathers one report; memory grows by a few bytes a row."""
 
     def __init__(
         self,
@@ -123,22 +123,22 @@ class Checker:
         self._duplicates = Duplicates()
         self._told_duplicates = False
 
-    def check(self, piece: Piece) -> Checked:
-        """Check the rows of ``piece``; pieces come in the sheet's order, each once."""
-        hidden = np.zeros(len(piece.cells), dtype=np.bool_) if self._include_hidden else piece.hidden
+    def check(self, chunk: Chunk) -> Checked:
+        """Check the rows of ``chunk``; chunks come in the sheet's order, each once."""
+        hidden = np.zeros(len(chunk.cells), dtype=np.bool_) if self._include_hidden else chunk.hidden
         if not hidden.any():
-            rows, looked_up = self._check(piece.cells, piece.too_wide)
+            rows, looked_up = self._check(chunk.cells, chunk.too_wide)
             return Checked(rows, hidden, looked_up)
         self._report.hidden += int(hidden.sum())
-        rows = _unchecked(piece.cells.index)
+        rows = _unchecked(chunk.cells.index)
         looked_up = np.zeros(len(rows), dtype=np.bool_)
         if not hidden.all():
-            visible, looked_up[~hidden] = self._check(piece.cells[~hidden], piece.too_wide[~hidden])
-            rows = pd.concat([rows[hidden], visible]).loc[piece.cells.index]
+            visible, looked_up[~hidden] = self._check(chunk.cells[~hidden], chunk.too_wide[~hidden])
+            rows = pd.concat([rows[hidden], visible]).loc[chunk.cells.index]
         return Checked(rows, hidden, looked_up)
 
     def report(self) -> Report:
-        """The report over all pieces checked so far; to be asked for once they all were."""
+        """The report over all chunks checked so far; to be asked for once they all were."""
         if not self._told_duplicates:
             self._told_duplicates = True
             again, first, chats = self._duplicates.repeats()
@@ -225,7 +225,7 @@ class Checker:
 
 
 class _Findings:
-    """The problems of one piece's rows: counted in the report, and beside each row."""
+    """The problems of one chunk's rows: counted in the report, and beside each row."""
 
     def __init__(self, numbers: npt.NDArray[np.int64], report: Report) -> None:
         self.numbers = numbers

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulksend.sentences import listed, problem_text, quoted
+from bulksend.sheet.messages import listed, quoted
+from bulksend.validation.messages import problem_text
 
 FIRST_ROWS = 10
 """How many row numbers a group names."""
@@ -64,7 +65,7 @@ class Report:
     def add(self, code: str, row_number: int | None, example: str = "", *, says: str = "", advice: str = "") -> None:
         """Add one row's problem, or with None one of the whole sheet; codes of the portal are welcome.
 
-        ``says`` and ``advice`` replace the words that `bulksend.sentences.PROBLEMS` has for the code.
+        ``says`` and ``advice`` replace the words that `validation.messages.PROBLEMS` has for the code.
         """
         self.add_rows(code, 1, [] if row_number is None else [row_number], example, says=says, advice=advice)
 

@@ -50,12 +50,12 @@ def _sent_campaign(path: Path, sheet: Path, count: int) -> int:
 
 def write_ours(journal: str, run: int, path: str) -> Measured:
     """Write a campaign's results sheet."""
-    from bulksend.accounts import write_accounts  # noqa: PLC0415
     from bulksend.journal import Journal  # noqa: PLC0415
-    from bulksend.sheet import write_results  # noqa: F401, PLC0415 - imported before the clock runs, as the other's is
+    from bulksend.results import write_run_results  # noqa: PLC0415
+    from bulksend.sheet.results import write_results  # noqa: F401, PLC0415 - imported before the clock runs, as the other's is
 
     with Journal(journal) as opened, Stopwatch() as watch:
-        written = write_accounts(opened, opened.run(run), Path(path))
+        written = write_run_results(opened, opened.run(run), Path(path))
     return watch.seconds, {"bytes": written.stat().st_size}
 
 

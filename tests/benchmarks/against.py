@@ -1,4 +1,4 @@
-"""One piece of work against another that does the same."""
+"""One chunk of work against another that does the same."""
 
 from __future__ import annotations
 

@@ -69,13 +69,13 @@ def journal_sheet(path: str, journal: str, results: str) -> Measured:
 def send_campaign(journal: str) -> Measured:
     """Send the journal's campaign in batches of 50 to a portal that answers at once."""
     from bulksend.journal import Journal  # noqa: PLC0415
-    from bulksend.pace import Rule  # noqa: PLC0415
-    from bulksend.sender import Sender  # noqa: PLC0415
-    from bulksend.sending import Options  # noqa: PLC0415
+    from bulksend.ratelimit.limiter import RateLimit  # noqa: PLC0415
+    from bulksend.sender.options import Options  # noqa: PLC0415
+    from bulksend.sender.sender import Sender  # noqa: PLC0415
 
     with Journal(journal) as opened:
-        opened.hold(1, {})
-        options = Options(rule=Rule(rate=0), batch=50, max_in_flight=8)
+        opened.acquire(1, {})
+        options = Options(rule=RateLimit(rate=0), batch=50, max_in_flight=8)
         sender = Sender(opened, opened.run(1), cast("Client", Instant()), options, lambda _: None)
         with Stopwatch() as watch:
             sender.run()
@@ -89,9 +89,9 @@ def send_campaign(journal: str) -> Measured:
 def account_campaign(journal: str) -> Measured:
     """Write the results sheet of the journal's campaign, as the text file that its sheet was."""
     import bulksend.plan  # noqa: F401, PLC0415 - imports are no part of what is measured
-    from bulksend.accounts import write_accounts  # noqa: PLC0415
     from bulksend.journal import Journal  # noqa: PLC0415
+    from bulksend.results import write_run_results  # noqa: PLC0415
 
     with Journal(journal) as opened, Stopwatch() as watch:
-        written = write_accounts(opened, opened.run(1))
+        written = write_run_results(opened, opened.run(1))
     return watch.seconds, {"bytes": written.stat().st_size}

@@ -138,9 +138,9 @@ def fill(journal: str, sheet: str, count: int) -> Measured:
 
 def account(journal: str, run: int, path: str) -> Measured:
     """What ``bulksend results`` does."""
-    from bulksend.accounts import write_accounts  # noqa: PLC0415
     from bulksend.journal import Journal  # noqa: PLC0415
+    from bulksend.results import write_run_results  # noqa: PLC0415
 
     with Stopwatch() as watch, Journal(journal) as opened:
-        written = write_accounts(opened, opened.run(run), Path(path))
+        written = write_run_results(opened, opened.run(run), Path(path))
     return watch.seconds, {"bytes": written.stat().st_size}

@@ -88,13 +88,13 @@ def read_with_pandas(path: str) -> Measured:
 
 
 def read_sheet(path: str) -> Measured:
-    """Read a sheet piece by piece."""
-    from bulksend.sheet import open_sheet  # noqa: PLC0415
+    """Read a sheet chunk by chunk."""
+    from bulksend.sheet.reading import open_sheet  # noqa: PLC0415
 
     count = 0
     with Stopwatch() as watch:
-        for piece in open_sheet(Path(path)).pieces():
-            count += len(piece.cells)
+        for chunk in open_sheet(Path(path)).chunks():
+            count += len(chunk.cells)
     return watch.seconds, {"rows": count}
 
 

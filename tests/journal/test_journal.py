@@ -44,7 +44,7 @@ def begin(journal: Journal, count: int = 3, content: str = "c1", *, portal: str 
     )
     journal.add_rows(run_id, 0, [new_row(n) for n in range(count)], 0)
     journal.entered(run_id)
-    journal.hold(run_id, {})
+    journal.acquire(run_id, {})
     return run_id
 
 
@@ -158,9 +158,9 @@ def test_marks_of_the_first_attempt_stay(journal: Journal) -> None:
     leave(journal, run_id, pending(journal, run_id)[:1], offset=500.0)
     again = row(journal, run_id)
     assert again.attempts == 2
-    assert (again.left_at, again.began) == (first.left_at, first.began)
+    assert (again.left_at, again.earliest_portal_time) == (first.left_at, first.earliest_portal_time)
     assert first.left_at is not None
-    assert first.began == pytest.approx(first.left_at + 100)
+    assert first.earliest_portal_time == pytest.approx(first.left_at + 100)
 
 
 def test_marks_go_where_nothing_can_have_arrived(journal: Journal) -> None:
@@ -168,7 +168,11 @@ def test_marks_go_where_nothing_can_have_arrived(journal: Journal) -> None:
     run_id = begin(journal)
     leave(journal, run_id, pending(journal, run_id)[:1], offset=0.0)
     journal.apply(run_id, [Change(0, State.SENDING, State.PENDING, uncounted=True)])
-    assert (row(journal, run_id).left_at, row(journal, run_id).began, row(journal, run_id).attempts) == (None, None, 0)
+    assert (row(journal, run_id).left_at, row(journal, run_id).earliest_portal_time, row(journal, run_id).attempts) == (
+        None,
+        None,
+        0,
+    )
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.UNKNOWN])
@@ -208,7 +212,7 @@ def test_crash(path: Path) -> None:
         run = journal.run(1)
         assert run.holder is not None
         assert not run.holder.alive(time.time(), 90)
-        journal.hold(1, {})
+        journal.acquire(1, {})
         doubt = row(journal, 1)
         assert (doubt.state, doubt.error_code) == (State.IN_DOUBT, "INTERRUPTED")
         assert doubt.doubt_since is not None
@@ -228,13 +232,13 @@ def test_held_by_another(journal: Journal, path: Path) -> None:
     run_id = begin(journal)
     with Journal(path) as other:
         with pytest.raises(Held, match=r"process \d+ on .+ since \d{4}-\d\d-\d\d \d\d:\d\d"):
-            other.hold(run_id, {})
+            other.acquire(run_id, {})
         with pytest.raises(Held):
             begin(other)
         journal.release(run_id, "")
-        other.hold(run_id, {})
+        other.acquire(run_id, {})
         with pytest.raises(JournalError, match="taken over"):
-            journal.alive(run_id)
+            journal.heartbeat(run_id)
         with pytest.raises(JournalError, match="taken over"):
             leave(journal, run_id, pending(journal, run_id)[:1])
         journal.release(run_id, "too late")
@@ -249,10 +253,10 @@ def test_holder_on_another_machine(journal: Journal, path: Path) -> None:
         other.execute("UPDATE runs SET holder = json_set(holder, '$.host', 'elsewhere')")
     with Journal(path) as second:
         with pytest.raises(Held, match="elsewhere"):
-            second.hold(run_id, {})
+            second.acquire(run_id, {})
         with sqlite3.connect(path) as other:
             other.execute("UPDATE runs SET seen_at = seen_at - 120")
-        second.hold(run_id, {})
+        second.acquire(run_id, {})
 
 
 def test_campaign_that_was_not_loaded(journal: Journal, path: Path) -> None:
@@ -273,7 +277,7 @@ def test_stages(journal: Journal) -> None:
     assert journal.run(run_id).stage is Stage.RUNNING
     journal.release(run_id, "why")
     assert (journal.run(run_id).stage, journal.run(run_id).reason) == (Stage.STOPPED, "why")
-    journal.hold(run_id, {})
+    journal.acquire(run_id, {})
     leave(journal, run_id, pending(journal, run_id))
     journal.apply(run_id, [Change(0, State.SENDING, State.SENT, message_id=1, sent_at=1.0)])
     journal.release(run_id, "")

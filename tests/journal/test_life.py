@@ -104,15 +104,15 @@ class Life(RuleBasedStateMachine):
         self.journal.close()  # nothing is released
         self.journal = Journal(self.path)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bulksend.holder.Holder.alive", lambda *_: False)
-            self.journal.hold(self.run, {})
+            patch.setattr("bulksend.journal.holder.Holder.alive", lambda *_: False)
+            self.journal.acquire(self.run, {})
         for n in self.those(State.SENDING):
             self.states[n] = State.IN_DOUBT
 
     @rule()
     def ended_and_taken_up(self) -> None:
         self.journal.release(self.run, "")
-        self.journal.hold(self.run, {})
+        self.journal.acquire(self.run, {})
         for n in self.those(State.SENDING):
             self.states[n] = State.IN_DOUBT
 
@@ -128,8 +128,8 @@ class Life(RuleBasedStateMachine):
             assert other.run(self.run).counts == Counts(**tally)
             ids = {
                 record.n: record.message_id
-                for piece in other.outcomes(self.run)
-                for record in piece
+                for chunk in other.outcomes(self.run)
+                for record in chunk
                 if record.message_id is not None
             }
             assert ids == {n: self.messages[n] for n in self.those(State.SENT)}

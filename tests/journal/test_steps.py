@@ -13,7 +13,7 @@ from bulksend.journal import Journal
 def test_what_is_done_together_happens_together(tmp_path: Path) -> None:
     """Another reader sees nothing of a step before its end, and all of it then."""
     with Journal(tmp_path / "journal.db") as journal, sqlite3.connect(tmp_path / "journal.db") as other:
-        with journal.together():
+        with journal.transaction():
             journal.update_pace("a.example", lambda _: "one")
             journal.update_pace("b.example", lambda _: "two")
             assert other.execute("SELECT count(*) FROM portals").fetchone() == (0,)
@@ -32,7 +32,7 @@ def test_a_step_that_fails_has_not_happened(tmp_path: Path) -> None:
 
 
 def _half_a_step(journal: Journal) -> None:
-    with journal.together():
+    with journal.transaction():
         journal.update_pace("a.example", lambda _: "one")
         raise JournalError("The disk is full.")
 

@@ -101,12 +101,12 @@ def test_query_string() -> None:
     )
 
 
-def after(*pieces: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:
+def after(*chunks: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]:
     """Send some bytes, then close."""
 
     def behave(connection: socket.socket) -> None:
-        for piece in pieces:
-            connection.sendall(piece)
+        for chunk in chunks:
+            connection.sendall(chunk)
             time.sleep(pause)
         connection.shutdown(socket.SHUT_RDWR)
 

@@ -20,8 +20,8 @@ import pytest
 from bulksend.errors import PortalError
 from bulksend.portal import authorisation, methods
 from bulksend.portal.authorisation import Application, OAuth, Tokens, application
+from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.outcomes import Reason, Verdict
-from bulksend.portal.saved import PortalStore
 from tests.portal.conftest import Connect, HttpPortal, Request, Response, ServeHttp, free_port, refused, sent
 
 CLIENT_SECRET = "cl13ntS3cret"
@@ -312,7 +312,7 @@ import sys
 from pathlib import Path
 from bulksend.portal.client import Client
 from bulksend.portal.outcomes import Reason, Verdict
-from bulksend.portal.saved import PortalStore
+from bulksend.portal.credential_store import PortalStore
 home, calls = Path(sys.argv[1]), int(sys.argv[2])
 client = Client(PortalStore(home).get("prod"))
 done = 0

@@ -19,8 +19,8 @@ from bulksend.errors import PortalError
 from bulksend.portal import methods
 from bulksend.portal.authorisation import Application, OAuth, Tokens, Webhook, application, parse_webhook
 from bulksend.portal.client import Client
+from bulksend.portal.credential_store import PortalStore, resolve
 from bulksend.portal.outcomes import Verdict
-from bulksend.portal.saved import PortalStore, resolve
 from bulksend.portal.transport import without_secrets
 from tests.portal.conftest import (
     SECRET,

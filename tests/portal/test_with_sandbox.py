@@ -9,8 +9,8 @@ import pytest
 
 from bulksend.portal import methods
 from bulksend.portal.authorisation import OAuth, application, parse_webhook
+from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
-from bulksend.portal.saved import PortalStore
 from bulksend.sandbox import FaultKind, Faults, Limits, OAuthApp, Sandbox
 from tests.faults import parameters
 from tests.portal.conftest import Connect

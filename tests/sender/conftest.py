@@ -8,15 +8,15 @@ import pytest
 
 from bulksend.campaign import Campaign
 from bulksend.journal import Journal, Row, Run, State
-from bulksend.pace import Rule
 from bulksend.plan import SheetOptions, examine
 from bulksend.portal.authorisation import parse_webhook
+from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import Limits, Sandbox
-from bulksend.sending import Ending, Options, Progress
+from bulksend.sender.options import Options, Progress, RunResult
 from bulksend.target import Target
 from tests.processes import TestRow, assert_exactly_once, write_sheet
 
-SWIFT = Options(rule=Rule(rate=0), max_in_flight=4, timeout=0.3, settle=0.5, outage=20.0)
+SWIFT = Options(rule=RateLimit(rate=0), max_in_flight=4, timeout=0.3, settle=0.5, outage=20.0)
 """No pace, and all waits short."""
 
 
@@ -49,7 +49,7 @@ class Desk:
         again: bool = False,
         meanwhile: Callable[[Campaign, Progress], None] | None = None,
         **changes: object,
-    ) -> tuple[Ending, Run]:
+    ) -> tuple[RunResult, Run]:
         """Send a sheet, or go on with it, and give how it ended and the campaign as the journal has it then."""
         plan = examine(self.sheet(lines), SheetOptions())
         with Journal(self.journal_path) as journal:
@@ -58,7 +58,7 @@ class Desk:
                 run_id = campaign.id
             return ending, journal.run(run_id)
 
-    def resume(self, run: Run, options: Options = SWIFT, *, retry: bool = False) -> tuple[Ending, Run]:
+    def resume(self, run: Run, options: Options = SWIFT, *, retry: bool = False) -> tuple[RunResult, Run]:
         """Go on with a campaign."""
         with Journal(self.journal_path) as journal:
             with Campaign.go_on(journal, run, self.target) as campaign:
@@ -69,7 +69,7 @@ class Desk:
 
     def _carry_out(
         self, campaign: Campaign, options: Options, meanwhile: Callable[[Campaign, Progress], None] | None
-    ) -> Ending:
+    ) -> RunResult:
         def tell(progress: Progress) -> None:
             self.progress.append(progress)
             if meanwhile is not None:
@@ -89,7 +89,7 @@ class Desk:
     def ids(self, run: Run) -> list[int | None]:
         """The message ids of all rows, as the results sheet has them."""
         with Journal(self.journal_path) as journal:
-            return [record.message_id for piece in journal.outcomes(run.id) for record in piece]
+            return [record.message_id for chunk in journal.outcomes(run.id) for record in chunk]
 
     def assert_each_once(self, lines: Sequence[TestRow], run: Run) -> None:
         """Every row was delivered once and in order, and the journal says so with the ledger's ids."""

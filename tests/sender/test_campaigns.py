@@ -12,7 +12,7 @@ from bulksend.journal import Held, Journal, State
 from bulksend.plan import SheetOptions, examine
 from bulksend.sandbox import Faults, Sandbox
 from bulksend.sandbox.refusal import CampaignRefusal
-from bulksend.sending import How, Progress
+from bulksend.sender.options import Progress, StopReason
 from tests.processes import rows
 from tests.sender.conftest import SWIFT, Desk
 
@@ -27,13 +27,13 @@ def test_refusal_of_every_call(desk: Desk, refusal: str, batch: int) -> None:
     else:
         desk.portal.refusal = refusal
     ending, run = desk.send(lines, batch=batch)
-    assert ending.how is How.REFUSED
+    assert ending.how is StopReason.REFUSED
     assert ending.sentence
     assert run.counts.pending == 40
     assert len(desk.portal.calls) <= SWIFT.max_in_flight + 1
     desk.portal.refusal, desk.portal.scopes = None, ["imopenlines", "crm"]
     ending, run = desk.resume(run)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -43,7 +43,7 @@ def test_same_refusal_from_the_first_row_on(desk: Desk) -> None:
     for chat in range(60):
         desk.portal.world.add_chat(5000 + chat, active=False)
     ending, run = desk.send(lines, max_in_flight=1)
-    assert ending.how is How.REFUSED
+    assert ending.how is StopReason.REFUSED
     assert "CHAT_NOT_IN_CRM" in ending.sentence
     assert (run.counts.failed, run.counts.pending) == (20, 40)
     for chat in range(60):
@@ -58,7 +58,7 @@ def test_refusals_after_a_message_that_arrived(desk: Desk) -> None:
     for chat in range(1, 40):
         desk.portal.world.add_chat(5000 + chat, active=False)
     ending, run = desk.send(lines, max_in_flight=1)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     assert (run.counts.sent, run.counts.failed) == (1, 39)
 
 
@@ -67,7 +67,7 @@ def test_too_many_failures(desk: Desk) -> None:
     for chat in range(1, 40):
         desk.portal.world.add_chat(5000 + chat, active=False)
     ending, run = desk.send(rows(40, chats=40), max_in_flight=1, max_failures=5)
-    assert ending.how is How.TOO_MANY_FAILURES
+    assert ending.how is StopReason.TOO_MANY_FAILURES
     assert (run.counts.sent, run.counts.failed, run.counts.pending) == (1, 6, 33)
 
 
@@ -102,7 +102,7 @@ def test_outage_in_mid_campaign(desk: Desk) -> None:
 
     ending, run = desk.send(lines, meanwhile=meanwhile)
     outage[0].join()
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
     assert any("cannot be reached" in progress.waiting for progress in desk.progress)
 
@@ -117,12 +117,12 @@ def test_outage_that_does_not_end(desk: Desk) -> None:
             desk.portal.stop()
 
     ending, run = desk.send(lines, meanwhile=meanwhile, outage=1.0)
-    assert ending.how is How.OUT_OF_REACH
+    assert ending.how is StopReason.OUT_OF_REACH
     assert run.counts.pending > 0
     assert not run.counts.failed
     desk.portal.start()
     ending, run = desk.resume(run)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -131,7 +131,7 @@ def test_portal_out_of_reach_from_the_start(desk: Desk) -> None:
     desk.portal.stop()
     began = time.monotonic()
     ending, run = desk.send(rows(10, chats=10))
-    assert ending.how is How.NEVER_REACHED
+    assert ending.how is StopReason.NEVER_REACHED
     assert time.monotonic() - began < 5
     assert run.counts.pending == 10
     assert {row.attempts for row in desk.rows(run)} == {0}
@@ -171,7 +171,7 @@ def test_two_campaigns_in_doubt_about_one_message(desk: Desk) -> None:
     desk.portal.drain()
     reminders = [entry.message_id for entry in desk.portal.ledger if entry.text == "Reminder"]
     with Journal(desk.journal_path) as journal:
-        ids = [record.message_id for run in journal.runs() for piece in journal.outcomes(run.id) for record in piece]
+        ids = [record.message_id for run in journal.runs() for chunk in journal.outcomes(run.id) for record in chunk]
     assert len(reminders) == 2
     assert len(ids) == len(set(ids)) == 3
 
@@ -186,7 +186,7 @@ def test_edited_sheet(desk: Desk) -> None:
         with Campaign.enter(journal, plan, desk.target) as campaign:
             assert len(campaign.sent_elsewhere()) == 27
             assert campaign.skip_sent() == 27
-            assert campaign.send(SWIFT).how is How.ENDED
+            assert campaign.send(SWIFT).how is StopReason.ENDED
             assert campaign.run.counts.sent == 3
     assert len(desk.portal.ledger) == 33
 
@@ -209,7 +209,7 @@ def test_canary(desk: Desk) -> None:
         plan = examine(desk.sheet(lines), SheetOptions())
         with Campaign.enter(journal, plan, desk.target) as campaign:
             campaign.limit(3)
-            assert campaign.send(SWIFT).how is How.ENDED
+            assert campaign.send(SWIFT).how is StopReason.ENDED
             run_id = campaign.id
         assert len(desk.portal.ledger) == 3
         with Campaign.go_on(journal, journal.run(run_id), desk.target) as campaign:
@@ -231,7 +231,7 @@ def test_two_holders_in_one_process(desk: Desk, tmp_path: Path) -> None:
             refused.append(caught.value)
 
     ending, run = desk.send(lines, meanwhile=meanwhile)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -246,8 +246,8 @@ def test_campaign_taken_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Non
         if progress.counts.sent >= 5 and not taken:
             taken = True
             with monkeypatch.context() as patch, Journal(desk.journal_path) as journal:
-                patch.setattr("bulksend.holder.Holder.alive", lambda *_: False)
-                journal.hold(campaign.id, {})
+                patch.setattr("bulksend.journal.holder.Holder.alive", lambda *_: False)
+                journal.acquire(campaign.id, {})
 
     with pytest.raises(JournalError, match="taken over"):
         desk.send(lines, meanwhile=meanwhile)

@@ -7,7 +7,7 @@ import pytest
 from bulksend.journal import State
 from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.sandbox import FaultKind, Faults
-from bulksend.sending import How
+from bulksend.sender.options import StopReason
 from tests.faults import UNSOLVED, parameters
 from tests.processes import rows
 from tests.sender.conftest import SWIFT, Desk
@@ -24,7 +24,7 @@ LOSES_THE_ANSWER = [
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again soon where nobody tells when the execution time comes back."""
-    monkeypatch.setattr("bulksend.budget.UNTOLD_RESET", 0.5)
+    monkeypatch.setattr("bulksend.ratelimit.execution_time.UNTOLD_RESET", 0.5)
 
 
 def faults(kind: FaultKind, *calls: int) -> Faults:
@@ -38,12 +38,12 @@ def test_each_fault(desk: Desk, kind: FaultKind, batch: int) -> None:
     lines = rows(8, chats=3)
     desk.portal.faults = faults(kind, 1, 3)
     ending, run = desk.send(lines, batch=batch)
-    while ending.how in {How.REFUSED, How.NEVER_REACHED}:
+    while ending.how in {StopReason.REFUSED, StopReason.NEVER_REACHED}:
         assert kind in ENDS_IT | {FaultKind.HTML200}
         assert ending.sentence
         assert not run.counts.failed + run.counts.unknown
         ending, run = desk.resume(run)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -75,7 +75,7 @@ def test_many_faults_at_once(desk: Desk) -> None:
         dict.fromkeys(kinds, 0.03), seed=11, silent_seconds=0.5, late_seconds=0.2, at={1: FaultKind.CLOSE_AFTER}
     )
     ending, run = desk.send(lines)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -88,10 +88,10 @@ def test_a_row_whose_answers_are_all_lost(desk: Desk) -> None:
     lost = dict.fromkeys([*range(1, 9), *range(10, 17)], FaultKind.CLOSE_BEFORE)
     desk.portal.faults = Faults(at=lost, methods={MESSAGE_ADD})
     ending, run = desk.send(lines, settle=0.05)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     assert desk.states(run) == [State.FAILED, State.SENT]
     ending, run = desk.resume(run, replace(SWIFT, settle=0.05), retry=True)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     assert desk.states(run) == [State.SENT, State.SENT]
     assert [entry.text for entry in desk.portal.ledger] == ["But this one", "Not this one"]
 
@@ -101,6 +101,6 @@ def test_same_text_twice_in_a_chat(desk: Desk) -> None:
     lines = [("deal", 288, 8773, "", "Reminder")] * 4
     desk.portal.faults = Faults(at={1: "close_after", 3: "close_before", 5: "cut_body"})
     ending, run = desk.send(lines)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     assert len(desk.portal.ledger) == 4
     assert sorted(filter(None, desk.ids(run))) == [entry.message_id for entry in desk.portal.ledger]

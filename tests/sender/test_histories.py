@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from bulksend.journal import State
-from bulksend.pace import Rule
 from bulksend.portal.client import Reply
+from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import FaultKind, Faults, Limits, Operating
-from bulksend.sender import Sender
-from bulksend.sending import How
+from bulksend.sender.options import StopReason
+from bulksend.sender.sender import Sender
 from tests.processes import rows
 from tests.sender.conftest import Desk
 
@@ -27,7 +27,7 @@ def test_same_text_from_before(desk: Desk, kind: FaultKind, ago: float, skew: fl
     before = desk.portal.world.say(8773, 27, TEXT, at=time.time() + skew - ago)
     desk.portal.faults = Faults(at={1: kind})
     ending, run = desk.send([LINE])
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once([LINE], run)
     assert desk.ids(run) != [before]
 
@@ -43,7 +43,7 @@ def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
             desk.portal.world.say(8773, 31, TEXT)
 
     ending, run = desk.send([LINE], meanwhile=meanwhile)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once([LINE], run)
 
 
@@ -52,7 +52,7 @@ def test_late_delivery(desk: Desk) -> None:
     lines = rows(6, chats=2)
     desk.portal.faults = Faults(at={2: FaultKind.LATE, 4: FaultKind.LATE}, late_seconds=0.8)
     ending, run = desk.send(lines, settle=1.2)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -63,7 +63,7 @@ def test_text_as_the_portal_stores_it(desk: Desk) -> None:
     desk.portal.world.escape_history = True
     desk.portal.faults = Faults(at=dict.fromkeys(range(1, 6), FaultKind.CUT_BODY))
     ending, run = desk.send(lines, max_in_flight=1, settle=0.2)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     assert len(desk.portal.ledger) == len(lines)
     assert set(desk.states(run)) == {State.SENT}
 
@@ -111,7 +111,7 @@ def test_clock_set_in_between(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
             desk.portal.clock_skew = -3600.0
 
     ending, run = desk.send(lines, max_in_flight=1, meanwhile=meanwhile, settle=1.0)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
 
@@ -129,7 +129,7 @@ def test_call_that_may_leave_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Sender, "_call", sleepy)
     ending, run = desk.send([LINE], max_in_flight=1)
-    assert ending.how is How.ENDED
+    assert ending.how is StopReason.ENDED
     assert [row.attempts for row in desk.rows(run)] == [1]
     assert len([call for call in desk.portal.calls if call.method.endswith("add")]) == 1
 
@@ -139,8 +139,8 @@ def test_messages_have_to_wait(desk: Desk) -> None:
     desk.portal.limits = Limits(rate=None, operating=Operating(limit=1, window=3, cost=0.6))
     desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER})
     lines = rows(3, chats=3)
-    ending, run = desk.send(lines, rule=Rule(rate=0, operating_limit=1), max_in_flight=1)
-    assert ending.how is How.ENDED
+    ending, run = desk.send(lines, rule=RateLimit(rate=0, operating_limit=1), max_in_flight=1)
+    assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
     *_, look, last = desk.portal.calls
     assert look.method.endswith("history.get")

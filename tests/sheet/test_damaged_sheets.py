@@ -16,7 +16,8 @@ from odf.table import Table, TableCell, TableRow
 from odf.text import P
 
 from bulksend.errors import SheetError
-from bulksend.sheet import find_columns, open_sheet
+from bulksend.sheet.headings import find_columns
+from bulksend.sheet.reading import open_sheet
 from bulksend.validation import Checker
 
 ROWS = [
@@ -152,8 +153,8 @@ def _read(path: Path) -> None:
     try:
         sheet = open_sheet(path)
         checker = Checker(find_columns(sheet.headings))
-        for piece in sheet.pieces():
-            checker.check(piece)
+        for chunk in sheet.chunks():
+            checker.check(chunk)
         checker.report().lines()
     except SheetError as told:
         sentence = str(told)

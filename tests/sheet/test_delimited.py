@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import bulksend.sheet.delimited as module
 from bulksend.errors import SheetError
-from bulksend.sheet import Sheet, open_sheet
+from bulksend.sheet.reading import Sheet, open_sheet
 
 HEADINGS = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"]
 CELLS = st.text(
@@ -33,7 +33,7 @@ def _written(rows: list[list[str]], delimiter: str, quoting: Literal[0, 1] = csv
 
 def _read(sheet: Sheet, rows: int = 50_000) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for piece in sheet.pieces(rows):
+    for piece in sheet.chunks(rows):
         found |= dict(zip(piece.cells.index.tolist(), piece.cells.to_numpy().tolist(), strict=True))
     return found
 

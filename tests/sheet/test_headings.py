@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulksend.errors import SheetError
-from bulksend.sheet import FIELDS, RESULT_COLUMNS, Columns, find_columns
-from bulksend.sheet.headings import field_of, heading_position, letters
+from bulksend.sheet.headings import FIELDS, RESULT_COLUMNS, Columns, field_of, find_columns, heading_position, letters
 
 API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
 

@@ -23,7 +23,8 @@ from odf.table import CoveredTableCell, Table, TableCell, TableRow
 from odf.text import P
 
 from bulksend.errors import SheetError
-from bulksend.sheet import find_columns, open_sheet
+from bulksend.sheet.headings import find_columns
+from bulksend.sheet.reading import open_sheet
 from bulksend.validation import Checker
 
 HEADINGS = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
@@ -442,8 +443,8 @@ def test_sheet_is_read_as_it_looks_or_refused_in_words(case: Case, tmp_path: Pat
     sheet = open_sheet(path, sheet=case.sheet, heading_names=tuple(case.overrides.values()))
     checker = Checker(find_columns(sheet.headings, case.overrides))
     found: dict[int, tuple[int, str] | str] = {}
-    for piece in sheet.pieces(2):
-        for row in checker.check(piece).rows.itertuples():
+    for chunk in sheet.chunks(2):
+        for row in checker.check(chunk).rows.itertuples():
             found[int(str(row.Index))] = str(row.error_code) or (int(str(row.chat_id)), str(row.message))
     assert found == case.want
 

@@ -10,7 +10,10 @@ import openpyxl
 import pytest
 from openpyxl.utils import get_column_letter
 
-from bulksend.sheet import RESULT_COLUMNS, Dialect, find_columns, open_sheet, write_results
+from bulksend.sheet.chunks import Dialect
+from bulksend.sheet.headings import RESULT_COLUMNS, find_columns
+from bulksend.sheet.reading import open_sheet
+from bulksend.sheet.results import write_results
 
 ORIGINAL = ["Тип сущности", "ID сделки", "ID чата", "Сообщение", "Заметка"]
 HEADINGS = [*ORIGINAL, *RESULT_COLUMNS]
@@ -55,7 +58,7 @@ def test_results_are_read_back_to_the_letter(tmp_path: Path, suffix: str) -> Non
     """Text that looks like a formula, a number or a phone stays the text it was."""
     sheet = open_sheet(_write(tmp_path / f"out.{suffix}"))
     assert sheet.headings == HEADINGS
-    assert next(sheet.pieces()).cells.to_numpy().tolist() == ROWS
+    assert next(sheet.chunks()).cells.to_numpy().tolist() == ROWS
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
@@ -81,7 +84,7 @@ def test_text_results_are_written_as_the_sheet_was(tmp_path: Path, dialect: Dial
     """The same encoding, separator and line ends."""
     sheet = open_sheet(_write(tmp_path / "out.csv", [SENT], dialect))
     assert sheet.dialect == dialect
-    assert next(sheet.pieces()).cells.to_numpy().tolist() == [SENT]
+    assert next(sheet.chunks()).cells.to_numpy().tolist() == [SENT]
 
 
 def test_words_of_the_portal_cannot_become_a_formula_in_a_text_file(tmp_path: Path) -> None:
@@ -196,7 +199,7 @@ def test_results_open_in_excel_are_written_under_a_new_name(tmp_path: Path, monk
     monkeypatch.setattr(Path, "replace", locked)
     written = _write(held, [SENT])
     assert written == tmp_path / "out (3).csv"
-    assert next(open_sheet(written).pieces()).cells.to_numpy().tolist() == [SENT]
+    assert next(open_sheet(written).chunks()).cells.to_numpy().tolist() == [SENT]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out (2).csv", "out (3).csv", "out.csv"]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bulksend.sheet import Sheet, find_columns, open_sheet
+from bulksend.sheet.headings import find_columns
+from bulksend.sheet.reading import Sheet, open_sheet
 from bulksend.validation import Checker
 
 SAVED = Path(__file__).parent / "saved_by_libreoffice"
@@ -21,8 +22,8 @@ def rows(sheet: Sheet) -> dict[int, list[str]]:
     """Return the cells of every row by its number."""
     return {
         number: row
-        for piece in sheet.pieces()
-        for number, row in zip(piece.cells.index.tolist(), piece.cells.to_numpy().tolist(), strict=True)
+        for chunk in sheet.chunks()
+        for number, row in zip(chunk.cells.index.tolist(), chunk.cells.to_numpy().tolist(), strict=True)
     }
 
 
@@ -33,8 +34,8 @@ def test_the_russian_sample_is_the_same_in_every_format(ending: str) -> None:
     assert saved.headings == sample.headings
     assert rows(saved) == rows(sample)
     checker = Checker(find_columns(saved.headings))
-    for piece in saved.pieces():
-        checker.check(piece)
+    for chunk in saved.chunks():
+        checker.check(chunk)
     assert checker.report().outcome() == "No problems: 10 of 10 rows can be sent, to 9 chats."
 
 
@@ -42,10 +43,10 @@ def test_the_russian_sample_is_the_same_in_every_format(ending: str) -> None:
 def test_a_filter_leaves_the_rows_that_are_seen(ending: str) -> None:
     """Of ten rows eight are hidden by the autofilter; the two others keep their numbers."""
     sheet = open_sheet(SAVED / f"filtered.{ending}")
-    [piece] = sheet.pieces()
-    assert len(piece.cells) == 10
-    assert piece.cells.index[~piece.hidden].tolist() == [5, 9]
-    assert piece.cells[~piece.hidden][1].tolist() == ["north", "north"]
+    [chunk] = sheet.chunks()
+    assert len(chunk.cells) == 10
+    assert chunk.cells.index[~chunk.hidden].tolist() == [5, 9]
+    assert chunk.cells[~chunk.hidden][1].tolist() == ["north", "north"]
 
 
 @pytest.mark.parametrize("ending", WORKBOOKS)
@@ -63,8 +64,8 @@ def test_errors_of_formulas_are_never_taken_for_empty_cells(ending: str) -> None
     """An error where the user stands must not make the portal's own user speak."""
     sheet = open_sheet(SAVED / f"cells.{ending}")
     checker = Checker(find_columns(sheet.headings))
-    [piece] = sheet.pieces()
-    codes = checker.check(piece).rows["error_code"]
+    [chunk] = sheet.chunks()
+    codes = checker.check(chunk).rows["error_code"]
     assert codes.to_dict() == {
         2: "",
         3: "",

@@ -7,7 +7,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from bulksend.blank import Language, write_blank
+from bulksend.sheet.blank import Language, write_blank
 from bulksend.template import MessageTemplate, load_template, ready_templates
 
 FOLDER = Path(__file__).parents[2] / "templates"

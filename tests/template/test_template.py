@@ -58,7 +58,7 @@ def test_many_rows() -> None:
 
 
 def test_no_rows() -> None:
-    """A piece without rows gives no messages."""
+    """A chunk without rows gives no messages."""
     assert fill("{{ client_name }}").messages.empty
 
 

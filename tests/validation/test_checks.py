@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from bulksend.errors import UsageError
-from bulksend.sheet import Columns, Piece, find_columns, open_sheet
+from bulksend.sheet.chunks import Chunk
+from bulksend.sheet.headings import Columns, find_columns
+from bulksend.sheet.reading import open_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import Checker
 
@@ -17,9 +19,9 @@ HEADINGS = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
 COLUMNS = find_columns(HEADINGS)
 
 
-def _piece(rows: list[list[str]], first: int = 2, hidden: list[bool] | None = None) -> Piece:
+def _piece(rows: list[list[str]], first: int = 2, hidden: list[bool] | None = None) -> Chunk:
     cells = pd.DataFrame(rows, columns=range(len(rows[0])), index=range(first, first + len(rows)), dtype=object)
-    return Piece(cells, np.array(hidden or [False] * len(rows)), np.zeros(len(rows), dtype=np.bool_))
+    return Chunk(cells, np.array(hidden or [False] * len(rows)), np.zeros(len(rows), dtype=np.bool_))
 
 
 def test_good_row_comes_out_ready_to_send() -> None:
@@ -48,7 +50,7 @@ def test_row_with_several_problems_tells_them_all() -> None:
 
 
 def test_rows_above_and_below_a_bad_one_are_good() -> None:
-    """Problems never move to a neighbour, whatever the piece's size."""
+    """Problems never move to a neighbour, whatever the chunk's size."""
     rows = [["deal", str(n), str(n), "27", "x" if n % 3 else ""] for n in range(1, 30)]
     whole = Checker(COLUMNS).check(_piece(rows)).rows
     one_by_one = pd.concat([Checker(COLUMNS).check(_piece([row], n)).rows for n, row in enumerate(rows, 2)])
@@ -153,8 +155,8 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
     checker = Checker(find_columns(sheet.headings))
     tracemalloc.start()
     try:
-        for piece in sheet.pieces(2_000):
-            checker.check(piece)
+        for chunk in sheet.chunks(2_000):
+            checker.check(chunk)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

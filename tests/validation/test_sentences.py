@@ -15,10 +15,12 @@ import pandas as pd
 import pytest
 
 from bulksend.errors import SheetError
-from bulksend.sentences import PROBLEMS, Refusal, describe, listed, problem_text, quoted
-from bulksend.sheet import find_columns, open_sheet
+from bulksend.sheet.headings import find_columns
+from bulksend.sheet.messages import Refusal, listed, quoted
+from bulksend.sheet.reading import open_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import Checker, Report
+from bulksend.validation.messages import PROBLEMS, describe, problem_text
 
 HEADINGS = "CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,USER_ID,MESSAGE"
 
@@ -85,7 +87,7 @@ def _changing(folder: Path) -> Path:
     path = _text(f"{HEADINGS}\ndeal,1,2,3,a\n")(folder)
     sheet = open_sheet(path)
     path.write_bytes((HEADINGS + "\n" + "deal,1,2,3,a,b,c,d\n" * 3).encode())
-    list(sheet.pieces())
+    list(sheet.chunks())
     return path
 
 
@@ -237,8 +239,8 @@ def test_each_problem_is_reported_of_some_sheet(code: str, tmp_path: Path) -> No
     template = MessageTemplate(want.template, sheet.headings) if want.template else None
     checker = Checker(find_columns(sheet.headings), message=template)
     beside: dict[int, str] = {}
-    for piece in sheet.pieces():
-        rows = checker.check(piece).rows
+    for chunk in sheet.chunks():
+        rows = checker.check(chunk).rows
         beside |= dict(zip(rows.index.tolist(), rows["error_description"].tolist(), strict=True))
     [line] = checker.report().lines()
     assert line.startswith(want.line)
@@ -282,7 +284,7 @@ def test_hidden_rows_are_counted_and_said(tmp_path: Path) -> None:
 
     sheet = open_sheet(_book(change)(tmp_path))
     checker = Checker(find_columns(sheet.headings))
-    checked = [checker.check(piece) for piece in sheet.pieces()]
+    checked = [checker.check(chunk) for chunk in sheet.chunks()]
     assert checker.report().lines() == [
         (
             "2 rows are hidden in the sheet and left out. To send hidden rows too, show them in Excel and save the sheet, "
@@ -295,7 +297,7 @@ def test_hidden_rows_are_counted_and_said(tmp_path: Path) -> None:
     assert checked[0].rows["error_description"].tolist()[1] == describe("HIDDEN_ROW")
 
     checker = Checker(find_columns(sheet.headings), include_hidden=True)
-    rows = pd.concat([checker.check(piece).rows for piece in sheet.pieces()])
+    rows = pd.concat([checker.check(chunk).rows for chunk in sheet.chunks()])
     assert rows["error_code"].tolist() == ["", "", "INVALID_ENTITY_TYPE"]
     assert not np.array([checker.report().hidden]).any()
 

@@ -1,0 +1,83 @@
+"""Questions to the portal before sending, or instead: for ``send``, ``check``, ``lookup`` and ``portal test``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bulksend.cli.console import hint
+from bulksend.cli.progress import LINE_SECONDS, duration
+from bulksend.errors import PortalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulksend.journal import Journal
+    from bulksend.queries.preflight import ConnectionCheck
+    from bulksend.queries.query import QueryProgress, QueryRunner
+    from bulksend.ratelimit.limiter import RateLimit
+    from bulksend.target import Target
+
+TIMEOUT = 30.0
+"""Seconds for an answer to a question; a lost one is asked again."""
+
+
+@contextmanager
+def asking(journal: Journal, target: Target, rule: RateLimit, timeout: float | None = None) -> Iterator[QueryRunner]:
+    """A query runner for a portal that shows how far it is on standard error."""
+    from bulksend.portal.client import Client
+    from bulksend.queries.query import MOST_IN_FLIGHT, QueryRunner
+
+    shown = _Shown()
+    client = Client(target.authorisation, timeout=timeout or TIMEOUT, connections=MOST_IN_FLIGHT)
+    with client:
+        try:
+            yield QueryRunner(journal, target, client, rule, on_progress=shown.show)
+        finally:
+            shown.close()
+
+
+class _Shown:
+    """Says how many questions are answered: in place on a terminal, in a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._every = 0.5 if self._terminal else LINE_SECONDS
+        self._next = time.monotonic() + (1.0 if self._terminal else LINE_SECONDS)
+        self._written = 0
+
+    def show(self, asked: QueryProgress) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._every
+        of = "" if asked.total is None else f" of {asked.total}"
+        left = asked.until - time.time()
+        waiting = f", waiting {duration(left)} for {asked.waiting}" if asked.waiting and left > 1 else ""
+        line = f"Asking the portal: {asked.done}{of} answers{waiting}"
+        if self._terminal:
+            hint(f"\r{line:<{self._written}}", end="")
+            self._written = len(line)
+        else:
+            hint(line)
+
+    def close(self) -> None:
+        if self._written:
+            hint(f"\r{'':<{self._written}}\r", end="")
+            self._written = 0
+
+
+def require_connection(queries: QueryRunner) -> ConnectionCheck:
+    """Ask who speaks and whether they may.
+
+    Raises:
+        PortalError: the portal cannot be sent to; the sentence says what to do.
+    """
+    from bulksend.queries.preflight import probe
+
+    standing = probe(queries)
+    if not standing.good:
+        raise PortalError(standing.sentence)
+    return standing

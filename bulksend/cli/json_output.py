@@ -1,0 +1,54 @@
+"""The answer to ``--json``: exactly one value on standard output, however the command ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from bulksend.cli.console import put
+
+NOT_STARTED = "not started"
+HELD = "held"
+BROKEN = "error"
+"""How a command ended that has no campaign to tell of; `StopReason` has the words for campaigns."""
+
+
+class Answer:
+    """Whether an answer was asked for, and whether it was given; the object of click's root context."""
+
+    def __init__(self, *, asked: bool = False) -> None:
+        self.asked = asked
+        self._given = False
+
+    def give(self, value: Any) -> None:
+        """Show the answer.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._given = True
+        readable = (sys.stdout.encoding or "").lower().startswith("utf")
+        put(json.dumps(value, ensure_ascii=not readable))
+
+    def give_failure(self, how: str, reason: str, code: int) -> None:
+        """Show why there is nothing else to show, where an answer was asked for and none was given yet."""
+        if self.asked and not self._given:
+            self.give(failure(how, reason, code))
+
+
+def failure(how: str, reason: str, code: int, run: int | None = None) -> dict[str, Any]:
+    """How a command ended of whose campaign nothing can be told."""
+    return {"run": run, "ended": how, "reason": reason, "exit_code": code}
+
+
+def answer(value: Any) -> None:
+    """Give the answer of the command that is running."""
+    current().give(value)
+
+
+def current(context: click.Context | None = None) -> Answer:
+    """The answer of the command that is running."""
+    return (context or click.get_current_context()).find_root().ensure_object(Answer)

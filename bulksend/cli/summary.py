@@ -1,0 +1,76 @@
+"""How a campaign stands: in words, as plain values, as an exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
+
+if TYPE_CHECKING:
+    from bulksend.journal import Run
+    from bulksend.sender.options import RunResult
+
+
+def exit_code(run: Run, ending: RunResult) -> int:
+    """The exit code that says how a campaign ended."""
+    from bulksend.sender.options import StopReason
+
+    counts = run.counts
+    if ending.how is StopReason.INTERRUPTED:
+        return INTERRUPTED
+    if ending.how is StopReason.NEVER_REACHED and not (
+        counts.sent or counts.failed or counts.unknown or counts.in_doubt
+    ):
+        return REFUSED
+    if ending.how is not StopReason.ENDED:
+        return STOPPED
+    return 0 if counts.sent == counts.total else 1
+
+
+def tally(run: Run) -> str:
+    """How a campaign stands, in one line."""
+    counts = run.counts
+    doubtful = counts.unknown + counts.sending + counts.in_doubt
+    parts = [
+        f"{rows} {word}"
+        for word, rows in (
+            ("failed", counts.failed),
+            ("unknown", doubtful),
+            ("invalid", counts.invalid),
+            ("skipped", counts.skipped),
+            ("not sent", counts.pending),
+        )
+        if rows
+    ]
+    more = f"; {', '.join(parts)}" if parts else ""
+    return f"Campaign {run.id}: {counts.sent} of {counts.total} rows sent{more}."
+
+
+def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str = "") -> dict[str, Any]:
+    """How a campaign stands, as plain values; the counts are by the statuses of the results sheet."""
+    counts = run.counts
+    return {
+        "run": run.id,
+        "file": run.file,
+        "portal": run.portal_name or run.portal_address,
+        "ended": how,
+        "reason": reason or run.reason,
+        "rows": counts.total,
+        "sent": counts.sent,
+        "failed": counts.failed,
+        "unknown": counts.unknown + counts.sending + counts.in_doubt,
+        "invalid": counts.invalid,
+        "skipped": counts.skipped,
+        "not_sent": counts.pending,
+        "results": None if path is None else str(path),
+        **({} if code is None else {"exit_code": code}),
+    }
+
+
+def shown_path(path: Path) -> Path:
+    """A path as it is shortest from here."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

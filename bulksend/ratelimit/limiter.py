@@ -1,0 +1,268 @@
+"""When the next call may leave: the request rate, the portal's bucket and its execution-time budget.
+
+Everything here is a plain calculation on a small state that all processes share: the journal keeps it as text for each
+portal and hands it in within a transaction, so that two campaigns on one portal stay within the limits together.
+Times are Unix seconds by this machine's clock.
+
+The limits modelled (vendor's REST documentation, limits):
+
+- the request rate is a leaky bucket for each portal and source address: every request adds 1, the counter falls by Y
+  once a second, and a request that finds it above X is refused (X=50, Y=2; Enterprise: 250 and 5);
+- the execution time of each method is summed over ten one-minute baskets; over the limit (480 s in the cloud) calls are
+  refused until the oldest basket falls out, at `operating_reset_at`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import deque
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from bulksend.ratelimit.bucket import Bucket
+from bulksend.ratelimit.execution_time import Budget, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["BATCH_SECONDS", "FULL_BUCKET", "BatchSize", "Observation", "Pace", "RateLimit"]
+
+LATENESS: Final = 0.1
+"""Seconds by which a call may leave late without the following ones being put off: timers are not exact, and a disk
+that syncs takes its time."""
+
+SLOWEST: Final = 1 / 16
+"""The part of the rate that is never gone below after refusals."""
+
+RECOVERY_SECONDS: Final = 30.0
+"""In so much time without another refusal the pace doubles again."""
+
+SET_BACK: Final = 60.0
+"""Seconds; when the clock is further back than it was, it was set, rather than that machines differ a little."""
+
+FULL_BUCKET: Final = {2.0: 51, 5.0: 251}
+"""Calls a fresh bucket takes at once, by its drain a second: X of them raise the counter to X, one more finds it at X,
+which is not above X."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the user allows: calls a second (0: no limit), calls at once, seconds of execution time."""
+
+    rate: float = 2.0
+    burst: int = 1
+    operating_limit: float = 480.0
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What all processes know of a portal's pace.
+
+    Attributes:
+        seen_at: the newest time of all that is here.
+        next_at: when the next call may leave for those who send evenly.
+        bucket: what the portal's counter shows at the most.
+        burst: how far those who send in bursts let it rise; 0 where nobody has.
+        blocked_until: when calls may leave again after a refusal for the rate.
+        stepped_at: when the pace was stepped back last.
+        slow: to what part of the rate it was then.
+        row_seconds: what a row of a batch takes on this portal, 0 where that is not known.
+        row_seconds_at: when that was measured.
+        budgets: execution time, by caller and method.
+    """
+
+    seen_at: float = 0.0
+    next_at: float = 0.0
+    bucket: Bucket = field(default_factory=Bucket)
+    burst: int = 0
+    blocked_until: float = 0.0
+    stepped_at: float = 0.0
+    slow: float = 1.0
+    row_seconds: float = 0.0
+    row_seconds_at: float = 0.0
+    budgets: dict[str, Budget] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str) -> _Shared:
+        """What the text says; nothing, where it was written by another version that knew other things."""
+        try:
+            values: dict[str, Any] = json.loads(text) if text else {}
+            budgets = {name: Budget(**budget) for name, budget in values.pop("budgets", {}).items()}
+            bucket = Bucket(**values.pop("bucket", {}))
+            return cls(**values, bucket=bucket, budgets=budgets)
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+
+    def write(self) -> str:
+        return json.dumps(
+            _plain(self)
+            | {
+                "bucket": _plain(self.bucket),
+                "budgets": {name: _plain(budget) for name, budget in self.budgets.items()},
+            }
+        )
+
+    def speed(self, now: float) -> float:
+        """The part of the rate that is used now: less than 1 for a while after a refusal."""
+        since = max(0.0, now - self.stepped_at)
+        return 1.0 if since > 20 * RECOVERY_SECONDS else min(1.0, self.slow * 2 ** (since / RECOVERY_SECONDS))
+
+    def follow_clock(self, now: float) -> bool:
+        """Where the clock was set back, set every time back with it, and say so."""
+        back = now - self.seen_at
+        if back > -SET_BACK:
+            self.seen_at = max(self.seen_at, now)
+            return False
+        self.seen_at = now
+        self.next_at += back
+        self.blocked_until += back
+        self.stepped_at += back
+        self.row_seconds_at += back
+        self.bucket.shift(back)
+        for budget in self.budgets.values():
+            if budget.reset_at:
+                budget.reset_at += back
+        return True
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are; `dataclasses.asdict` copies them all, which takes its time."""
+    return {known.name: getattr(values, known.name) for known in fields(values)}
+
+
+class Pace:
+    """The pace of one user of one portal. ``identity`` says whose execution time it is (a webhook, an application)."""
+
+    def __init__(self, rule: RateLimit, identity: str) -> None:
+        self.rule = rule
+        self._identity = identity
+
+    def take(self, text: str, method: str, wanted: int, under_way: int, now: float) -> tuple[str, int, float, str]:
+        """Ask to let ``wanted`` calls of a method leave as one request now.
+
+        Returns the new state, how many of them may (0: none), and if none, until when asking is useless and what is
+        being waited for (empty: just the pace).
+        """
+        shared = _Shared.read(text)
+        if shared.follow_clock(now):
+            text = shared.write()
+        if now < shared.blocked_until:
+            return text, 0, shared.blocked_until, "the portal's request limit"
+        granted = wanted
+        budget = shared.budgets.get(self._budget(method))
+        if budget is not None:
+            limit = self.rule.operating_limit
+            granted = min(wanted, budget.room(limit, under_way, now))
+            if granted < 1:
+                return text, 0, budget.ask_again_at(limit, now), "the portal's execution-time limit"
+        if self.rule.rate <= 0:
+            return text, granted, 0.0, ""
+        until = self._slot(shared, self.rule.rate * shared.speed(now), now)
+        if until > now:
+            return text, 0, until, ""
+        return shared.write(), granted, 0.0, ""
+
+    def _slot(self, shared: _Shared, rate: float, now: float) -> float:
+        """Take a slot of the rate, or say when the next one is.
+
+        Those who send evenly and those who send in bursts know of each other by the bucket: whoever sends, the counter
+        rises, and it does not rise higher than those who send in bursts may let it.
+        """
+        shared.bucket.advance(now, rate)
+        if not shared.bucket.level:
+            shared.burst = 0
+        if self.rule.burst > 1:
+            shared.burst = max(shared.burst, self.rule.burst)
+            until = shared.bucket.room_at(now, self.rule.burst, rate)
+        else:
+            room_at = shared.bucket.room_at(now, shared.burst, rate) if shared.burst else now
+            until = max(shared.next_at, room_at)
+        if until > now:
+            return until
+        if self.rule.burst <= 1:
+            interval = 1 / rate
+            begun_anew = now - shared.next_at > interval
+            shared.next_at = (now if begun_anew else max(shared.next_at, now - LATENESS)) + interval
+        shared.bucket.add(now)
+        return now
+
+    def refused(self, text: str, left_at: float, now: float) -> str:
+        """Step back after a refusal for the rate; the calls refused together count once."""
+        shared = _Shared.read(text)
+        shared.follow_clock(now)
+        if left_at < shared.stepped_at:
+            return text
+        shared.slow = max(SLOWEST, shared.speed(now) / 2)
+        shared.stepped_at = now
+        # What the others behind this address add to the counter is not known, only that it is full now.
+        shared.bucket.fill(now, max(shared.burst, self.rule.burst))
+        # With jitter: several senders that were refused together must not come back together.
+        shared.blocked_until = now + random.uniform(0.5, 1.0) / shared.slow  # noqa: S311 - no secret depends on it
+        return shared.write()
+
+    def exhausted(self, text: str, method: str, reset_at: float | None, now: float) -> str:
+        """The portal refused a call of a method because its execution time is used up (until ``reset_at`` if told)."""
+        shared = _Shared.read(text)
+        shared.follow_clock(now)
+        shared.budgets.setdefault(self._budget(method), Budget()).exhaust(reset_at, now)
+        return shared.write()
+
+    def learn(self, text: str, observations: Sequence[Observation], row_seconds: float | None = None) -> str:
+        """Take in what answers told of the budgets, and how long the portal takes for one row of a batch."""
+        if not observations and row_seconds is None:
+            return text
+        shared = _Shared.read(text)
+        for observation in observations:
+            shared.budgets.setdefault(self._budget(observation.method), Budget()).learn(observation)
+        if row_seconds is not None:
+            shared.row_seconds, shared.row_seconds_at = row_seconds, time.time()
+        return shared.write()
+
+    def _budget(self, method: str) -> str:
+        return f"{self._identity} {method}"
+
+
+BATCH_SECONDS: Final = 20.0
+"""How long a batch is meant to take at the most: far from the 60 s at which the portal cuts a request."""
+
+FIRST_BATCH: Final = 5
+"""Rows of the first batch on a portal whose speed is not known. The vendor's own example of the method took 1.16 s;
+where it takes ten times as long, so many still end before the cut."""
+
+REMEMBERED_SECONDS: Final = 24 * 3600.0
+"""For how long a portal's speed, once measured, is believed in a later run."""
+
+
+class BatchSize:
+    """How many rows a batch may have, so that it stays far from the portal's 60-second cut."""
+
+    def __init__(self, largest: int, pace_text: str) -> None:
+        self._largest = largest
+        self._seconds: deque[float] = deque(maxlen=20)
+        shared = _Shared.read(pace_text)
+        if shared.row_seconds and time.time() - shared.row_seconds_at < REMEMBERED_SECONDS:
+            self._seconds.append(shared.row_seconds)
+
+    @property
+    def known(self) -> bool:
+        """Whether the portal's speed has been measured."""
+        return bool(self._seconds)
+
+    @property
+    def row_seconds(self) -> float | None:
+        """What a row takes, in seconds, by the slowest of the last batches."""
+        return max(self._seconds) if self._seconds else None
+
+    def learn(self, rows: int, seconds: float) -> None:
+        """Take in that a batch of so many rows took so long."""
+        if rows > 0 and seconds >= 0:
+            self._seconds.append(seconds / rows)
+
+    def rows(self) -> int:
+        """Rows the next batch may have, 1 or more."""
+        slowest = self.row_seconds
+        if slowest is None:
+            return min(self._largest, FIRST_BATCH)
+        return self._largest if slowest <= 0 else max(1, min(self._largest, int(BATCH_SECONDS / slowest)))

@@ -1,0 +1,92 @@
+"""What a sender is told and what it tells: options, progress, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from bulksend.ratelimit.limiter import RateLimit
+
+if TYPE_CHECKING:
+    from bulksend.journal import Counts
+
+SAME_TEXT_SECONDS: Final = 24 * 3600.0
+"""A text that another campaign sent to the same chat within this time is not sent again unasked."""
+
+SAME_REFUSALS: Final = 20
+"""When so many rows in a row are refused with one code from the very first on, it is the campaign that is wrong."""
+
+OPERATING_PER_MESSAGE: Final = 0.137
+"""Seconds of execution time a message was charged in the vendor's own example (REST documentation)."""
+
+OPERATING_WINDOW: Final = 600.0
+"""Seconds over which execution time is summed (REST documentation, limits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to send. Times are seconds.
+
+    Attributes:
+        rule: the pace.
+        batch: rows a call, 1 to 50; with 1 each row is a call of its own.
+        max_in_flight: calls under way at once.
+        timeout: how long an answer is waited for.
+        settle: how long after an unanswered call the portal may still be carrying it out.
+        outage: how long an unreachable portal is waited for in mid-campaign.
+        max_failures: rows that may fail or end unknown before the campaign stops; None for any number.
+        join: whether a speaker who is not a member of a chat is made one.
+        same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
+    """
+
+    rule: RateLimit = field(default_factory=RateLimit)
+    batch: int = 1
+    max_in_flight: int = 32
+    timeout: float = 65.0
+    settle: float = 60.0
+    outage: float = 900.0
+    max_failures: int | None = None
+    join: bool = False
+    same_refusals: int | None = SAME_REFUSALS
+
+
+class StopReason(StrEnum):
+    """How a run of the sender ended."""
+
+    ENDED = "ended"
+    INTERRUPTED = "interrupted"
+    REFUSED = "refused"
+    TOO_MANY_FAILURES = "too many failures"
+    OUT_OF_REACH = "out of reach"
+    NEVER_REACHED = "never reached"
+    JOURNAL = "journal"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How it ended, and the sentence a person is told (empty where all is said by the counts)."""
+
+    how: StopReason
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known at a moment: the campaign's counts, calls under way, and what is being waited for until when."""
+
+    counts: Counts
+    in_flight: int
+    waiting: str = ""
+    until: float = 0.0
+
+
+def estimate(rows: int, options: Options) -> float:
+    """About how many seconds a campaign takes: by its rate and batches, or by the portal's execution-time limit."""
+    rule = options.rule
+    calls = rows / options.batch
+    by_rate = max(0.0, calls - rule.burst) / rule.rate if rule.rate else calls * 0.05
+    budget = rule.operating_limit / OPERATING_PER_MESSAGE
+    by_budget = 0.0 if rows <= budget or not rule.rate else (rows - budget) / (budget / OPERATING_WINDOW)
+    return max(by_rate, by_budget, 1.0)

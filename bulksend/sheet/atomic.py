@@ -1,0 +1,82 @@
+"""Files that are never half-written: made beside their place, then put there."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+
+
+def beside(file: Path, file_format: str, word: str) -> Path:
+    """Where something made of a sheet goes unless told otherwise: ``FILE.word.csv`` or ``.xlsx`` beside it."""
+    if file_format != "csv":
+        return file.with_name(f"{file.stem}.{word}.xlsx")
+    return file.with_name(f"{file.stem}.{word}{file.suffix if is_text(file) else '.csv'}")
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file of that name is to be a text file."""
+    return path.suffix.lower() in _TEXT_SUFFIXES
+
+
+def can_be_written(path: Path) -> bool:
+    """Whether a file of that name can be written as what it says."""
+    return is_text(path) or path.suffix.lower() == ".xlsx"
+
+
+def format_of(path: Path, otherwise: str) -> str:
+    """``csv`` or ``xlsx``, as the name of a file to be written says; ``otherwise`` where it says nothing."""
+    if is_text(path):
+        return "csv"
+    return "xlsx" if otherwise != "csv" or path.suffix.lower() == ".xlsx" else "csv"
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
+    """Have ``write`` make a file beside ``path``, put it in that place, and return where it is.
+
+    Where ``path`` is held by another program (Excel, on Windows) a new name beside it is used.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    aside = Path(name)
+    try:
+        write(aside)
+        _settle(aside)
+        return _put_in_place(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _settle(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    with contextlib.suppress(OSError):  # a file of this process alone gets the rights that others usually have
+        mask = os.umask(0)
+        os.umask(mask)
+        path.chmod(0o666 & ~mask)
+
+
+def _put_in_place(aside: Path, path: Path) -> Path:
+    for target in _names(path):
+        try:
+            aside.replace(target)
+        except PermissionError:
+            if not target.exists():
+                raise
+        else:
+            return target
+    raise AssertionError("names never run out")
+
+
+def _names(path: Path) -> Iterator[Path]:
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.stem} ({number}){path.suffix}")
+        number += 1

@@ -1,0 +1,65 @@
+"""Why a file cannot be read as a sheet: every sentence of it, and how cells and lists are shown in sentences."""
+
+from enum import StrEnum
+
+from bulksend.errors import SheetError
+
+
+class Refusal(StrEnum):
+    """Why a file cannot be read as a sheet of messages; the words in braces are filled in."""
+
+    NO_SUCH_FILE = "There is no file '{name}': check the name and the folder."
+    IS_A_FOLDER = "'{name}' is a folder: name the sheet inside it."
+    NOT_A_FILE = "'{name}' is not an ordinary file: copy the sheet to a file and name that."
+    CANNOT_OPEN = "'{name}' cannot be opened ({why}): close it in other programs or check that you may read it."
+    EMPTY_FILE = "'{name}' is empty: save the sheet again and check that it has rows."
+    NOT_A_SHEET = "'{name}' is {what}, not a sheet: save the table as .xlsx or .csv and use that file."
+    WEB_PAGE = "'{name}' is a web page in disguise: open it in Excel, save it as .xlsx and use that file."
+    OTHER_WORKBOOK = "'{name}' is {what}: open it, save or export it as .xlsx and use that file."
+    PASSWORD = "'{name}' is protected with a password: open it in Excel, remove the password and save it."  # noqa: S105
+    DAMAGED = "'{name}' is damaged or not complete: open it in Excel, save it under a new name and use that."
+    BOMB = "'{name}' unpacks to far more than a sheet holds ({size} MB): copy its rows to a new workbook."
+    TOO_SPREAD = (
+        "'{name}' has a cell very far from the others (row {row}, column {column}): delete the stray cells and save it."
+    )
+    NO_SUCH_SHEET = "There is no sheet '{sheet}' in '{name}': it has {sheets}."
+    NO_SHEETS_HERE = "'{name}' is a text file, without sheets to choose from: leave out --sheet."
+    NO_VISIBLE_SHEET = "Every sheet of '{name}' is hidden: show one in Excel, or name it with --sheet ({sheets})."
+    EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: {advice}."
+    EMPTY_TABLE = "There is nothing in '{name}' but blank rows: save the sheet again and check that it has rows."
+    UNKNOWN_LETTERS = "The letters of '{name}' cannot be told: save it in Excel as 'CSV UTF-8' or as .xlsx."
+    BROKEN_LETTERS = (
+        "Row {row} of '{name}' holds letters that are damaged: save the sheet again as 'CSV UTF-8' or as .xlsx."
+    )
+    BINARY_IN_TEXT = "Row {row} of '{name}' holds bytes that no text has: save the sheet again as .csv or .xlsx."
+    UNCLOSED_QUOTE = (
+        "A quotation mark opened in row {row} of '{name}' is never closed: close it, or write quotation marks inside "
+        'a quoted text twice ("").'
+    )
+    STRAY_QUOTE = (
+        "The quotation marks in row {row} of '{name}' do not match: write quotation marks inside a quoted text twice "
+        '("").'
+    )
+    MISSING_COLUMNS = "There is no column for {missing} (the headings are {found}): {advice}."
+    DOUBLED_COLUMNS = "{doubled} stand for the same field: rename all but one, or choose with --map {field}=HEADING."
+    UNKNOWN_FIELD = "--map {field}=… names no field: the fields are {fields}."
+    UNKNOWN_HEADING = "--map {field}={heading} names no heading of the sheet: the headings are {found}{hint}"
+    FILE_CHANGED = "'{name}' changed while it was being read: run the command again when nobody is saving it."
+
+
+def refuse(why: Refusal, /, **words: object) -> SheetError:
+    """The error that tells a person ``why``, with the words of this file filled in."""
+    return SheetError(why.value.format(**words))
+
+
+def quoted(text: str, longest: int = 60) -> str:
+    """``text`` in quotation marks, on one line and not too long to read."""
+    flat = " ".join(text.split())
+    return f"'{flat}'" if len(flat) <= longest else f"'{flat[: longest - 1]}…'"
+
+
+def listed(words: list[str], joint: str = "and", most: int = 12) -> str:
+    """Words as a person lists them: ``a, b and c``."""
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint} {words[-1]}"

@@ -1,0 +1,127 @@
+"""The XML of an .ods sheet: rows hidden by a filter or by hand, cells merged over rows, and error values."""
+
+import html
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulksend.sheet.metadata import CellRange, Extras, check_spread
+
+_CHUNK = 1 << 20
+_LONGEST_TAG = 1 << 16
+_TAG = re.compile(rb"<(/?)table:(table|table-row|table-cell|covered-table-cell)(\s[^<>]*?)?(/?)>")
+_ROWS_REPEATED = re.compile(rb'table:number-rows-repeated="(\d{1,9})"')
+_COLUMNS_REPEATED = re.compile(rb'table:number-columns-repeated="(\d{1,9})"')
+_ROWS_SPANNED = re.compile(rb'table:number-rows-spanned="(\d{1,7})"')
+_HIDDEN = re.compile(rb'table:visibility="(?:collapse|filter)"')
+_ERROR = re.compile(rb"\scalcext:value-type=[\"']error[\"']")
+_SHOWN = re.compile(rb"<text:p>([^<>]{1,20})</text:p>")
+_MOST_ROWS = 1 << 20
+_WIDEST = 1 << 14
+
+
+@dataclass(slots=True)
+class _Table:
+    """Where the walk through the tags of one table stands."""
+
+    extras: Extras = field(default_factory=Extras)
+    row: int = 0  # rows before this one
+    column: int = 0
+    repeated: int = 1
+    last_row: int = 0
+    width: int = 0
+    cells: int = 0
+    merged: list[CellRange] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)  # of this row
+
+
+def ods_extras(path: Path) -> list[Extras]:
+    """Hidden rows, merged cells and error values of each sheet.
+
+    Raises:
+        SheetError: a sheet's used area is so large that reading it would fill the memory.
+    """
+    tables: list[_Table] = []
+    depth = 0  # tables can stand inside cells of tables
+    with zipfile.ZipFile(path) as archive:
+        for data in _whole_tags(archive):
+            for tag in _TAG.finditer(data):
+                if tag[2] != b"table":
+                    if depth == 1:
+                        _step(tables[-1], tag, data)
+                elif tag[1]:
+                    depth -= 1
+                else:
+                    if depth == 0:
+                        tables.append(_Table())
+                    depth += 0 if tag[4] else 1
+    for table in tables:
+        check_spread(path, table.last_row, table.width, table.cells)
+        table.extras.add_merged(table.merged)
+    return [table.extras for table in tables]
+
+
+def _whole_tags(archive: zipfile.ZipFile) -> Iterator[bytes]:
+    left = b""
+    with archive.open("content.xml") as file:
+        while chunk := file.read(_CHUNK):
+            data = left + chunk
+            cut = data.rfind(b"<")
+            if cut < 0 or len(data) - cut > _LONGEST_TAG:
+                cut = len(data)
+            yield data[:cut]
+            left = data[cut:]
+    yield left
+
+
+def _step(table: _Table, tag: re.Match[bytes], data: bytes) -> None:
+    closing, name, attributes, empty = tag[1], tag[2], tag[3] or b"", tag[4]
+    if name == b"table-row":
+        if closing:
+            table.row += table.repeated
+        else:
+            _start_row(table, attributes)
+            if empty:
+                table.row += table.repeated
+    elif not closing:
+        first = table.column
+        _cell(table, attributes, covered=name.startswith(b"covered"), empty=bool(empty))
+        if b"calcext:" in attributes and _ERROR.search(attributes):
+            shown = _SHOWN.match(data, tag.end())
+            _note_error(table, first, html.unescape(shown[1].decode("utf-8", "replace")) if shown else "")
+
+
+def _start_row(table: _Table, attributes: bytes) -> None:
+    repeated = _ROWS_REPEATED.search(attributes)
+    table.repeated = max(1, int(repeated[1])) if repeated else 1
+    table.column = 0
+    table.errors = {}
+    if _HIDDEN.search(attributes):
+        # a filter hides rows down to the sheet's end: those below the last one used do not matter
+        table.extras.hidden.update(range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1))
+
+
+def _note_error(table: _Table, first: int, shown: str) -> None:
+    """The reader takes an error for an empty cell, and an empty cell may be all right where an error is not."""
+    if not table.errors:
+        # rows that are repeated are all this one
+        for row in range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1):
+            table.extras.texts[row] = table.errors
+    for column in range(first, min(table.column, _WIDEST)):
+        table.errors[column] = shown if shown.startswith(("#", "Err:")) else "#VALUE!"
+
+
+def _cell(table: _Table, attributes: bytes, *, covered: bool, empty: bool) -> None:
+    repeated = _COLUMNS_REPEATED.search(attributes)
+    times = max(1, int(repeated[1])) if repeated else 1
+    spanned = _ROWS_SPANNED.search(attributes)
+    if spanned and int(spanned[1]) > 1:
+        last = table.row + int(spanned[1]) - 1
+        table.merged.append(((table.row, table.column), (last, table.column)))
+    table.column += times
+    if not covered and (not empty or b"office:value" in attributes):
+        table.last_row = table.row + table.repeated
+        table.width = max(table.width, table.column)
+        table.cells += 1

@@ -1,0 +1,126 @@
+"""Saved portals: added once, tested, named from then on, without their secrets being shown."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from bulksend.portal.credential_store import PortalStore
+from bulksend.sandbox import OAuthApp, Sandbox
+from tests.cli.conftest import Command, Sheet
+
+HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+
+
+def test_a_webhook_is_added_listed_used_and_removed(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """Its life, with the secret in no output."""
+    portal.world.add_entity("deal", 1, chats=[5])
+    said = [command("portal", "add", "ours", "--webhook", portal.webhook)]
+    said.append(command("portal", "list"))
+    assert "ours  http://127.0.0.1" in said[-1].out
+    said.append(command("portal", "test", "ours"))
+    assert "sending will work" in said[-1].out
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello")])
+    said.append(command("send", path, "--portal", "ours", "--yes", "--rate", 0, "--verbose"))
+    assert [delivery.text for delivery in portal.ledger] == ["Hello"]
+    said.append(command("runs"))
+    said.append(command("portal", "remove", "ours"))
+    assert [each.code for each in said] == [0] * len(said)
+    assert not any(portal.gate.secret in each.out + each.err for each in said)
+    assert command("portal", "test", "ours").code == 2
+
+
+def test_an_application_renews_its_token_when_it_is_tested(command: Command) -> None:
+    """An application without an access token gets one by its refresh token."""
+    with Sandbox(oauth=OAuthApp()) as portal:
+        app = portal.oauth
+        added = command(
+            *("portal", "add", "app", "--address", portal.rest, "--token-url", portal.token_endpoint),
+            *("--client-id", app.app.client_id, "--client-secret", app.app.client_secret),
+            *("--refresh-token", app.refresh_token),
+        )
+        assert added.code == 0
+        tested = command("portal", "test", "app")
+        assert tested.code == 0
+        assert len(app.renewals) == 1
+        assert app.app.client_secret not in added.out + added.err + tested.out + tested.err
+
+
+@pytest.mark.parametrize(
+    ("dial", "words"),
+    [("no_auth", "webhook"), ("invalid_credentials", "webhook"), ("overload", "vendor"), ("no_scope", "imopenlines")],
+)
+def test_what_keeps_from_sending_is_said_at_once(
+    command: Command, sheet: Sheet, portal: Sandbox, dial: str, words: str
+) -> None:
+    """A wrong webhook, a missing scope: within two seconds, before any row is touched, with what to do."""
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello")])
+    if dial == "no_scope":
+        portal.scopes = ["crm"]
+    else:
+        portal.refusal = dial
+    began = time.monotonic()
+    said = command("send", path, "--portal", portal.webhook, "--yes", "--preflight")
+    assert said.code == 2
+    assert words in said.err
+    assert said.err.startswith("Error: ")
+    assert time.monotonic() - began < 2
+    assert "There are no campaigns" in command("runs").err
+
+
+def test_an_unknown_name_is_told_with_the_nearest_one(command: Command, portal: Sandbox) -> None:
+    """A slip of the finger gets the name that was meant."""
+    command("portal", "add", "ours", "--webhook", portal.webhook)
+    said = command("portal", "test", "our")
+    assert said.code == 2
+    assert "ours" in said.err
+
+
+def test_nothing_is_asked_where_there_is_no_terminal(command: Command) -> None:
+    """In a script the address comes as an option or from the environment."""
+    said = command("portal", "add", "ours")
+    assert said.code == 2
+    assert "--webhook" in said.err
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nonsense", "http://portal.example/rest/27/abc/", "https://portal.example/", "ftp://portal.example/rest/1/a/"],
+)
+def test_an_address_that_cannot_be_used_is_one_sentence(command: Command, sheet: Sheet, address: str) -> None:
+    """Nonsense, or plain http to another computer: exit 2, one sentence, nothing entered."""
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello")])
+    said = command("send", path, "--portal", address, "--yes")
+    assert said.code == 2
+    assert said.err.startswith("Error: ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_saved_name_in_any_case_beside_one_that_is_damaged(
+    command: Command, home: Path, sheet: Sheet, portal: Sandbox
+) -> None:
+    """The campaign is known by the name that was saved, so that it can be gone on with; others do not matter."""
+    portal.world.add_entity("deal", 1, chats=[5])
+    command("portal", "add", "ours", "--webhook", portal.webhook)
+    (home / "portals" / "portal-zz.json").write_text("{", encoding="utf-8")
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello"), ("deal", 1, 6, "Not there")])
+    assert command("send", path, "--portal", "OURS", "--yes", "--rate", 0).code == 1
+    assert command("runs").out.endswith("a.csv → ours\n")
+    portal.world.add_entity("deal", 1, chats=[5, 6])
+    assert command("retry", 1, "--yes").code == 0
+
+
+def test_a_data_folder_named_from_where_one_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, portal: Sandbox
+) -> None:
+    """With `BULKSEND_HOME=data` two folders have portals of their own, in a keyring as well."""
+    monkeypatch.setenv("BULKSEND_HOME", "data")
+    stores = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        assert command("portal", "add", "ours", "--webhook", portal.webhook).code == 0
+        stores.append(PortalStore(Path("data"))._entry("ours"))
+    assert len(set(stores)) == 2
+    assert command("portal", "test", "ours").code == 0
