@@ -1,4 +1,4 @@
-"""The generated parts of the README: ``python -m tests.docs`` writes them, a test checks that they are up to date."""
+"""The generated parts of the documentation: ``python -m tests.docs`` writes them, a test compares them."""
 
 import json
 import re
@@ -16,6 +16,7 @@ from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 MEASURED = ROOT / "tests" / "benchmarks" / "measured.json"
 WIDTH = 100
 SIZES = (1_000, 10_000, 1_000_000)
@@ -87,17 +88,14 @@ def times() -> str:
 
 
 PARTS = {"problems": problems, "codes": codes, "times": times, "speed": speed, "commands": commands}
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:
-    """The README's text with its generated parts as they should be."""
-    for name, make in PARTS.items():
-        pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        assert pattern.search(text), f"README.md has no generated part {name}"
-        body = make()
-        text = pattern.sub(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)  # type: ignore[misc]
-    return text
+    """A page's text with its generated parts as they should be."""
+    return _PART.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text)
 
 
 if __name__ == "__main__":
-    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    for page in PAGES:
+        page.write_text(rendered(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

@@ -12,9 +12,17 @@ from tests import docs
 README = docs.README.read_text(encoding="utf-8")
 
 
-def test_generated_parts_are_up_to_date() -> None:
-    """Help texts, error codes and figures in the README are the program's own; `python -m tests.docs` writes them."""
-    assert docs.rendered(README) == README
+@pytest.mark.parametrize("page", docs.PAGES, ids=lambda page: page.name)
+def test_generated_parts_are_up_to_date(page: Path) -> None:
+    """Help texts, error codes and figures are the program's own; `python -m tests.docs` writes them."""
+    text = page.read_text(encoding="utf-8")
+    assert docs.rendered(text) == text
+
+
+def test_every_generated_part_is_on_a_page() -> None:
+    """Nothing that is generated is left out."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in docs.PAGES)
+    assert all(f"<!-- generated: {part} -->" in pages for part in docs.PARTS)
 
 
 def test_ci_runs_the_readmes_own_test_command(tmp_path: Path) -> None:
@@ -29,7 +37,8 @@ def test_ci_runs_the_readmes_own_test_command(tmp_path: Path) -> None:
 
 def test_the_library_example_runs(tmp_path: Path) -> None:
     """The example for programs does what it says, as it is printed."""
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    library = (docs.ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", library, re.DOTALL)
     assert example is not None
     source = example[1].replace('Path("samples/campaign.csv")', f"Path({str(docs.ROOT / 'samples/campaign.csv')!r})")
     source = source.replace("Options()", "Options(rule=RateLimit(rate=100))").replace("Options,", "Options, RateLimit,")
@@ -39,7 +48,8 @@ def test_the_library_example_runs(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "results.csv").read_text(encoding="utf-8-sig").count(",sent,") == 12
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([\w./-]+?)(?:#[\w-]*)?\)", README))
-def test_links_lead_somewhere(link: str) -> None:
-    """Every file that the README points to is there."""
-    assert (docs.ROOT / link).exists()
+@pytest.mark.parametrize("page", docs.PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every file that a page points to is there."""
+    links = re.findall(r"\]\(([\w./-]+?)(?:#[\w-]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
