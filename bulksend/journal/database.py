@@ -49,15 +49,25 @@ class Database:
         else:
             sa.event.listen(self._engine, "begin", _take_turn)
         with self.transaction() as connection:
+            self._bring_up_to_date(connection)
+
+    def _bring_up_to_date(self, connection: sa.Connection) -> None:
+        """Make the tables of a new journal; upgrade those of an older one."""
+        if not sa.inspect(connection).has_table(META.name):
             metadata.create_all(connection)
-            found = connection.scalar(sa.select(META.c.schema))
-            if found is None:
-                connection.execute(sa.insert(META).values(schema=SCHEMA))
-            elif found != SCHEMA:
-                raise JournalError(
-                    f"The journal {self.shown} was written by another version of bulksend (format {found}, this one "
-                    f"reads {SCHEMA}); use that version, or name a new journal with --journal."
-                )
+            connection.execute(sa.insert(META).values(schema=SCHEMA))
+            return
+        found = connection.execute(sa.select(META.c.schema)).scalar_one()
+        if found > SCHEMA:
+            raise JournalError(
+                f"The journal {self.shown} was written by a newer version of bulksend (format {found}, this one reads "
+                f"up to {SCHEMA}): use that version, or name a new journal with --journal."
+            )
+        if found < SCHEMA:
+            from bulksend.journal.migrations import upgrade  # noqa: PLC0415 - Alembic takes long to import
+
+            upgrade(connection, found)
+            connection.execute(sa.update(META).values(schema=SCHEMA))
 
     def close(self) -> None:
         """Let go of the database."""

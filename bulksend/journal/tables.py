@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from bulksend.journal.holder import Holder
 from bulksend.journal.model import Counts, Row, Run, Stage, State
 
-SCHEMA: Final = 1
-"""Raised whenever the tables change shape; a journal of another number is refused, never guessed at."""
+SCHEMA: Final = 2
+"""Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
 """Row numbers in one statement: databases take only so many."""
@@ -70,8 +70,8 @@ ROWS = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("lost", sa.Integer, nullable=False, default=0),
     sa.Column("left_at", sa.Float),
-    sa.Column("began", sa.Float, key="earliest_portal_time"),
-    sa.Column("floor_id", sa.BigInteger, key="min_message_id"),
+    sa.Column("earliest_portal_time", sa.Float),
+    sa.Column("min_message_id", sa.BigInteger),
     sa.Column("doubt_since", sa.Float),
     sa.Column("message_id", sa.BigInteger),
     sa.Column("sent_at", sa.Float),

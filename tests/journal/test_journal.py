@@ -354,14 +354,6 @@ def test_no_such_campaign(journal: Journal) -> None:
         journal.run(99)
 
 
-def test_other_version(journal: Journal, path: Path) -> None:
-    """A journal of another version is refused, not guessed at."""
-    with sqlite3.connect(path) as other:
-        other.execute("UPDATE journal SET schema = 99")
-    with pytest.raises(JournalError, match="another version"):
-        Journal(path)
-
-
 def test_not_a_journal(tmp_path: Path) -> None:
     """A file that is no database is told so in a sentence."""
     file = tmp_path / "journal.db"
