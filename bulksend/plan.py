@@ -20,7 +20,7 @@ from bulksend.template import MessageTemplate
 from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -177,13 +177,20 @@ def dialect_of(form: Mapping[str, Any]) -> Dialect | None:
     return Dialect(**form["dialect"]) if form.get("dialect") else None
 
 
-def examine(path: Path, options: SheetOptions, *, identify: bool = True) -> Plan:
+def examine(
+    path: Path,
+    options: SheetOptions,
+    *,
+    identify: bool = True,
+    see: Callable[[Chunk, Checked], None] = lambda _chunk, _checked: None,
+) -> Plan:
     """Read and check a sheet.
 
     Args:
         path: the file.
         options: how to read it.
         identify: whether ``content``, which takes a second look at every row, is wanted.
+        see: is shown each chunk of the sheet once it is checked, for who wants to show the rows themselves.
 
     Raises:
         SheetError: it cannot be read as a sheet of messages.
@@ -192,17 +199,24 @@ def examine(path: Path, options: SheetOptions, *, identify: bool = True) -> Plan
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
     optional = [*(["MESSAGE"] if options.message is not None else []), *(["CHAT_ID"] if options.without_chats else [])]
     columns = find_columns(sheet.headings, options.mapping, optional=optional)
-    return _examine(sheet, columns, options, None, identify=identify)
+    return _examine(sheet, columns, options, None, identify=identify, see=see)
 
 
 def _examine(
-    sheet: Sheet, columns: Columns, options: SheetOptions, chats: FindsChats | None, *, identify: bool
+    sheet: Sheet,
+    columns: Columns,
+    options: SheetOptions,
+    chats: FindsChats | None,
+    *,
+    identify: bool,
+    see: Callable[[Chunk, Checked], None] = lambda _chunk, _checked: None,
 ) -> Plan:
     checker = _checker(sheet, columns, options, chats)
     digest = hashlib.blake2b(digest_size=16)
     users: set[int] = set()
     for chunk in sheet.chunks():
         checked = checker.check(chunk)
+        see(chunk, checked)
         if identify:
             good = checked.rows["error_code"].to_numpy() == ""
             users.update(np.unique(checked.rows["user_id"].to_numpy()[good]).tolist())

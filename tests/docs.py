@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from bulksend.cli import COMMANDS, bulksend
-from bulksend.cli.options import Sending
 from bulksend.cli.progress import duration
 from bulksend.portal.error_help import ADVICE
 from bulksend.sender.options import estimate
+from bulksend.sender.settings import Sending
 from bulksend.validation.messages import PROBLEMS
 from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 

@@ -11,6 +11,7 @@ from bulksend.cli import options as opts
 from bulksend.cli.console import hint, say, say_first_messages
 from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
+from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ def _ask(plan: Plan, params: dict[str, Any]) -> Mapping[int, tuple[str, str]]:
     from bulksend.queries.preflight import check_online, rows_of_plan
     from bulksend.target import find_target
 
-    rule = opts.Sending(rate=params["rate"]).options(0).rule
+    rule = Sending(rate=params["rate"]).options(0).rule
     with (
         find_target(params["portal"], opts.home(), None, plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,

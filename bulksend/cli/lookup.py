@@ -9,6 +9,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put, say
+from bulksend.sender.settings import Sending
 
 
 @click.command(short_help="Fill in the chat ids of a sheet that has only CRM entities.")
@@ -41,7 +42,7 @@ def lookup(file: Path, **params: Any) -> int:
     from bulksend.queries.lookup import fill_chats
     from bulksend.target import find_target
 
-    sending = opts.Sending(rate=params["rate"], operating_limit=params["operating_limit"])
+    sending = Sending(rate=params["rate"], operating_limit=params["operating_limit"])
     params |= {"message": None, "message_file": None}
     sheet_options = opts.take_sheet_options(params, without_chats=True)
     with (

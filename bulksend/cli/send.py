@@ -17,6 +17,7 @@ from bulksend.cli.progress import duration
 from bulksend.cli.run_campaign import carry_out
 from bulksend.cli.summary import shown_path, summary
 from bulksend.errors import UsageError
+from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,7 +92,7 @@ def send(file: Path, **params: Any) -> int:
         )
     opts.refuse_overwriting_sheet(file, params["results"])
     sheet_options = opts.take_sheet_options(params, without_chats=params["lookup"])
-    sending = opts.Sending.take(params)
+    sending = Sending.take(params)
     plan = examine(file, sheet_options)
     options = sending.options(plan.report.good)
     if params["dry_run"]:
@@ -243,7 +244,7 @@ def _take_up(
     from bulksend.campaign import Campaign
     from bulksend.target import find_target
 
-    sending = opts.Sending.take(params).over(run.settings)
+    sending = Sending.take(params).over(run.settings)
     portal = params["portal"] or run.portal_name
     if not portal:
         raise UsageError(

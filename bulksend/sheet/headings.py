@@ -148,7 +148,7 @@ def find_columns(
 
     implied = ""
     if "CRM_ENTITY_TYPE" not in chosen and "CRM_ENTITY" in chosen:
-        implied = _implied_type(headings[chosen["CRM_ENTITY"]])
+        implied = implied_type(headings[chosen["CRM_ENTITY"]])
     needed = [f for f in FIELDS if f != "USER_ID" and f not in optional and not (f == "CRM_ENTITY_TYPE" and implied)]
     missing = [field for field in needed if field not in chosen]
     if missing:
@@ -161,6 +161,27 @@ def find_columns(
         message=chosen.get("MESSAGE"),
         implied_type=implied,
     )
+
+
+def guess_columns(headings: Sequence[str]) -> dict[str, int]:
+    """The most likely column of each field, for a person to confirm: as headings say, else by what they resemble."""
+    guessed: dict[str, int] = {}
+    for position, heading in enumerate(headings):
+        field = field_of(heading)
+        if field and field not in guessed:
+            guessed[field] = position
+    for field in FIELDS:
+        spare = [heading for position, heading in enumerate(headings) if position not in guessed.values()]
+        if field not in guessed and (near := _near_miss(field, [heading for heading in spare if key(heading)])):
+            guessed[field] = next(p for p, h in enumerate(headings) if h == near and p not in guessed.values())
+    return guessed
+
+
+def implied_type(heading: str) -> str:
+    """The kind of entity that the heading of an id names ("Deal ID"): lead, deal, contact or company, else ""."""
+    short = key(heading)
+    kinds = [kind for kind, words in _KINDS.items() if any(word in short for word in words)]
+    return kinds[0] if len(kinds) == 1 else ""
 
 
 def letters(position: int) -> str:
@@ -188,12 +209,6 @@ def _overridden(headings: Sequence[str], overrides: Mapping[str, str]) -> dict[s
             raise refuse(Refusal.UNKNOWN_HEADING, field=field, heading=heading, found=_shown(headings), hint=hint)
         chosen[field] = position
     return chosen
-
-
-def _implied_type(heading: str) -> str:
-    short = key(heading)
-    kinds = [kind for kind, words in _KINDS.items() if any(word in short for word in words)]
-    return kinds[0] if len(kinds) == 1 else ""
 
 
 def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Exception:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -89,11 +89,13 @@ class Checked:
             Hidden rows are there with the code HIDDEN_ROW and are not checked.
         hidden: one flag for each of ``rows``.
         looked_up: likewise: the row names no chat, so that it has the one that a lookup finds.
+        more_codes: of rows that have several problems, by row number: the codes after the first.
     """
 
     rows: pd.DataFrame
     hidden: Flags
     looked_up: Flags
+    more_codes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Checker:
@@ -127,15 +129,16 @@ class Checker:
         """Check the rows of ``chunk``; chunks come in the sheet's order, each once."""
         hidden = np.zeros(len(chunk.cells), dtype=np.bool_) if self._include_hidden else chunk.hidden
         if not hidden.any():
-            rows, looked_up = self._check(chunk.cells, chunk.too_wide)
-            return Checked(rows, hidden, looked_up)
+            rows, looked_up, more = self._check(chunk.cells, chunk.too_wide)
+            return Checked(rows, hidden, looked_up, more)
         self._report.hidden += int(hidden.sum())
         rows = _unchecked(chunk.cells.index)
         looked_up = np.zeros(len(rows), dtype=np.bool_)
+        more_codes: Mapping[int, tuple[str, ...]] = {}
         if not hidden.all():
-            visible, looked_up[~hidden] = self._check(chunk.cells[~hidden], chunk.too_wide[~hidden])
+            visible, looked_up[~hidden], more_codes = self._check(chunk.cells[~hidden], chunk.too_wide[~hidden])
             rows = pd.concat([rows[hidden], visible]).loc[chunk.cells.index]
-        return Checked(rows, hidden, looked_up)
+        return Checked(rows, hidden, looked_up, more_codes)
 
     def report(self) -> Report:
         """The report over all chunks checked so far; to be asked for once they all were."""
@@ -150,7 +153,7 @@ class Checker:
                 self._report.add("NO_ROWS", None)
         return self._report
 
-    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> tuple[pd.DataFrame, Flags]:
+    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> tuple[pd.DataFrame, Flags, Mapping[int, tuple[str, ...]]]:
         numbers = cells.index.to_numpy(dtype=np.int64)
         findings = _Findings(numbers, self._report)
         columns = self._columns
@@ -193,7 +196,7 @@ class Checker:
                     messages[row],
                 )
             )
-        return pd.DataFrame(
+        rows = pd.DataFrame(
             {
                 "entity_type": pd.Series(types, index=cells.index, dtype=object),
                 "entity_id": pd.Series(entity_ids, index=cells.index),
@@ -203,7 +206,8 @@ class Checker:
                 "error_code": pd.Series(findings.codes, index=cells.index, dtype=object),
                 "error_description": pd.Series(findings.descriptions, index=cells.index, dtype=object),
             }
-        ), looked_up
+        )
+        return rows, looked_up, findings.more_codes
 
     def _types(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._columns.entity_type is None:
@@ -233,6 +237,7 @@ class _Findings:
         self.descriptions = np.full(len(numbers), "", dtype=object)
         self.good = np.ones(len(numbers), dtype=np.bool_)
         self.untold = np.zeros(len(numbers), dtype=np.bool_)  # a template could not write these rows' messages
+        self.more_codes: dict[int, tuple[str, ...]] = {}  # by row number, of rows with several problems
         self._report = report
 
     def note(self, code: str, wrong: Flags, texts: npt.NDArray[np.object_] | None = None) -> None:
@@ -266,6 +271,8 @@ class _Findings:
         self.good[place] = False
         if self.codes[place]:
             self.descriptions[place] += f" {description}"
+            row = int(self.numbers[place])
+            self.more_codes[row] = (*self.more_codes.get(row, ()), code)
         else:
             self.codes[place], self.descriptions[place] = code, description
 

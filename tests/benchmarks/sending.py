@@ -132,7 +132,7 @@ def unlimited(scale: Scale) -> list[Line]:
 def send(sheet: str, webhook: str, folder: str, settings: dict[str, Any]) -> Measured:
     """Check a sheet, then (timed) enter it as a campaign and send it."""
     import bulksend  # noqa: PLC0415 - the process that measures others need not hold this
-    from bulksend.cli.options import Sending  # noqa: PLC0415
+    from bulksend.sender.settings import Sending  # noqa: PLC0415
 
     plan = bulksend.examine(Path(sheet), bulksend.SheetOptions())
     journal_path = Path(folder) / f"journal-{os.getpid()}.db"

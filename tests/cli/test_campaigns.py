@@ -9,8 +9,8 @@ import openpyxl
 import pytest
 
 from bulksend.cli import COMMANDS
-from bulksend.cli.options import Sending
 from bulksend.sandbox import Sandbox
+from bulksend.sender.settings import Sending
 from tests.cli.conftest import Command, Sheet, lines
 
 SAMPLES = Path(__file__).parents[2] / "samples"

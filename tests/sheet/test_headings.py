@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulksend.errors import SheetError
-from bulksend.sheet.headings import FIELDS, RESULT_COLUMNS, Columns, field_of, find_columns, heading_position, letters
+from bulksend.sheet.headings import (
+    FIELDS,
+    RESULT_COLUMNS,
+    Columns,
+    field_of,
+    find_columns,
+    guess_columns,
+    heading_position,
+    implied_type,
+    letters,
+)
 
 API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
 
@@ -179,3 +189,11 @@ def test_row_of_headings_is_the_one_that_knows_most_fields(rows: list[list[str]]
 def test_columns_have_excels_names() -> None:
     """A, Z, AA, XFD."""
     assert [letters(position) for position in (0, 25, 26, 701, 702, 16_383)] == ["A", "Z", "AA", "ZZ", "AAA", "XFD"]
+
+
+def test_columns_are_guessed_for_a_person_to_confirm() -> None:
+    """What headings say comes first, then what they resemble; a column is guessed for one field alone."""
+    headings = ["Чат", "Deal ID", "Name", "Body", "Manager"]
+    assert guess_columns(headings) == {"CRM_ENTITY": 1, "CHAT_ID": 0, "MESSAGE": 3}
+    assert implied_type("Deal ID") == "deal"
+    assert guess_columns(["", "", ""]) == {}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bulksend.errors import UsageError
+from bulksend.plan import SheetOptions, examine
 from bulksend.sheet.chunks import Chunk
 from bulksend.sheet.headings import Columns, find_columns
 from bulksend.sheet.reading import open_sheet
@@ -162,3 +163,23 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert checker.report().good == 60_000
     assert peak < 12 << 20 < path.stat().st_size
+
+
+def test_every_problem_of_a_row_has_its_code() -> None:
+    """Its first code decides; the others are kept beside it, so that every cell can be marked."""
+    checked = Checker(COLUMNS).check(_piece([["what", "x", "8773", "", ""], ["deal", "1", "2", "", "good"]]))
+    assert checked.rows["error_code"].tolist() == ["INVALID_ENTITY_TYPE", ""]
+    assert checked.more_codes == {2: ("INVALID_ENTITY_ID", "EMPTY_MESSAGE")}
+
+
+def test_who_shows_the_rows_sees_each_chunk_once_it_is_checked(tmp_path: Path) -> None:
+    """One reading of the sheet serves the report and whoever shows the rows."""
+    path = tmp_path / "sheet.csv"
+    path.write_text("CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE\ndeal,1,2,Hello\ndeal,x,2,Hello\n", encoding="utf-8")
+    seen: list[tuple[int, str]] = []
+    examine(
+        path,
+        SheetOptions(),
+        see=lambda chunk, checked: seen.extend(zip(chunk.cells.index, checked.rows["error_code"], strict=True)),
+    )
+    assert seen == [(2, ""), (3, "INVALID_ENTITY_ID")]
