@@ -29,6 +29,9 @@ OURS = frozenset(
     }
 )
 
+PAGES = frozenset({NOT_THE_PORTAL, NOT_A_REST_ADDRESS})
+"""What stands for pages in the place of answers."""
+
 # The portal's, where more than one place speaks of them.
 ACCESS_DENIED = "ACCESS_DENIED"
 CHAT_NOT_IN_CRM = "CHAT_NOT_IN_CRM"

@@ -85,11 +85,13 @@ ADVICE: Mapping[str, str] = {
         "`bulksend portal add --replace`."
     ),
     "PAYMENT_REQUIRED": "The application's or the portal's paid period has ended: renew it, then resume.",
+    "UNNAMED_ERROR": f"The portal named no reason for an error, so the message may have arrived: {_ASK_THE_CHAT}",
     "REDIRECTED": (
         "The portal's address leads on to another one: open the portal in a browser and give the address it shows."
     ),
     "NOT_A_REST_ADDRESS": (
-        "There is no Bitrix24 REST at this address: copy the webhook's address once more from the portal."
+        "A page in place of an answer says that there is nothing at this address: copy the webhook's address once more "
+        "from the portal, then resume."
     ),
     "RENEWAL_NOT_SAVED": (
         "The renewed sign-in could not be saved, so it was not used: make room on the disk or unlock the keyring, "
@@ -112,8 +114,8 @@ ADVICE: Mapping[str, str] = {
     ),
     "PORTAL_UNREACHABLE": "The portal could not be reached: not sent; check the address and the network, then resume.",
     "NOT_THE_PORTAL": (
-        "Something between here and the portal answered in its place, such as a sign-in page of the network: not "
-        "sent; open any page in a browser, sign in, then resume."
+        "A page came in place of an answer: something else answers in the portal's place, such as a sign-in page or a "
+        "firewall, or the portal's PHP breaks; open the portal in a browser and see which, then resume."
     ),
     # Left out on purpose.
     "ALREADY_SENT": (

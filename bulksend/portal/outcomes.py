@@ -1,13 +1,14 @@
 """What a call came to, decided here and nowhere else, from (HTTP status, body, failure).
 
 A message must never be sent twice, so the question behind every rule is: can the portal have carried the call out?
-*Refused* and *not carried out* are said only where the answer is surely no; where nobody can tell, the call is
-*not known*. The body is read before the status, because portals also answer errors with HTTP 200.
+*Refused* and *not carried out* are said only where the answer is surely no; where nobody can tell, as with a page in
+place of an answer or an answer that contradicts itself, the call is *not known*. The body is read before the status,
+because portals also answer errors with HTTP 200.
 """
 
 import json
 import math
-import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -180,8 +181,6 @@ _REFUSED = frozenset(
 )
 _NOT_KNOWN = frozenset({"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"})
 
-_HTML_PAGE = re.compile(rb"<!doctype|<html|<head|<body|<meta|<script", re.IGNORECASE)
-
 _LONGEST_DESCRIPTION = 500
 
 
@@ -207,6 +206,8 @@ def judge(
     timing = read_timing(answer.get("time"))
     error = _error_in(answer)
     if error is not None:
+        if answer.get("result") is not None:
+            return _lost("the answer gives both a result and an error", timing)
         return _refusal(*error, status=status, timing=timing)
     if status >= 400:
         return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"HTTP {status} without an error code", timing=timing)
@@ -259,7 +260,23 @@ def judge_batch(
         )
         for key in keys
     }
-    return whole, commands
+    return whole, _without_shared_ids(commands, methods)
+
+
+def _without_shared_ids(commands: dict[str, Outcome], methods: Mapping[str, str]) -> dict[str, Outcome]:
+    """Messages that were given one id between them are not known: it can be the id of one of them at the most."""
+    sent = {
+        key: outcome.result
+        for key, outcome in commands.items()
+        if outcome.verdict is Verdict.DONE and methods[key].lower() == MESSAGE_ADD
+    }
+    times = Counter(sent.values())
+    shared = {
+        key: _lost("the answer gives several messages the same id", commands[key].timing)
+        for key, message_id in sent.items()
+        if times[message_id] > 1
+    }
+    return commands | shared
 
 
 def judge_batch_command(method: str, *, result: Any, error: Any, timing: Timing | None) -> Outcome:
@@ -331,39 +348,29 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _without_json(status: int, body: bytes) -> Outcome:
+    # Whoever answered: the portal's PHP may have broken after the work was done, or printed a warning before its JSON.
     if status == 404:
-        return Outcome(Verdict.CAMPAIGN_REFUSED, NOT_A_REST_ADDRESS, f"HTTP {status}")
-    if status == 401:
-        return Outcome(Verdict.CAMPAIGN_REFUSED, NO_AUTH_FOUND, f"HTTP {status}")
-    if status == 407 or (status < 300 and _is_page(body)):
-        return Outcome(
-            Verdict.NOT_CARRIED_OUT,
-            NOT_THE_PORTAL,
-            f"HTTP {status} with a page",
-            reason=Reason.UNREACHABLE,
-        )
+        return Outcome(Verdict.NOT_KNOWN, NOT_A_REST_ADDRESS, f"HTTP {status}")
+    if status in {401, 403, 407} or (status < 300 and body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")):
+        return Outcome(Verdict.NOT_KNOWN, NOT_THE_PORTAL, f"HTTP {status} with a page")
     if status < 300:
         return _lost("the answer is not readable", None)
     return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"HTTP {status}")
 
 
-def _is_page(body: bytes) -> bool:
-    # A self-hosted portal's PHP may print a warning as HTML in front of its JSON. That is no login page: the call
-    # was carried out. So only what looks like a page from beginning to end counts as one.
-    text = body.strip().removeprefix(b"\xef\xbb\xbf").lstrip()
-    return text.startswith(b"<") and not text.endswith((b"}", b"]")) and _HTML_PAGE.search(text[:2048]) is not None
-
-
 def _error_in(answer: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The (code, description) of an answer that holds an error; the error may be an object of its own."""
+    """The (code, description) of an answer that holds an error; the error may be an object of its own.
+
+    The code is empty where the answer holds no result, and an error without a name.
+    """
     error = answer.get("error")
     if isinstance(error, Mapping):
         inner = error.get("error") or error.get("code") or ""
         said = error.get("error_description") or error.get("message") or answer.get("error_description")
         return _text(inner), _text(said)
     said = answer.get("error_description")
-    if error or (error is not None and "result" not in answer) or (said and "result" not in answer):
-        return _text(error), _text(said)
+    if error or ((error is not None or said) and "result" not in answer):
+        return _text(error or ""), _text(said)
     return None
 
 
@@ -376,8 +383,10 @@ def _text(value: Any) -> str:
 
 
 def _refusal(code: str, description: str, *, status: int | None, timing: Timing | None) -> Outcome:
+    if not code:
+        return Outcome(Verdict.NOT_KNOWN, UNNAMED_ERROR, description, timing=timing)
     verdict, reason = _verdict(code.upper(), description, status)
-    return Outcome(verdict, code or UNNAMED_ERROR, description, reason=reason, timing=timing)
+    return Outcome(verdict, code, description, reason=reason, timing=timing)
 
 
 def _verdict(code: str, description: str, status: int | None) -> tuple[Verdict, Reason | None]:
@@ -408,7 +417,7 @@ def _by_key(part: Any, keys: list[str], *, failed: Collection[str] = ()) -> dict
     """Give each part of a batch's answer to the key of its call.
 
     PHP writes an empty array as ``[]`` and one keyed 0…n-1 as a list, so a part may be keyed by our names, by
-    position, or be a list. A list may also leave out the calls that failed, where their errors name them.
+    position, or be a list. A list that is not as long as the batch may only lack the calls that failed.
 
     Raises:
         ValueError: it cannot be told what belongs to which call.
@@ -421,10 +430,10 @@ def _by_key(part: Any, keys: list[str], *, failed: Collection[str] = ()) -> dict
         if all(str(key).isdecimal() and int(key) < len(keys) for key in part):
             return {keys[int(key)]: value for key, value in part.items() if value is not None}
         raise ValueError("keys of no call")
-    if not isinstance(part, list) or len(part) > len(keys):
-        raise ValueError("no parts of these calls")
+    if not isinstance(part, list):
+        raise ValueError("no parts of these calls")  # noqa: TRY004 - unreadable is one thing for the caller
     by_position = {key: value for key, value in zip(keys, part, strict=False) if value is not None}
-    if by_position.keys().isdisjoint(failed):
+    if len(part) == len(keys) and by_position.keys().isdisjoint(failed):
         return by_position
     done = [key for key in keys if key not in failed]
     if len(done) == len(part):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import PortalError
 from bulksend.portal.client import call_all, outcomes_of, portal_seconds
+from bulksend.portal.codes import PAGES
 from bulksend.portal.error_help import advice
 from bulksend.portal.methods import LONGEST_BATCH
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
@@ -321,7 +322,7 @@ class _Asking:
             self._answered = True
 
     def _trouble(self, outcome: Outcome, reply: Reply) -> None:
-        if outcome.reason is Reason.UNREACHABLE and not self._answered:
+        if (outcome.reason is Reason.UNREACHABLE or outcome.code in PAGES) and not self._answered:
             raise QueryError(outcome)
         if reply.left_at < self._trouble_at:
             return  # it left before the last trouble was known of: that counts once

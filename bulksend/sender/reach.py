@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bulksend.portal.codes import PAGES
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 LOST_IN_A_ROW: Final = 5
 """After so many lost answers with none in between, the portal is asked whether it is there before more rows leave."""
+
+PAGES_IN_A_ROW: Final = 5
+"""After so many pages in the place of answers, with no answer in between, it is not the portal that answers, or it is
+broken: waiting will not help."""
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
@@ -39,6 +44,7 @@ class Reach:
         self._patience, self._reset = patience, reset
         self._outage: _Outage | None = None
         self._lost_in_a_row = 0
+        self._pages_in_a_row = 0
         self._probing = False
         self.ever = False
         """Whether anything that was sent has been answered."""
@@ -49,6 +55,11 @@ class Reach:
         return self._outage is not None
 
     @property
+    def only_pages(self) -> bool:
+        """Whether pages come in the place of answers."""
+        return self._pages_in_a_row >= PAGES_IN_A_ROW
+
+    @property
     def given_up_at(self) -> float:
         """Until when an outage is waited out."""
         return self._outage.since + self._patience if self._outage else 0.0
@@ -57,9 +68,12 @@ class Reach:
         """Take in what came of a call; too many lost answers in a row are taken for an outage."""
         if outcome.verdict is not Verdict.NOT_KNOWN:
             self._lost_in_a_row = 0
-            self.ever = self.ever or outcome.reason is not Reason.UNREACHABLE
+            if outcome.reason is not Reason.UNREACHABLE:
+                self.ever = True
+                self._pages_in_a_row = 0
             return
         self._lost_in_a_row += 1
+        self._pages_in_a_row += outcome.code in PAGES
         if self._lost_in_a_row >= LOST_IN_A_ROW:
             self.lost()
 
@@ -88,6 +102,7 @@ class Reach:
         if self._outage is None:
             return
         if outcome.verdict is Verdict.NOT_KNOWN or outcome.reason is Reason.UNREACHABLE:
+            self._pages_in_a_row += outcome.code in PAGES
             now = time.time()
             self._outage.pause = min(LONGEST_PAUSE, self._outage.pause * 2)
             jitter = random.uniform(0.8, 1.0)  # noqa: S311 - no secret depends on it
@@ -95,4 +110,4 @@ class Reach:
             return
         self.ever = True
         self._outage = None
-        self._lost_in_a_row = 0
+        self._lost_in_a_row = self._pages_in_a_row = 0

@@ -425,8 +425,12 @@ class Sender:
             if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
                 self._refuse(outcome)
             self._reach.probed(outcome)
+            if self._reach.only_pages:
+                self._refuse(outcome)
             return []
         self._reach.heard(outcome)
+        if self._reach.only_pages:
+            self._refuse(outcome)
         if isinstance(job, _Send):
             self._sending -= 1
             return self._after_send(job, reply)

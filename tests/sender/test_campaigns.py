@@ -10,6 +10,7 @@ from bulksend.campaign import AlreadyDone, Campaign
 from bulksend.errors import JournalError
 from bulksend.journal import Held, Journal, State
 from bulksend.plan import SheetOptions, examine
+from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.sandbox import Faults, Sandbox
 from bulksend.sandbox.refusal import CampaignRefusal
 from bulksend.sender.options import Progress, StopReason
@@ -33,6 +34,34 @@ def test_refusal_of_every_call(desk: Desk, refusal: str, batch: int) -> None:
     assert len(desk.portal.calls) <= SWIFT.max_in_flight + 1
     desk.portal.refusal, desk.portal.scopes = None, ["imopenlines", "crm"]
     ending, run = desk.resume(run)
+    assert ending.how is StopReason.ENDED
+    desk.assert_each_once(lines, run)
+
+
+@pytest.mark.parametrize("kind", ["html200", "html200_after", "html404_before", "html404_after", "html401_after"])
+@pytest.mark.parametrize("batch", [1, 50])
+def test_pages_in_place_of_answers(desk: Desk, kind: str, batch: int) -> None:
+    """Where only pages come, delivered or not, the campaign soon stops; once the portal answers, each arrives once."""
+    lines = rows(40, chats=40)
+    desk.portal.faults = Faults({kind: 1.0})
+    began = time.monotonic()
+    ending, run = desk.send(lines, batch=batch, max_in_flight=1)
+    assert ending.how is StopReason.REFUSED
+    assert "page" in ending.sentence
+    assert time.monotonic() - began < 10
+    assert len(desk.portal.calls) <= 6
+    assert not run.counts.failed
+    desk.portal.faults = Faults()
+    ending, run = desk.resume(run)
+    assert ending.how is StopReason.ENDED
+    desk.assert_each_once(lines, run)
+
+
+def test_pages_after_every_message(desk: Desk) -> None:
+    """A portal whose PHP breaks after each message, but shows its histories, goes on: histories are answers."""
+    lines = rows(12, chats=3)
+    desk.portal.faults = Faults({"html200_after": 1.0}, methods={MESSAGE_ADD})
+    ending, run = desk.send(lines, max_in_flight=1)
     assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
 
