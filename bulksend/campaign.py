@@ -20,11 +20,9 @@ from bulksend.journal import Run, Stage, State
 from bulksend.portal.client import Client
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
 from bulksend.portal.error_help import advice
-from bulksend.results import results_path, write_run_results
+from bulksend.results import default_path, free_path, write_run_results
 from bulksend.sender.options import SAME_TEXT_SECONDS, Options, Progress, RunResult, StopReason
 from bulksend.sender.sender import Sender
-from bulksend.sheet.overwrite import may_replace
-from bulksend.target import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +109,7 @@ class Campaign:
             content=plan.content,
             user_id=target.speaker,
             again=again,
-            results_path=str(results or _own_results(journal, results_path(path, plan.sheet.format))),
+            results_path=str(results or free_path(journal, default_path(path, plan.sheet.format))),
             settings=settings or {},
         )
         try:
@@ -253,15 +251,3 @@ def find_same(journal: Journal, plan: Plan, target: Target, *, again: bool) -> R
     if (State.SKIPPED, BEYOND_LIMIT) not in skipped:  # what only an earlier limit left out is yet to be sent
         raise AlreadyDone(same, skipped.get((State.SKIPPED, ALREADY_SENT), 0))
     return same
-
-
-def _own_results(journal: Journal, path: Path) -> Path:
-    """The place for results, or one like it: no campaign writes over what another was told by a real portal.
-
-    Nor over a file that is none of ours; a rehearsal's, which the journal knows, need not be looked into for that.
-    """
-    own, number = path, 1
-    while journal.keeps_results(str(own), but_for=SANDBOX) or not (journal.keeps_results(str(own)) or may_replace(own)):
-        number += 1
-        own = path.with_name(f"{path.stem}.{number}{path.suffix}")
-    return own

@@ -1,6 +1,6 @@
-"""The results sheet of a campaign: what the journal knows, in the words of the results sheet.
+"""The results sheet of a campaign: where it goes, and what it says of each row.
 
-What reads and writes sheets is imported when one is written: a campaign is gone on with sooner without it.
+What reads and writes sheets is imported where it is used, so that a campaign is resumed sooner without it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bulksend.errors import UsageError
+from bulksend.errors import SheetError, UsageError
 from bulksend.journal import State
+from bulksend.target import SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +36,82 @@ STATUS: Final = {
 _UNDER_WAY: Final = frozenset({State.SENDING.value, State.IN_DOUBT.value})
 
 
-def results_path(file: Path, file_format: str) -> Path:
-    """Where the results of a sheet go unless told otherwise: ``FILE.results.csv`` or ``.xlsx`` beside it."""
-    from bulksend.sheet.atomic import beside  # noqa: PLC0415 - see the module's docstring
+def default_path(file: Path, file_format: str, word: str = "results") -> Path:
+    """Where what is made from a sheet goes by default: ``FILE.results.csv`` or ``.xlsx`` beside it."""
+    from bulksend.sheet.atomic import is_text  # noqa: PLC0415 - see the module's docstring
 
-    return beside(file, file_format, "results")
+    suffix = ".xlsx" if file_format != "csv" else file.suffix if is_text(file) else ".csv"
+    return file.with_name(f"{file.stem}.{word}{suffix}")
+
+
+def check_path(path: Path, source: Path | None = None) -> Path:
+    """Return ``path``, made absolute, if results may be written there.
+
+    Args:
+        path: where a person wants the results, the filled sheet or the copy with its problems.
+        source: the sheet they are made from, where it is known.
+
+    Raises:
+        UsageError: they would overwrite the sheet or another file that bulksend did not make, there is no such folder,
+            or the name is not that of a workbook or a text file.
+    """
+    from bulksend.sheet.atomic import can_be_written  # noqa: PLC0415
+
+    if str(path) == "-":
+        raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
+    if not can_be_written(path):
+        raise UsageError(f"Results are a workbook or a text: give --results a name in .xlsx or .csv, not '{path}'.")
+    path = path.absolute()
+    if source is not None and (path == source.absolute() or _same_file(path, source)):
+        raise UsageError(f"The results would overwrite {source} itself: give them another name with --results.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder '{path.parent}': create it, or choose another with --results.")
+    if not _may_replace(path):
+        raise UsageError(
+            f"'{path}' exists and was not made by bulksend, so it is not overwritten: choose another name with "
+            "--results, or move it away."
+        )
+    return path
+
+
+def free_path(journal: Journal, path: Path) -> Path:
+    """Return ``path``, or a numbered name like it, where the results of a new campaign overwrite nothing.
+
+    A rehearsal's results may be replaced; those of another campaign on a real portal, and other people's files, not.
+    """
+    free, number = path, 1
+    while journal.keeps_results(str(free), but_for=SANDBOX) or not (
+        journal.keeps_results(str(free)) or _may_replace(free)
+    ):
+        number += 1
+        free = path.with_name(f"{path.stem}.{number}{path.suffix}")
+    return free
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def _may_replace(path: Path) -> bool:
+    """Whether nothing is lost by writing to ``path``: nothing is there, or a sheet that bulksend made.
+
+    Its headings say so: those of results (or of problems, which are the same), or of a lookup.
+    """
+    if not path.exists():
+        return True
+    if not path.is_file():
+        return False
+    from bulksend.sheet.headings import LOOKUP_NOTE, OTHER_CHATS, RESULT_COLUMNS  # noqa: PLC0415
+    from bulksend.sheet.reading import open_sheet  # noqa: PLC0415
+
+    looked_up = {LOOKUP_NOTE, OTHER_CHATS}
+    try:
+        if not path.stat().st_size:  # made to reserve a name, as mktemp does
+            return True
+        sheet = open_sheet(path, heading_names=(*RESULT_COLUMNS, *looked_up))
+    except (SheetError, OSError):
+        return False
+    return sheet.original_width < len(sheet.headings) or looked_up <= set(sheet.headings)
 
 
 def write_run_results(

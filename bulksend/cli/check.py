@@ -36,7 +36,6 @@ def check(file: Path, **params: Any) -> int:
     """
     from bulksend.plan import examine
 
-    opts.refuse_overwriting_sheet(file, params["results"])
     plan = examine(file, opts.take_sheet_options(params), identify=False)
     report = plan.report
     refused = _ask(plan, params) if params["online"] else {}

@@ -35,32 +35,25 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-FILE: Final = click.argument("file", type=click.Path(path_type=Path))
+FILE: Final = click.argument("file", type=click.Path(path_type=Path), is_eager=True)  # `--results` is compared with it
 
 portal_option = option("--portal", metavar="PORTAL", help="A saved name, a webhook's address, or `sandbox`.")
 journal_option = option("--journal", metavar="PATH", help="Another journal than the usual one.")
 
 
-def _results_place(_context: click.Context, _parameter: click.Parameter, place: Path | None) -> Path | None:
-    """The place as it is from anywhere: a campaign may be gone on with from another folder."""
-    if place is not None and str(place) == "-":
-        raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
-    if place is None:
+def _results_path(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is None:
         return None
-    from bulksend.sheet.atomic import can_be_written
-    from bulksend.sheet.overwrite import refuse_overwrite
+    from bulksend.results import check_path
 
-    if not can_be_written(place):
-        raise UsageError(f"Results are a workbook or a text: give --results a name in .xlsx or .csv, not '{place}'.")
-    refuse_overwrite(place.absolute())
-    return place.absolute()
+    return check_path(path, context.params.get("file"))
 
 
 results_option = option(
     "--results",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    callback=_results_place,
+    callback=_results_path,
     help="Where results go: .xlsx or .csv.",
 )
 yes_option = option("--yes", is_flag=True, help="Ask nothing.")
@@ -136,18 +129,6 @@ sending_options = together(
     option("--max-failures", metavar="N|P%", help="Stop after more failures than this."),
     option("--join/--no-join", default=None, help="Let a speaker who is not in a chat join it."),
 )
-
-
-def refuse_overwriting_sheet(file: Path, results: Path | None) -> None:
-    """Refuse to write results over the sheet they are about.
-
-    Raises:
-        UsageError: they would be.
-    """
-    if results is not None and (
-        results == file.absolute() or (results.exists() and file.exists() and results.samefile(file))
-    ):
-        raise UsageError(f"The results would overwrite {file} itself: give them another name with --results.")
 
 
 def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -> SheetOptions:

@@ -90,7 +90,6 @@ def send(file: Path, **params: Any) -> int:
             "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
             "`bulksend lookup` or `bulksend check --online` first."
         )
-    opts.refuse_overwriting_sheet(file, params["results"])
     sheet_options = opts.take_sheet_options(params, without_chats=params["lookup"])
     sending = Sending.take(params)
     plan = examine(file, sheet_options)

@@ -10,10 +10,10 @@ import pandas as pd
 
 from bulksend.errors import UsageError
 from bulksend.queries.chats import KINDS, UNUSABLE, ask_for_chats, keys_of
-from bulksend.sheet.atomic import beside, format_of
+from bulksend.results import check_path, default_path
+from bulksend.sheet.atomic import format_of
 from bulksend.sheet.copies import write_copy
 from bulksend.sheet.headings import CHAT_HEADING, LOOKUP_NOTE, OTHER_CHATS, find_columns, key
-from bulksend.sheet.overwrite import refuse_overwrite
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation import Report
 from bulksend.validation.messages import describe
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from bulksend.queries.chats import Numbers
     from bulksend.queries.query import QueryRunner
     from bulksend.sheet.chunks import Chunk
-from bulksend.sheet.headings import Columns
-from bulksend.sheet.reading import Sheet
+    from bulksend.sheet.headings import Columns
+    from bulksend.sheet.reading import Sheet
 
 NO_CHAT: Final = "NO_CHAT"
 ACCESS_DENIED: Final = "ACCESS_DENIED"
@@ -152,11 +152,6 @@ class Filled:
         return self.rows - self.filled - self.had
 
 
-def filled_path(file: Path, file_format: str) -> Path:
-    """Where a filled sheet goes unless told otherwise: ``FILE.filled.csv`` or ``.xlsx`` beside it."""
-    return beside(file, file_format, "filled")
-
-
 def fill_chats(
     path: Path, options: SheetOptions, queries: QueryRunner, *, prefer: str | None = None, to: Path | None = None
 ) -> Filled:
@@ -180,11 +175,7 @@ def fill_chats(
     """
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
     columns = find_columns(sheet.headings, options.mapping, optional=["CHAT_ID", "MESSAGE"])
-    target = to or filled_path(path, sheet.format)
-    if target.absolute() == path.absolute():
-        raise UsageError("The filled sheet would overwrite the sheet itself: give it another name with --results.")
-    if to is None:
-        refuse_overwrite(target)
+    target = check_path(to or default_path(path, sheet.format, "filled"), path)
     found = find_chats(sheet, columns, queries, prefer=prefer, include_hidden=options.include_hidden)
     copy = _Copy(sheet, columns, found, include_hidden=options.include_hidden)
     try:

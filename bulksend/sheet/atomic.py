@@ -9,13 +9,6 @@ from pathlib import Path
 _TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
 
-def beside(file: Path, file_format: str, word: str) -> Path:
-    """Where something made of a sheet goes unless told otherwise: ``FILE.word.csv`` or ``.xlsx`` beside it."""
-    if file_format != "csv":
-        return file.with_name(f"{file.stem}.{word}.xlsx")
-    return file.with_name(f"{file.stem}.{word}{file.suffix if is_text(file) else '.csv'}")
-
-
 def is_text(path: Path) -> bool:
     """Whether a file of that name is to be a text file."""
     return path.suffix.lower() in _TEXT_SUFFIXES

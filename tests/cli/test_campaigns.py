@@ -244,7 +244,7 @@ def test_results_never_replace_a_file_that_bulksend_did_not_make(
     for words in (("send", path, *to), ("check", path), ("lookup", path, *to)):
         said = command(*words, "--results", own)
         assert (said.code, said.err.count("\n")) == (2, 1)
-        assert "own.csv' already, which bulksend did not make" in said.err
+        assert "own.csv' exists and was not made by bulksend" in said.err
     assert not portal.calls
     for name in ("c.results.csv", "c.filled.csv"):
         (tmp_path / name).write_bytes(content)
