@@ -30,7 +30,7 @@ from bulksend.sender.settings import Sending
 @opts.journal_option
 @opts.yes_option
 def lookup(file: Path, **params: Any) -> int:
-    """Write a copy of FILE in which each row has a chat: the latest active one of its lead, deal, contact or company.
+    """Write a copy of FILE in which each row has a chat: that of its lead, deal, contact or company which changed last.
 
     Rows that name a chat keep it. Where there is no chat, or it may not be read, the copy says why beside the row.
     Nothing is sent. The copy is FILE.filled.xlsx or .csv, unless --results says otherwise. Exits 0 where every row has

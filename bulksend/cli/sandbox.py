@@ -119,6 +119,8 @@ def _rows(path: Path) -> Iterator[SandboxRow]:
 
 def _announce(portal: Sandbox) -> None:
     put(portal.webhook)
+    if portal.tls:
+        put(f"certificate {portal.ca_path}")
     if portal.gate.oauth is not None:
         app = portal.oauth
         for name, value in (
@@ -131,4 +133,6 @@ def _announce(portal: Sandbox) -> None:
         ):
             put(f"{name} {value}")
     hint(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}")
+    if portal.tls:
+        hint(f"To trust it, set REQUESTS_CA_BUNDLE to {portal.ca_path}.")
     hint("Ctrl-C ends it.")

@@ -77,13 +77,13 @@ def find_chats(
 ) -> FoundChats:
     """Ask for the chats of every entity of a sheet whose row names no chat, each entity once.
 
-    Of several active chats the latest is taken: the one with the highest id.
+    Of several active chats the one that changed last is taken, which the portal lists first.
 
     Args:
         sheet: its rows are read.
         columns: where the fields stand.
         queries: asks the portal.
-        prefer: a part of a channel's id or title, in any case; the latest chat of such a channel is taken where there
+        prefer: a part of a channel's id or title, in any case; a chat of such a channel is taken, where there
             is one.
         include_hidden: whether hidden rows count too.
 
@@ -201,7 +201,7 @@ def _choose(chats: Sequence[Chat], prefer: str | None) -> tuple[Chat, str]:
     fitting = [
         chat for chat in chats if wanted in chat.connector_id.casefold() or wanted in chat.connector_title.casefold()
     ]
-    chosen = max(fitting or chats, key=lambda chat: chat.id)
+    chosen = (fitting or chats)[0]
     if fitting:
         return chosen, ""
     return chosen, f"No open chat came through '{(prefer or '').strip()}': {_shown(chosen)} was taken."
@@ -212,7 +212,7 @@ def _shown(chat: Chat) -> str:
 
 
 def _listed(chats: Iterator[Chat]) -> str:
-    return ", ".join(_shown(chat) for chat in sorted(chats, key=lambda chat: chat.id, reverse=True))
+    return ", ".join(_shown(chat) for chat in chats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,14 +136,14 @@ class Gate:
 
         Args:
             credential: User id and secret of the path; ``None`` where the path has none.
-            token: The ``auth`` parameter, where there is one.
+            token: The access token, where there is one.
 
         Raises:
             Refused: INVALID_CREDENTIALS, NO_AUTH_FOUND or expired_token.
         """
         if credential is not None:
-            user, secret = credential
-            if user == str(self.user_id) and secrets.compare_digest(secret.encode(), self.secret.encode()):
+            user, secret = (part.encode("utf-8", "replace") for part in credential)
+            if user == str(self.user_id).encode() and secrets.compare_digest(secret, self.secret.encode()):
                 return self._webhook
             raise Refused(refusal.CAMPAIGN_REFUSALS[refusal.CampaignRefusal.INVALID_CREDENTIALS])
         if self.oauth is not None and isinstance(token, str):

@@ -14,7 +14,17 @@ from bulksend.sandbox.portal import Portal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DIALS = ("latency", "call_time", "request_limit", "clock_skew", "list_batches", "other_traffic", "scopes", "refusal")
+_DIALS = (
+    "latency",
+    "call_time",
+    "request_limit",
+    "clock_skew",
+    "list_batches",
+    "filter_scripts",
+    "other_traffic",
+    "scopes",
+    "refusal",
+)
 
 
 class ControlDoor:
@@ -47,7 +57,7 @@ class ControlDoor:
             if request.method == "POST" and name in self._dials:
                 self._dials[name](json.loads(await request.read()))
                 return _json({"done": True})
-        except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (UsageError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             return _json({"error": f"{name}: {type(error).__name__}: {error}"}, status=400)
         return _json({"error": f"There is no {request.method} {name} behind this door."}, status=404)
 

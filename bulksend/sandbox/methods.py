@@ -14,6 +14,8 @@ Parameters = Mapping[str, Any]
 
 OPEN_LINES = "imopenlines"
 _LICENSE = "ru_ent250"
+_LINE = "1"
+_SPOKEN = "bx-messenger-content-item-ol-output"
 
 
 class Call(NamedTuple):
@@ -35,10 +37,7 @@ class Method(NamedTuple):
 def message_add(call: Call) -> int:
     """``imopenlines.crm.message.add``: send a message; answers its id."""
     given = call.parameters
-    entity_type = given.get("CRM_ENTITY_TYPE")
-    if php.is_empty(entity_type):
-        raise Refused(refusal.empty_argument("CRM_ENTITY_TYPE"))
-    entity_id = _positive(given, "CRM_ENTITY")
+    entity_type, entity_id = _entity(given)
     user_id = _positive(given, "USER_ID")
     chat_id = _positive(given, "CHAT_ID")
     message = given.get("MESSAGE")
@@ -47,13 +46,13 @@ def message_add(call: Call) -> int:
     text = php.text(message)
     if text is None:
         raise Refused(refusal.wrong_argument("MESSAGE"))
-    return call.world.deliver(str(entity_type), entity_id, chat_id, user_id, text, caller=call.caller.user_id)
+    return call.world.deliver(entity_type, entity_id, chat_id, user_id, text, caller=call.caller.user_id)
 
 
 def chat_get(call: Call) -> list[dict[str, str]]:
-    """``imopenlines.crm.chat.get``: the chats of an entity, only those whose dialog goes on unless told otherwise."""
+    """``imopenlines.crm.chat.get``: the chats of an entity, the most recently changed first, without finished ones."""
     entity_type, entity_id = _entity(call.parameters)
-    active_only = str(call.parameters.get("ACTIVE_ONLY", "Y")).upper() != "N"
+    active_only = call.parameters.get("ACTIVE_ONLY") != "N"
     chats = call.world.chats_of(entity_type, entity_id, call.caller.user_id, active_only=active_only)
     return [
         {"CHAT_ID": str(chat.id), "CONNECTOR_ID": chat.connector_id, "CONNECTOR_TITLE": chat.connector_title}
@@ -64,22 +63,24 @@ def chat_get(call: Call) -> list[dict[str, str]]:
 def chat_get_last_id(call: Call) -> int:
     """``imopenlines.crm.chat.getLastId``: the id of the entity's last chat."""
     given = call.parameters
-    entity_id = php.number(given.get("CRM_ENTITY"))
-    if php.is_empty(given.get("CRM_ENTITY_TYPE")) or not entity_id or entity_id < 0:
-        raise Refused(refusal.NO_CRM_DATA)
-    entity_type = str(given["CRM_ENTITY_TYPE"])
-    chats = call.world.chats_of(entity_type, entity_id, call.caller.user_id, active_only=False)
+    if php.is_empty(given.get("CRM_ENTITY_TYPE")) or php.is_empty(given.get("CRM_ENTITY")):
+        raise Refused(refusal.EMPTY_CRM_DATA)
+    entity_type, entity_id = _entity(given)
+    try:
+        chats = call.world.chats_of(entity_type, entity_id, call.caller.user_id, active_only=False)
+    except Refused:
+        chats = []
     if not chats:
-        raise Refused(refusal.NO_CRM_DATA)
-    return chats[-1].id
+        raise Refused(refusal.NO_CRM_ENTITY)
+    return chats[0].id
 
 
 def chat_user_add(call: Call) -> int:
-    """``imopenlines.crm.chat.user.add``: make a user a member of a chat; answers the chat's id."""
+    """``imopenlines.crm.chat.user.add``: make a user a member of a chat; answers the chat's id, or 0."""
     given = call.parameters
     entity_type, entity_id = _entity(given)
-    user_id = _positive(given, "USER_ID")
-    chat_id = 0 if php.is_empty(given.get("CHAT_ID")) else _positive(given, "CHAT_ID")
+    chat_id = None if php.is_empty(given.get("CHAT_ID")) else php.number(given["CHAT_ID"]) or 0
+    user_id = php.number(given.get("USER_ID")) or 0
     return call.world.join(entity_type, entity_id, chat_id, user_id, call.caller.user_id)
 
 
@@ -96,28 +97,36 @@ def session_history_get(call: Call) -> dict[str, Any]:
         raise Refused(refusal.INVALID_SESSION)
     chat, session_id, messages = found
     speakers = dict.fromkeys(message.sender_id for message in messages)
+    shown = php.array({str(item.id): _shown(item, chat, world) for item in reversed(messages)})
     return {
         "chatId": chat.id,
-        "sessionId": session_id,
-        "sessionVoteHead": "0",
         "canJoin": "Y",
-        "message": php.array({str(item.id): _shown(item, chat, world) for item in messages}),
+        "canVoteHead": "Y",
+        "sessionId": session_id,
+        "sessionVoteHead": 0,
+        "sessionCommentHead": None,
+        "userId": f"chat{chat.id}",
+        "message": shown,
+        "usersMessage": {f"chat{chat.id}": [str(item.id) for item in reversed(messages)]},
         "users": php.array({str(user_id): _user(user_id) for user_id in speakers}),
-        "usersMessage": php.array({f"chat{chat.id}": [item.id for item in reversed(messages)]}),
-        "userInChat": php.array({str(chat.id): [str(user_id) for user_id in speakers]}),
-        "openlines": [],
-        "chat": php.array({str(chat.id): _dialog(chat, session_id)}),
+        "openlines": {"canvoteashead": {_LINE: True}},
+        "userInGroup": [],
+        "woUserInGroup": [],
+        "chat": {str(chat.id): {_camel(name): value for name, value in _dialog(chat, session_id).items()}},
+        "userBlockChat": {str(chat.id): php.array({str(user_id): False for user_id in speakers})},
+        "userInChat": {str(chat.id): list(speakers)},
         "files": [],
     }
 
 
 def dialog_get(call: Call) -> dict[str, Any]:
     """``imopenlines.dialog.get``: a chat, with its session in the sixth field of ``entity_data_1``."""
-    given = call.parameters
-    chat_id = php.number(given.get("CHAT_ID") or str(given.get("DIALOG_ID") or "").removeprefix("chat")) or 0
-    found = call.world.session(chat_id, 0) if chat_id > 0 else None
+    given = {name.upper(): value for name, value in call.parameters.items()}
+    dialog = given.get("DIALOG_ID")
+    chat_id = php.number(given.get("CHAT_ID") or (dialog.removeprefix("chat") if isinstance(dialog, str) else None))
+    found = call.world.session(chat_id, 0) if chat_id is not None and chat_id > 0 else None
     if found is None:
-        raise Refused(refusal.DIALOG_UNKNOWN)
+        raise Refused(refusal.NO_DIALOG)
     return _dialog(found[0], found[1])
 
 
@@ -136,7 +145,7 @@ def profile(call: Call) -> dict[str, Any]:
 
 def scope(call: Call) -> list[str]:
     """``scope``: what the caller may use; with ``full``, all that the portal knows."""
-    return [OPEN_LINES, "crm", "im"] if php.is_true(call.parameters.get("full")) else list(call.scopes)
+    return [OPEN_LINES, "crm", "im"] if not php.is_empty(call.parameters.get("full")) else list(call.scopes)
 
 
 def server_time(call: Call) -> str:
@@ -192,11 +201,16 @@ def _entity(given: Parameters) -> tuple[str, int]:
     entity_type = given.get("CRM_ENTITY_TYPE")
     if php.is_empty(entity_type):
         raise Refused(refusal.empty_argument("CRM_ENTITY_TYPE"))
-    return str(entity_type), _positive(given, "CRM_ENTITY")
+    entity_id = _positive(given, "CRM_ENTITY")
+    name = php.text(entity_type)
+    if name is None:
+        raise Refused(refusal.wrong_argument("CRM_ENTITY_TYPE"))
+    return name, entity_id
 
 
 def _shown(message: Message, chat: Chat, world: World) -> dict[str, Any]:
     escaped = html.escape(message.text)
+    spoken = {"class": _SPOKEN, "connectorMid": [str(message.id)]}
     return {
         "id": str(message.id),
         "chatid": str(chat.id),
@@ -205,12 +219,17 @@ def _shown(message: Message, chat: Chat, world: World) -> dict[str, Any]:
         "date": iso(message.at),
         "text": escaped if world.escape_history else message.text,
         "textlegacy": escaped.replace("\n", "<br />"),
-        "params": {"CLASS": "bx-messenger-content-item-ol-output"},
+        "params": [] if message.sender_id == chat.customer_id else spoken,
     }
 
 
 def _user(user_id: int) -> dict[str, Any]:
     return {"id": str(user_id), "name": f"User {user_id}", "active": True, "extranet": False}
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
 
 
 def _dialog(chat: Chat, session_id: int) -> dict[str, Any]:
@@ -222,7 +241,7 @@ def _dialog(chat: Chat, session_id: int) -> dict[str, Any]:
         "name": f"Customer {chat.customer_id} - {chat.connector_title}",
         "type": "lines",
         "entity_type": "LINES",
-        "entity_id": f"{chat.connector_id}|1|{chat.id}|{chat.customer_id}",
+        "entity_id": f"{chat.connector_id}|{_LINE}|{chat.id}|{chat.customer_id}",
         "entity_data_1": f"{crm}|N|N|{session_id}|{int(chat.created_at)}|0|0|0",
         "date_create": iso(chat.created_at),
         "owner": 0,

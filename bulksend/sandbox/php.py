@@ -2,21 +2,32 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from yarl import URL
 
+LARGEST_INTEGER = 2**63 - 1
+
+_DEEPEST = 64
+"""Names nested deeper than this are ignored (PHP's ``max_input_nesting_level``)."""
+_LONGEST_INTEGER = 20
+_WRITTEN_OUT = 1e15
 _NUMERIC = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 
 
 def parse_query(text: str) -> dict[str, Any]:
-    """Read ``a=1&cmd[r1]=profile&list[]=x`` into nested dictionaries of strings, as PHP does.
+    """Read ``a=1&cmd[r1]=profile&list[]=x`` into nested dictionaries of strings, as PHP does."""
+    return nested(URL.build(query_string=text, encoded=True).query.items())
+
+
+def nested(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Nest fields by their names as PHP does.
 
     A repeated name takes the last value; ``[]`` appends under the next free number.
     """
     values: dict[str, Any] = {}
-    for name, value in URL.build(query_string=text, encoded=True).query.items():
+    for name, value in fields:
         if "[" in name:
             _put(values, name, value)
         else:
@@ -30,6 +41,8 @@ def _put(values: dict[str, Any], name: str, value: str) -> None:
         values[name] = value
         return
     keys = [head, *rest[:-1].split("][")]
+    if len(keys) > _DEEPEST:
+        return
     place = values
     for key in keys[:-1]:
         slot = key or _next_number(place)
@@ -67,18 +80,19 @@ def is_empty(value: object) -> bool:
 
 def number(value: object) -> int | None:
     """The whole part of a value that PHP calls numeric; ``None`` for anything else."""
-    if isinstance(value, int):
-        return int(value)
     if isinstance(value, str):
-        if value.isascii() and value.isdigit():
-            return int(value)
-        value = float(value) if _NUMERIC.fullmatch(value) else None
-    return int(value) if isinstance(value, float) and math.isfinite(value) else None
+        return _number_of(value.strip()) if _NUMERIC.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    whole = int(value) if math.isfinite(value) else 0
+    return (whole + LARGEST_INTEGER + 1) % 2**64 - LARGEST_INTEGER - 1
 
 
-def is_true(value: object) -> bool:
-    """Tell whether PHP's ``(bool)`` would be true, with ``N`` and ``false`` as REST callers mean them."""
-    return not is_empty(value) and str(value).strip().lower() not in {"n", "false"}
+def _number_of(text: str) -> int:
+    """A numeric text's whole part; beyond the largest integer, that one."""
+    whole = len(text) <= _LONGEST_INTEGER and text.lstrip("+-").isdigit()
+    number = int(text) if whole else float(text)
+    return int(max(-LARGEST_INTEGER - 1, min(number, LARGEST_INTEGER)))
 
 
 def text(value: object) -> str | None:
@@ -89,6 +103,8 @@ def text(value: object) -> str | None:
         return ""
     if value is True:
         return "1"
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_OUT:
+        return str(int(value))
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Mapping | Sequence):

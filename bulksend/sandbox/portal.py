@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bulksend.sandbox import php, refusal
+from bulksend.sandbox import batch, php, refusal
 from bulksend.sandbox.authorisation import Caller, Gate, OAuthApp, OAuthServer
 from bulksend.sandbox.clock import iso
 from bulksend.sandbox.faults import Faults
@@ -41,11 +41,19 @@ class CallRecord:
 
 
 class Request(NamedTuple):
-    """What a request to REST asks for: who (user and secret, or ``None``), which method (lower case), with what."""
+    """What a request to REST asks for.
+
+    Attributes:
+        credential: The path's user and secret, where it has them.
+        method: The method's name in lower case.
+        parameters: What it is called with.
+        token: The access token, where there is one.
+    """
 
     credential: tuple[str, str] | None
     method: str
     parameters: Parameters
+    token: object = None
 
 
 class Answer(NamedTuple):
@@ -71,6 +79,7 @@ class Portal:
         request_limit: Seconds of work after which a request is cut.
         scopes: What the webhook and the application may use.
         other_traffic: Requests a second that others make from the same address.
+        filter_scripts: Break up what looks like a script in the parameters of a batch.
         list_batches: Answer batches as if their calls had been keyed 0, 1, 2…, so with lists where PHP makes lists.
         calls: A record of every request to REST, in order of arrival.
     """
@@ -98,6 +107,7 @@ class Portal:
         self.refusal = None
         self.other_traffic = 0.0
         self.list_batches = list_batches
+        self.filter_scripts = True
         self.calls: list[CallRecord] = []
         self.gate = Gate(USER_ID, secret or secrets.token_hex(8))
         self.clock_skew = clock_skew
@@ -175,7 +185,9 @@ class Portal:
     async def _carry_out(self, request: Request, started: float) -> Answer:
         if self._refusal is not None:
             raise Refused(CAMPAIGN_REFUSALS[self._refusal])
-        caller = self.gate.let_in(request.credential, request.parameters.get("auth"))
+        if request.method != "batch" and request.method not in METHODS:
+            raise Refused(refusal.METHOD_NOT_FOUND)
+        caller = self.gate.let_in(request.credential, request.token)
         if request.method == "batch":
             await self._wait()
             result = await self._batch(caller, request.parameters)
@@ -230,21 +242,29 @@ class Portal:
             budget.charge(self.world.now())
 
     async def _batch(self, caller: Caller, parameters: Parameters) -> dict[str, Any]:
-        commands = php.as_mapping(parameters.get("cmd")) or {}
-        halt = php.is_true(parameters.get("halt"))
+        commands = commands_of(parameters)
+        halt = not php.is_empty(_in_capitals(parameters).get("HALT"))
         results: dict[str, Any] = {}
         errors: dict[str, Any] = {}
         times: dict[str, Any] = {}
+        answers = {"result": results, "error": errors, "total": {}, "next": {}, "time": times}
         began = time.monotonic()
-        for position, (name, command) in enumerate(commands.items()):
-            key = str(position) if self.list_batches else name
+        for position, (key, command) in enumerate(commands.items()):
             started = self.world.now()
             try:
-                method, budget, given = self._command(position, command, caller)
+                if position >= BATCH_LIMIT:
+                    raise Refused(refusal.BATCH_LENGTH)  # noqa: TRY301 - refused as the portal refuses a call
+                if not isinstance(command, str):
+                    continue
+                name, query = batch.take_apart(command)
+                if name == "batch":
+                    raise Refused(refusal.BATCH_IN_BATCH)  # noqa: TRY301 - likewise
+                method, budget = self._allowed(name, caller)
+                asked = batch.parameters(query, answers, filter_scripts=self.filter_scripts)
                 if self.call_time > 0:
                     await self._work(began)
                 try:
-                    results[key] = method.carry_out(Call(self.world, caller, self.scopes, given))
+                    results[key] = method.carry_out(Call(self.world, caller, self.scopes, asked))
                 finally:
                     self._charge(budget)
                 times[key] = self._times(started, budget)
@@ -252,24 +272,13 @@ class Portal:
                 errors[key] = refused.refusal.as_json()
                 if halt:
                     break
+        names = {key: str(position) if self.list_batches else key for position, key in enumerate(commands)}
         return {
-            "result": php.array(results),
-            "result_error": php.array(errors),
-            "result_total": [],
-            "result_next": [],
-            "result_time": php.array(times),
+            f"result{'' if part == 'result' else f'_{part}'}": php.array(
+                {names[key]: value for key, value in of.items()}
+            )
+            for part, of in answers.items()
         }
-
-    def _command(self, position: int, command: object, caller: Caller) -> tuple[Method, Budget | None, Parameters]:
-        """Read one call of a batch and check that it may be made."""
-        if position >= BATCH_LIMIT:
-            raise Refused(refusal.BATCH_LENGTH)
-        name, _, query = command.partition("?") if isinstance(command, str) else ("", "", "")
-        name = name.strip().lower()
-        if name == "batch":
-            raise Refused(refusal.BATCH_IN_BATCH)
-        method, budget = self._allowed(name, caller)
-        return method, budget, php.parse_query(query)
 
     def _times(self, started: float, budget: Budget | None) -> dict[str, Any]:
         """The ``time`` of an answer; a batch itself is charged nothing."""
@@ -296,4 +305,14 @@ def refuse(no: Refusal, status: int | None = None) -> Answer:
 
 def count_commands(method: str, parameters: Mapping[str, Any]) -> int:
     """How many calls a request holds."""
-    return len(php.as_mapping(parameters.get("cmd")) or {}) if method == "batch" else 1
+    return len(commands_of(parameters)) if method == "batch" else 1
+
+
+def commands_of(parameters: Parameters) -> dict[str, Any]:
+    """The calls in a batch by their keys."""
+    return php.as_mapping(_in_capitals(parameters).get("CMD")) or {}
+
+
+def _in_capitals(parameters: Parameters) -> Parameters:
+    """A batch's parameters, whose names may be written in any case."""
+    return {name.upper(): value for name, value in parameters.items()}

@@ -19,6 +19,7 @@ from bulksend.sandbox.authorisation import OAuthApp
 from bulksend.sandbox.faults import Faults
 from bulksend.sandbox.limits import Limits
 from bulksend.sandbox.portal import Portal
+from bulksend.sandbox.raw_utf8 import HttpServer
 from bulksend.sandbox.server import MAX_BODY, Server
 from bulksend.sandbox.world import World
 
@@ -80,7 +81,7 @@ class Sandbox(Portal):
             first_message_id=first_message_id,
         )
         self.port = port
-        self._tls = tls
+        self.tls = tls
         self._app = oauth
         self._server = Server(self)
         self._thread: threading.Thread | None = None
@@ -92,7 +93,7 @@ class Sandbox(Portal):
     @property
     def base(self) -> str:
         """The address without a path."""
-        return f"{'https' if self._tls else 'http'}://{HOST}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{HOST}:{self.port}"
 
     @property
     def webhook(self) -> str:
@@ -127,7 +128,7 @@ class Sandbox(Portal):
         Raises:
             UsageError: If the port is taken, or what TLS needs is missing.
         """
-        context = self._tls_context() if self._tls else None
+        context = self._tls_context() if self.tls else None
         ready = threading.Event()
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(context, ready), name="bulksend-sandbox", daemon=True)
@@ -201,7 +202,13 @@ class Sandbox(Portal):
     async def _serve(self, context: ssl.SSLContext | None, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        server = web.Server(self._server.handle, request_factory=_request, access_log=None, max_line_size=_LONGEST_LINE)
+        server = HttpServer(
+            self._server.handle,
+            request_factory=_request,
+            access_log=None,
+            max_line_size=_LONGEST_LINE,
+            auto_decompress=False,
+        )
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
         try:

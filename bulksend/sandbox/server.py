@@ -8,22 +8,23 @@ import struct
 import sys
 import time
 from email.utils import formatdate
-from typing import Any
-from urllib.parse import unquote
 
 from aiohttp import web
 
-from bulksend.sandbox import php, refusal
+from bulksend.sandbox import reading, refusal
 from bulksend.sandbox.clock import server_ahead
 from bulksend.sandbox.control import ControlDoor
 from bulksend.sandbox.faults import FaultKind
 from bulksend.sandbox.garbled import GARBLED, delivered
 from bulksend.sandbox.portal import Answer, CallRecord, Portal, Request, RequestCut, count_commands, refuse
 from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, CampaignRefusal, Refusal, Refused
+from bulksend.sandbox.xml_answer import as_xml
 
 MAX_BODY = 256 * 1024 * 1024
 _JSON = "application/json; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
+_XML = "text/xml; charset=utf-8"
+_PREFLIGHT = {"Access-Control-Allow-Headers": "origin, content-type, accept, authorization"}
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """Linger for no time at all: closing the socket then resets the connection."""
 
@@ -73,16 +74,28 @@ class Server:
         return _page(404, "404 Not Found")
 
     async def _rest(self, request: web.BaseRequest) -> web.StreamResponse:
+        anywhere = {"Access-Control-Allow-Origin": "*"}
+        if request.method == "OPTIONS":
+            return web.Response(headers=anywhere | _PREFLIGHT)
+        response = await self._call(request)
+        if not response.prepared:
+            response.headers.update(anywhere)
+        return response
+
+    async def _call(self, request: web.BaseRequest) -> web.StreamResponse:
         record = CallRecord(time.monotonic())
         self._portal.calls.append(record)
         self.at_work += 1
         try:
-            asked = await _read(request)
+            asked, xml = await reading.read(request)
             record.method, record.commands = asked.method, count_commands(asked.method, asked.parameters)
             response = await self._serve(request, asked, record)
         finally:
             self.at_work -= 1
             record.finished_at = time.monotonic()
+        if xml and isinstance(response, web.Response) and response.content_type == "application/json":
+            response.body = as_xml(bytes(response.body or b""))  # type: ignore[arg-type]
+            response.headers["Content-Type"] = _XML
         return response
 
     async def _serve(self, request: web.BaseRequest, asked: Request, record: CallRecord) -> web.StreamResponse:
@@ -208,39 +221,13 @@ class Server:
         await asyncio.sleep(self._portal.latency / 2)
         try:
             pair = self._portal.gate.oauth.renew(
-                request.query, now=self._portal.world.now(), scopes=self._portal.scopes
+                await reading.parameters(request), now=self._portal.world.now(), scopes=self._portal.scopes
             )
         except Refused as refused:
             no = refuse(refused.refusal)
             return web.Response(body=no.body, status=no.status, headers={"Content-Type": _JSON})
         await asyncio.sleep(self._portal.latency / 2)
         return web.Response(body=json.dumps(pair).encode(), headers={"Content-Type": _JSON})
-
-
-async def _read(request: web.BaseRequest) -> Request:
-    """Read address and parameters: of the query, and over them those of a JSON or form body."""
-    segments = [unquote(segment) for segment in request.rel_url.raw_path.split("/")[2:] if segment]
-    credential = None
-    if len(segments) > 1 and segments[0].isdecimal():
-        credential = (segments[0], segments[1])
-        segments = segments[2:]
-    method = "/".join(segments).lower().removesuffix(".json")
-    body = await request.read()
-    parameters = php.parse_query(request.rel_url.raw_query_string) if request.rel_url.raw_query_string else {}
-    if body:
-        parameters |= _body(request.content_type, body)
-    return Request(credential, method, parameters)
-
-
-def _body(content_type: str, body: bytes) -> dict[str, Any]:
-    if content_type == "application/json":
-        try:
-            return php.as_mapping(json.loads(body)) or {}
-        except ValueError:
-            return {}
-    if content_type == "application/x-www-form-urlencoded":
-        return php.parse_query(body.decode("utf-8", "replace"))
-    return {}
 
 
 def _page(status: int, title: str) -> web.Response:

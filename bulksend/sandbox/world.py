@@ -64,6 +64,8 @@ class Chat:
     stray: bool = False
     refuses: Refusal | None = None
     entity: tuple[str, int] | None = None
+    changed: int = 0
+    """A count that rises over all chats: the chat with the highest one changed last."""
     messages: list[Message] = field(default_factory=list)
     sessions: list[tuple[int, int]] = field(default_factory=list)
     """Pairs of a session's id and the position of its first message in ``messages``."""
@@ -112,6 +114,7 @@ class World:
         self._entities: dict[tuple[str, int], Entity] = {("deal", FORBIDDEN_DEAL): Entity(forbidden=True, listed=True)}
         self._chats: dict[int, Chat] = {}
         self._sessions: dict[int, Chat] = {}
+        self._changes = 0
         self._first_id = self._next_id = int(time.time() * 1000)
         self._next_session = _FIRST_SESSION
 
@@ -188,7 +191,8 @@ class World:
             refuses: The code with which the messenger refuses every message, where it does.
         """
         with self._lock:
-            chat = self._chats.get(chat_id) or self._new_chat(chat_id)
+            chat = self._chat(chat_id)
+            self._touch(chat)
             chat.active = active
             chat.stray = False
             chat.members = None if members is None else set(members)
@@ -202,7 +206,9 @@ class World:
     def set_active(self, chat_id: int, *, active: bool) -> None:
         """Finish the dialog in a chat, or open it again."""
         with self._lock:
-            self._chat(chat_id).active = active
+            chat = self._chat(chat_id)
+            self._touch(chat)
+            chat.active = active
 
     def say(self, chat_id: int, user_id: int, text: str, at: datetime | float | None = None) -> int:
         """Put a message into a chat's history (not into the ledger) and give its id.
@@ -257,40 +263,44 @@ class World:
             return message_id
 
     def chats_of(self, entity_type: str, entity_id: int, caller: int, *, active_only: bool) -> list[Chat]:
-        """List an entity's chats, oldest first.
+        """List an entity's chats, the most recently changed first.
 
         Raises:
             Refused: ACCESS_DENIED.
         """
         with self._lock:
             key = (entity_type.lower(), entity_id)
-            unseen = key not in self._entities
+            unseen = key not in self._entities and key[0] in ENTITY_TYPES
             entity = self._readable(key, caller)
             if unseen and self.is_open:
                 made = _UNSEEN_CHATS_FROM + entity_id * 10 + ENTITY_TYPES[key[0]]
                 self._link(*key, entity, self._chat(made))
-            chats = (self._chats[chat_id] for chat_id in entity.chats)
+            chats = sorted((self._chats[chat_id] for chat_id in entity.chats), key=lambda chat: -chat.changed)
             return [chat for chat in chats if chat.active or not active_only]
 
-    def join(self, entity_type: str, entity_id: int, chat_id: int, user_id: int, caller: int) -> int:
-        """Make a user a member of an entity's chat (0: of its last chat) and give the chat's id.
+    def join(self, entity_type: str, entity_id: int, chat_id: int | None, user_id: int, caller: int) -> int:
+        """Make a user a member of an entity's chat (``None``: of its last chat); give the chat's id, or 0.
 
         Raises:
-            Refused: ACCESS_DENIED, CHAT_NOT_IN_CRM, CRM_CHAT_USER_NOT_ACTIVE, WRONG_REQUEST.
+            Refused: ACCESS_DENIED, CHAT_NOT_IN_CRM, ERROR_ARGUMENT, CRM_CHAT_USER_NOT_ACTIVE, WRONG_REQUEST.
         """
         with self._lock:
             key = (entity_type.lower(), entity_id)
             entity = self._readable(key, caller)
-            if not chat_id:
-                chats = self.chats_of(entity_type, entity_id, caller, active_only=True)
-                if not chats:
-                    raise Refused(refusal.CHAT_NOT_IN_CRM)
-                chat_id = chats[-1].id
+            if chat_id is None:
+                chats = self.chats_of(entity_type, entity_id, caller, active_only=False)
+                chat_id = chats[0].id if chats else 0
+            if chat_id <= 0:
+                return chat_id
             chat = self._active_chat(key, entity, chat_id)
             if not chat.joinable:
                 raise Refused(refusal.ACCESS_DENIED)
+            if user_id <= 0:
+                raise Refused(refusal.empty_argument("USER_ID"))
             if user_id in self.inactive_users:
                 raise Refused(refusal.USER_NOT_ACTIVE)
+            if not entity.readable_by(user_id):
+                raise Refused(refusal.ACCESS_DENIED)
             if chat.members is None or user_id in chat.members:
                 raise Refused(refusal.ALREADY_MEMBER)
             chat.members.add(user_id)
@@ -317,9 +327,11 @@ class World:
             return chat, session_id, chat.messages[starts[session_id] : ends[0] if ends else None]
 
     def _readable(self, key: tuple[str, int], caller: int) -> Entity:
+        if key[0] not in ENTITY_TYPES:
+            return Entity(listed=True)  # the caller is an administrator, whom nothing is forbidden
         entity = self._entities.get(key)
         if entity is None:
-            if not self.is_open or key[0] not in ENTITY_TYPES:
+            if not self.is_open:
                 raise Refused(refusal.ACCESS_DENIED)
             entity = self._entities[key] = Entity()
         if not entity.readable_by(caller):
@@ -349,9 +361,14 @@ class World:
 
     def _new_chat(self, chat_id: int) -> Chat:
         chat = self._chats[chat_id] = Chat(chat_id, number=len(self._chats), created_at=self.now())
+        self._touch(chat)
         if self.is_open:
             _reserve(chat)
         return chat
+
+    def _touch(self, chat: Chat) -> None:
+        self._changes += 1
+        chat.changed = self._changes
 
     def _begin(self, chat: Chat) -> None:
         """Put in what an open-channel chat begins with: a session and the customer's own first message.
@@ -366,6 +383,7 @@ class World:
             chat.messages.append(first._replace(at=chat.created_at - _CUSTOMER_WROTE_BEFORE))
 
     def _open_session(self, chat: Chat) -> int:
+        self._touch(chat)
         self._next_session += 1
         chat.sessions.append((self._next_session, len(chat.messages)))
         self._sessions[self._next_session] = chat
@@ -373,6 +391,7 @@ class World:
 
     def _write(self, chat: Chat, sender_id: int, text: str, at: float) -> int:
         self._begin(chat)
+        self._touch(chat)
         message_id = self._next_id
         self._next_id += 1
         chat.messages.append(Message(message_id, sender_id, kept_text(text), at))

@@ -67,6 +67,17 @@ def test_one_chat_is_taken_of_several_the_latest_and_of_none_the_reason(tmp_path
     assert {(group.code, group.count) for group in filled.report.problems} == {("NO_CHAT", 1), ("ACCESS_DENIED", 1)}
 
 
+def test_the_chat_that_changed_last_is_taken_whatever_its_id(tmp_path: Path) -> None:
+    """The portal lists it first; the others follow in the portal's order."""
+    talking = world()
+    talking.say(8774, 0, "Hello?")
+    talking.say(8775, 0, "Are you there?")
+    with Sandbox(world=talking) as portal, asking(portal, tmp_path) as queries:
+        filled = fill_chats(four(tmp_path), WITHOUT, queries)
+    row = read_sheet(filled.path)[1]
+    assert (row["CHAT_ID"], row["other_chats"]) == ("8775", "8774 WhatsApp, 8776 Live Chat")
+
+
 @pytest.mark.parametrize(
     ("prefer", "chat"), [("WhatsApp", 8774), ("whats", 8774), ("TELEGRAM", 8775), ("live", 8776), (" ", 8776)]
 )

@@ -16,8 +16,8 @@ def as_application(portal: Sandbox, method: str, token: str, **parameters: Any) 
     return requests.post(portal.rest + method, json=parameters | {"auth": token}, timeout=5)
 
 
-def renew(portal: Sandbox, **changes: str) -> requests.Response:
-    """Ask the token endpoint for a new pair."""
+def renew(portal: Sandbox, *, form: bool = False, **changes: str) -> requests.Response:
+    """Ask the token endpoint for a new pair, in the query or in a form."""
     app = portal.oauth.app
     query = {
         "grant_type": "refresh_token",
@@ -25,6 +25,8 @@ def renew(portal: Sandbox, **changes: str) -> requests.Response:
         "client_secret": app.client_secret,
         "refresh_token": portal.oauth.refresh_token,
     }
+    if form:
+        return requests.post(portal.token_endpoint, data=query | changes, timeout=5)
     return requests.get(portal.token_endpoint, params=query | changes, timeout=5)
 
 
@@ -42,6 +44,13 @@ def test_a_wrong_secret_user_or_token_is_refused_with_401(path: str, code: str) 
     with Sandbox(secret="secret") as portal:
         answer = requests.get(f"{portal.base}/{path}", timeout=5)
     assert (answer.status_code, answer.json()["error"]) == (401, code)
+
+
+@pytest.mark.parametrize("path", ["rest/27/wrong/nonsense", "rest/nonsense", "rest/27/wrong/"])
+def test_an_unknown_method_is_told_before_the_secret_is_looked_at(portal: Sandbox, path: str) -> None:
+    """404, whoever asks."""
+    answer = requests.get(f"{portal.base}/{path}", timeout=5)
+    assert (answer.status_code, answer.json()["error"]) == (404, "ERROR_METHOD_NOT_FOUND")
 
 
 def test_a_missing_scope_is_told_with_403(portal: Sandbox) -> None:
@@ -90,11 +99,15 @@ def test_the_tariffs_refusal_speaks_of_commercial_plans(portal: Sandbox) -> None
 
 
 def test_an_application_calls_with_its_access_token() -> None:
-    """`auth` among the parameters, in a body or in the query, for batches as well."""
+    """`auth` or `access_token` among the parameters, or a header; for batches as well."""
     with Sandbox(oauth=OAuthApp()) as portal:
         token = portal.oauth.access_token
         assert as_application(portal, MESSAGE_ADD, token, **message()).ok
         assert requests.get(portal.rest + "profile", params={"auth": token}, timeout=5).json()["result"]["ID"] == "27"
+        address = portal.rest + "profile"
+        assert requests.get(address, params={"access_token": token}, timeout=5).ok
+        assert requests.post(address, data={"access_token": token}, timeout=5).ok
+        assert requests.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=5).ok
         assert as_application(portal, "batch", token, cmd={"r1": "scope"}).json()["result"]["result"]
         assert as_application(portal, "app.info", token).json()["result"]["STATUS"] == "L"
         assert call(portal, "profile").ok
@@ -136,11 +149,12 @@ def test_the_token_endpoint_tells_all_that_a_caller_must_save() -> None:
         assert {"access_token", "refresh_token", "member_id", "scope"} <= pair.keys()
 
 
-def test_a_refresh_token_works_once() -> None:
-    """The old one is gone when the new one is there."""
+@pytest.mark.parametrize("form", [False, True])
+def test_a_refresh_token_works_once(form: bool) -> None:
+    """The old one is gone when the new one is there; asked by GET or by a POSTed form."""
     with Sandbox(oauth=OAuthApp()) as portal:
         old = portal.oauth.refresh_token
-        assert renew(portal, refresh_token=old).ok
+        assert renew(portal, form=form, refresh_token=old).ok
         answer = renew(portal, refresh_token=old)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
@@ -159,7 +173,7 @@ def test_the_token_endpoint_refuses_with_its_codes(changes: dict[str, str], code
     """400 each, and the pair stays what it was."""
     with Sandbox(oauth=OAuthApp()) as portal:
         before = portal.oauth.refresh_token
-        answer = renew(portal, **changes)
+        answer = renew(portal, form=False, **changes)
         assert (answer.status_code, answer.json()["error"]) == (400, code)
         assert portal.oauth.refresh_token == before
 

@@ -1,10 +1,15 @@
-"""Real clients of the vendor's REST talk to the sandbox: the official SDK, and fast-bitrix24.
+"""Real clients of the vendor's REST talk to the sandbox: the vendor's SDKs for Python and JavaScript, fast-bitrix24.
 
 What they send and what they make of the answers is theirs; that they get along shows that the sandbox is a portal.
 """
 
+import json
+import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +23,11 @@ from fast_bitrix24 import Bitrix
 from fast_bitrix24.server_response import ErrorInServerResponseException
 
 from bulksend.sandbox import Limits, OAuthApp, Operating, Sandbox
+from bulksend.sandbox.refusal import CHAT_NOT_IN_CRM
 from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, message
+
+SDK = "@bitrix24/b24jssdk@2.2.0"
+SCRIPT = Path(__file__).with_name("sdk.mjs")
 
 
 @pytest.fixture
@@ -78,6 +87,13 @@ class TestOfficialSdk:
         assert result.result_error["r2"]["error"] == "CHAT_NOT_IN_CRM"
         assert result.result["r3"]["ID"] == "27"
 
+    def test_a_reference_in_a_batch(self, secure: Sandbox) -> None:
+        """What the first call gave stands in the second one's text."""
+        client = webhook(secure)
+        code = "Your code is $result[r1], keep it"
+        result = client.call_batch({"r1": send(client), "r2": send(client, MESSAGE=code)}).result
+        assert secure.ledger[1].text == f"Your code is {result.result['r1']} keep it"
+
     @pytest.mark.parametrize(
         ("changes", "error"),
         [({"CRM_ENTITY": 403}, errors.BitrixAPIAccessDenied), ({"CHAT_ID": 404}, errors.BitrixAPIBadRequest)],
@@ -131,6 +147,72 @@ class TestOfficialSdk:
         assert token.auth_token == secure.oauth.access_token
 
 
+class TestJavaScriptSdk:
+    """@bitrix24/b24jssdk, where Node.js is."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A folder with the SDK in it."""
+        npm = shutil.which("npm")
+        if npm is None or shutil.which("node") is None:
+            pytest.skip("there is no Node.js with npm here")
+        folder = tmp_path_factory.mktemp("sdk")
+        quietly = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--fetch-retries=1")
+        install = [npm, "install", *quietly, "--prefix", str(folder), SDK]
+        try:
+            subprocess.run(install, check=True, capture_output=True, timeout=60, cwd=folder)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            pytest.skip(f"npm could not install {SDK}: is there a network?")
+        shutil.copy(SCRIPT, folder)
+        return folder
+
+    def test_all_of_it(self, folder: Path, secure: Sandbox) -> None:
+        """Single calls, a batch with a reference and a bad call, refusals by their codes, a token renewed by POST."""
+        oauth = secure.oauth
+        given = {
+            "webhook": secure.webhook,
+            "message": message(),
+            "oauth": {
+                "domain": domain(secure),
+                "clientEndpoint": secure.rest,
+                "serverEndpoint": f"{secure.base}/rest/",
+                "accessToken": oauth.access_token,
+                "refreshToken": oauth.refresh_token,
+                "expires": int(time.time()) + 3600,
+                "expiresIn": 3600,
+                "userId": oauth.user_id,
+                "memberId": oauth.member_id,
+                "applicationToken": "",
+                "scope": "imopenlines",
+                "status": "L",
+            },
+            "secret": {"clientId": oauth.app.client_id, "clientSecret": oauth.app.client_secret},
+        }
+        ended = subprocess.run(
+            ["node", SCRIPT.name, json.dumps(given)],
+            cwd=folder,
+            env=os.environ | {"NODE_EXTRA_CA_CERTS": str(secure.ca_path)},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        told, ids = json.loads(ended.stdout), [delivery.message_id for delivery in secure.ledger]
+        assert [delivery.text for delivery in secure.ledger] == [
+            *("Привет & [B]x[/B]", "Hello", f"Your code is {ids[1]} keep it"),
+            *(f"Row {number}" for number in range(1, 5)),
+        ]
+        assert told["single"] == ids[0]
+        assert told["batch"] == {"first": ids[1], "second": ids[2], "who": told["batch"]["who"]}
+        assert told["batch"]["who"]["ID"] == "27"
+        assert told["errors"] == [CHAT_NOT_IN_CRM.description]
+        assert told["refused"] == "CHAT_NOT_IN_CRM"
+        assert len(oauth.renewals) == 1
+
+
 class TestFastBitrix24:
     """fast-bitrix24."""
 
@@ -143,6 +225,15 @@ class TestFastBitrix24:
         assert len(ids) == len(portal.ledger) == 120
         assert [record.commands for record in portal.calls] == [50, 50, 20]
         assert {delivery.text for delivery in portal.ledger} == {f"Привет, {number}!" for number in range(1, 121)}
+
+    def test_a_reference_in_a_batch(self, portal: Sandbox) -> None:
+        """The client makes the calls' texts; the portal replaces what they refer to."""
+        client = Bitrix(portal.webhook, verbose=False)
+        code = message(MESSAGE="Your code is $result[r1], keep it")
+        commands = {"r1": f"{MESSAGE_ADD}?{urlencode(message())}", "r2": f"{MESSAGE_ADD}?{urlencode(code)}"}
+        client.call("batch", {"halt": 0, "cmd": commands}, raw=True)
+        first, second = portal.ledger
+        assert second.text == f"Your code is {first.message_id} keep it"
 
     def test_single_calls_and_look_ups(self, portal: Sandbox) -> None:
         """One item is answered by itself; raw calls are sent as they are."""

@@ -81,14 +81,14 @@ def test_the_world_can_be_changed(portal: Sandbox) -> None:
     texts = [
         entry["text"] for entry in call(portal, HISTORY_GET, {"CHAT_ID": 900}).json()["result"]["message"].values()
     ]
-    assert texts[-1] == "Said before"
+    assert texts[0] == "Said before"
     assert turn(portal, "world", history_refused=True).ok
     assert call(portal, HISTORY_GET, {"CHAT_ID": 900}).json()["error"] == "ACCESS_DENIED"
 
 
 def test_the_other_dials_can_be_turned(portal: Sandbox) -> None:
     """Scopes, refusals, latency, clock, and the rest that Python can set."""
-    assert turn(portal, "dials", scopes=["crm"], latency=0.01, clock_skew=5, list_batches=True, other_traffic=1.5).ok
+    assert turn(portal, "dials", scopes=["crm"], latency=0.01, clock_skew=5, filter_scripts=False, other_traffic=1.5).ok
     assert (portal.scopes, portal.latency, portal.clock_skew) == (["crm"], 0.01, 5)
     assert turn(portal, "dials", refusal="overload").ok
     assert call(portal, "profile").json()["error"] == "OVERLOAD_LIMIT"

@@ -59,7 +59,8 @@ def test_arguments_are_checked_in_the_portals_order(portal: Sandbox, changes: di
     ("changes", "status", "code"),
     [
         ({"CRM_ENTITY": 403}, 403, "ACCESS_DENIED"),
-        ({"CRM_ENTITY_TYPE": "invoice"}, 403, "ACCESS_DENIED"),
+        ({"CRM_ENTITY_TYPE": "invoice"}, 400, "CHAT_NOT_IN_CRM"),
+        ({"CRM_ENTITY_TYPE": ["deal"]}, 400, "ERROR_ARGUMENT"),
         ({"CHAT_ID": 404}, 400, "CHAT_NOT_IN_CRM"),
         ({"CHAT_ID": 405}, 400, "CANCELED"),
         ({"CHAT_ID": 406}, 400, "MESSAGE_ADD_ERROR"),

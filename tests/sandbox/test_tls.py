@@ -1,12 +1,15 @@
 """A sandbox that speaks HTTPS with a certificate made for the run."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import requests
 
 from bulksend.errors import UsageError
 from bulksend.sandbox import Limits, Sandbox
+from tests.processes import Commands
 from tests.sandbox.conftest import MESSAGE_ADD, call, message
 
 
@@ -51,6 +54,20 @@ def test_the_certificate_is_thrown_away_with_the_sandbox() -> None:
     assert not authority.parent.exists()
     with pytest.raises(AttributeError):
         _ = portal.ca_path
+
+
+def test_the_command_says_where_its_certificate_is(tmp_path: Path) -> None:
+    """On standard output, after the webhook; a caller that trusts the file is served."""
+    process = Commands(tmp_path).start("sandbox", "--tls", stderr=subprocess.DEVNULL)
+    try:
+        assert process.stdout is not None
+        webhook = process.stdout.readline().strip()
+        name, path = process.stdout.readline().strip().split(maxsplit=1)
+        assert name == "certificate"
+        assert requests.get(webhook + "profile", verify=path, timeout=5).ok
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def test_what_is_missing_for_https_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
