@@ -200,13 +200,14 @@ class _Asking:
             self._workers.stop()
 
     def _tell(self) -> None:
-        until = max(self._not_before, self._paused_until)
-        waiting = self._waiting_for if until > time.time() else ""
+        left = max(self._not_before, self._paused_until) - time.monotonic()
+        waiting = self._waiting_for if left > 0 else ""
         done = self._given + len(self._answers)
-        self._asker.on_progress(QueryProgress(done, self._total, self._in_flight, waiting, until if waiting else 0.0))
+        until = time.time() + left if waiting else 0.0
+        self._asker.on_progress(QueryProgress(done, self._total, self._in_flight, waiting, until))
 
     def _wait(self, until: float) -> None:
-        pause = min(until - time.time(), 0.5)  # also bounds how long a signal goes unheeded
+        pause = min(until - time.monotonic(), 0.5)  # also bounds how long a signal goes unheeded
         if pause > 0:
             try:
                 self._back.put(self._back.get(timeout=pause))
@@ -218,7 +219,7 @@ class _Asking:
     def _let_go(self) -> float:
         """Let as many requests leave as may; returns until when nothing else is to be done."""
         while self._in_flight < self._asker.max_in_flight:
-            now = time.time()
+            now = time.monotonic()
             if now < max(self._not_before, self._paused_until):
                 return max(self._not_before, self._paused_until)
             chunk = self._chunk()
@@ -228,7 +229,7 @@ class _Asking:
                 return self._not_before
             if not self._back.empty():
                 return now
-        return time.time() + 1.0
+        return time.monotonic() + 1.0
 
     def _chunk(self) -> _Chunk:
         most = self._size.rows() if self._size.known else LONGEST_BATCH
@@ -271,7 +272,8 @@ class _Asking:
         departure = self._asker.journal.take_slot(self._asker.portal, take)
         self._put_back(chunk[departure.granted :])
         if not departure.granted:
-            self._not_before, self._waiting_for = departure.until, departure.why
+            self._not_before = time.monotonic() + departure.until - time.time()
+            self._waiting_for = departure.why
             return False
         leaving = chunk[: departure.granted]
         self._in_flight += 1
@@ -324,15 +326,16 @@ class _Asking:
     def _trouble(self, outcome: Outcome, reply: Reply) -> None:
         if (outcome.reason is Reason.UNREACHABLE or outcome.code in PAGES) and not self._answered:
             raise QueryError(outcome)
-        if reply.left_at < self._trouble_at:
+        now = time.monotonic()
+        if now - (reply.received_at - reply.left_at) < self._trouble_at:
             return  # it left before the last trouble was known of: that counts once
         self._troubles += 1
         if self._troubles >= MOST_TROUBLES:
             raise QueryError(outcome)
-        self._trouble_at = time.time()
+        self._trouble_at = now
         if outcome.reason is not Reason.RATE:  # the pace itself steps back then
             self._asker.client.reset()
-            self._paused_until = self._trouble_at + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._troubles - 1))
+            self._paused_until = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._troubles - 1))
             self._waiting_for = "the portal, which does not answer"
 
     def _settle(self, question: _Question, outcome: Outcome, reply: Reply) -> None:

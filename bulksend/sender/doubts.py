@@ -45,8 +45,8 @@ _ONLY_THE_HISTORY: Final = frozenset({"INSUFFICIENT_SCOPE", "ERROR_METHOD_NOT_FO
 class Doubt:
     """A row in doubt and when its chat's history is looked at next.
 
-    ``settled_at`` is when the portal can no longer be carrying it out and ``looked_at`` when the look under way began,
-    both by the steady clock: setting the computer's clock must not make a wait shorter.
+    ``settled_at`` is when the portal can no longer be carrying it out and ``looked_at`` when the look under way began.
+    All three are times of the steady clock: setting the computer's clock must make no wait shorter or longer.
     """
 
     row: Row
@@ -58,7 +58,7 @@ class Doubt:
 
 
 class Doubts:
-    """The rows in doubt of a campaign, each until its fate is settled. Times are Unix seconds, by our clock."""
+    """The rows in doubt of a campaign, each until its fate is settled. Times are the steady clock's, unless said."""
 
     def __init__(self, journal: Journal, run: Run, options: Options, clock: PortalClock) -> None:
         self._journal, self._run, self._options, self._clock = journal, run, options, clock
@@ -71,10 +71,10 @@ class Doubts:
         return len(self._open)
 
     def add(self, row: Row, since: float) -> None:
-        """Take in a row whose answer was lost at a time."""
-        now, settle = time.time(), self._options.settle
-        left = min(max(since + settle - now, 0.0), settle)
-        doubt = Doubt(replace(row, state=State.IN_DOUBT), now + FIRST_LOOK, time.monotonic() + left)
+        """Take in a row whose answer was lost at a time (Unix seconds)."""
+        now, settle = time.monotonic(), self._options.settle
+        left = min(max(since + settle - time.time(), 0.0), settle)
+        doubt = Doubt(replace(row, state=State.IN_DOUBT), now + FIRST_LOOK, now + left)
         self._open[row.n] = doubt
 
     def due(self, now: float) -> list[Doubt]:
@@ -90,9 +90,9 @@ class Doubts:
 
     def settled_by(self) -> float:
         """When the portal can be carrying out none of them any more, or a history that was unreadable is read again."""
-        left = max((doubt.settled_at for doubt in self._open.values()), default=0.0) - time.monotonic()
         next_look = self.next_time()
-        return max(time.time() + left, next_look if math.isfinite(next_look) else 0.0)
+        settled = max((doubt.settled_at for doubt in self._open.values()), default=0.0)
+        return max(settled, next_look if math.isfinite(next_look) else 0.0)
 
     @staticmethod
     def looking(doubts: Iterable[Doubt]) -> None:
@@ -104,7 +104,7 @@ class Doubts:
     @staticmethod
     def hindered(doubt: Doubt) -> None:
         """A look was not carried out, for a reason that is not the history's."""
-        doubt.due = time.time() + FIRST_PAUSE
+        doubt.due = time.monotonic() + FIRST_PAUSE
 
     def conclude(self, doubt: Doubt, outcome: Outcome, *, reachable: bool) -> Change | None:
         """What the answer to a look makes of a row; None: it is looked for again later.
@@ -132,7 +132,7 @@ class Doubts:
     def claim_conflicts(self, n: int) -> Row:
         """A row is in doubt again: the message that was found for it has become another row's in the meantime."""
         doubt = self._open[n] = self._settled.pop(n)
-        doubt.due = time.time() + FIRST_PAUSE
+        doubt.due = time.monotonic() + FIRST_PAUSE
         return doubt.row
 
     def written(self) -> None:
@@ -152,14 +152,14 @@ class Doubts:
         doubt.unreadable += 1
         if doubt.unreadable >= MOST_UNREADABLE and time.monotonic() >= doubt.settled_at and reachable:
             return _give_up(doubt, outcome)
-        doubt.due = time.time() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doubt.unreadable)
+        doubt.due = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doubt.unreadable)
         return None
 
     def _believe(self, doubt: Doubt, sighting: Sighting) -> Change | None:
         row = doubt.row
-        now = time.time()
+        now = time.monotonic()
         if sighting.finding is Finding.ARRIVED:
-            if self._journal.rivals(self._run.id, row, self._run.portal, now - self._options.timeout - 5):
+            if self._journal.rivals(self._run.id, row, self._run.portal, time.time() - self._options.timeout - 5):
                 doubt.due = now + RIVAL_PAUSE  # it may be that row's message: its own answer tells
                 return None
             self._claims.add(sighting.message_id or 0)
@@ -167,7 +167,7 @@ class Doubts:
             return Change(row.n, State.IN_DOUBT, State.SENT, message_id=sighting.message_id, sent_at=sent_at)
         if doubt.looked_at < doubt.settled_at:  # the portal may still be at it
             doubt.looks += 1
-            left = max(0.0, doubt.settled_at - time.monotonic())
+            left = max(0.0, doubt.settled_at - now)
             early = self._options.settle / 3
             doubt.due = now + (early if doubt.looks == 1 and early < left else left + 0.05)
             return None

@@ -30,10 +30,11 @@ class _Outage:
     since: float
     due: float
     pause: float = FIRST_PAUSE
+    probed_at: float = 0.0
 
 
 class Reach:
-    """Whether the portal answers. While it does not, only probes leave, with growing pauses. Times are Unix seconds.
+    """Whether the portal answers. While it does not, only probes leave, with growing pauses. Times are steady.
 
     Args:
         patience: seconds that an outage is waited out.
@@ -48,6 +49,8 @@ class Reach:
         self._probing = False
         self.ever = False
         """Whether anything that was sent has been answered."""
+        self.given_up = False
+        """Whether an outage has outlasted the patience, and a probe that left after that was not answered either."""
 
     @property
     def out(self) -> bool:
@@ -61,7 +64,7 @@ class Reach:
 
     @property
     def given_up_at(self) -> float:
-        """Until when an outage is waited out."""
+        """Until when an outage is waited out; one more probe leaves then, since the computer may have slept so long."""
         return self._outage.since + self._patience if self._outage else 0.0
 
     def heard(self, outcome: Outcome) -> None:
@@ -80,7 +83,7 @@ class Reach:
     def lost(self) -> None:
         """The portal is out of reach from now on, unless it was already."""
         if self._outage is None:
-            now = time.time()
+            now = time.monotonic()
             self._reset()
             self._outage = _Outage(now, now + FIRST_PAUSE)
 
@@ -95,6 +98,8 @@ class Reach:
     def probing(self) -> None:
         """A probe is leaving."""
         self._probing = True
+        if self._outage is not None:
+            self._outage.probed_at = time.monotonic()
 
     def probed(self, outcome: Outcome) -> None:
         """Take in what came of a probe: the outage is over, or goes on with a longer pause."""
@@ -103,7 +108,8 @@ class Reach:
             return
         if outcome.verdict is Verdict.NOT_KNOWN or outcome.reason is Reason.UNREACHABLE:
             self._pages_in_a_row += outcome.code in PAGES
-            now = time.time()
+            now = time.monotonic()
+            self.given_up = self._outage.probed_at >= self.given_up_at
             self._outage.pause = min(LONGEST_PAUSE, self._outage.pause * 2)
             jitter = random.uniform(0.8, 1.0)  # noqa: S311 - no secret depends on it
             self._outage.due = min(now + self._outage.pause * jitter, max(self.given_up_at, now))

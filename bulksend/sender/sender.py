@@ -73,6 +73,14 @@ class _Join:
 
 
 @dataclass(frozen=True, slots=True)
+class _Hold:
+    """Until when (by the steady clock) calls of a method may not leave, and why (empty for the ordinary pace)."""
+
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Probe:
     """A call that changes nothing, to see whether the portal is there."""
 
@@ -106,7 +114,7 @@ class Sender:
         self._workers: Workers[_Job] = Workers(options.max_in_flight, self._carry)
         self._flight: set[int] = set()
         self._sending = 0
-        self._held: dict[str, Departure] = {}  # methods whose calls may not leave yet
+        self._held: dict[str, _Hold] = {}  # methods whose calls may not leave yet
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
         self._refusals = Refusals(options.same_refusals if fresh else None)
         self._ending: RunResult | None = None
@@ -165,7 +173,7 @@ class Sender:
             # What came back and what may leave because of it are one step: syncing the disk is what takes longest.
             with self._journal.transaction():
                 self._take_in()
-                now = time.time()
+                now = time.monotonic()
                 if now >= self._heartbeat:
                     self._journal.heartbeat(self._run.id)
                     self._heartbeat = now + HEARTBEAT_SECONDS
@@ -175,7 +183,7 @@ class Sender:
         except JournalError as error:
             # What is under way is still waited for: perhaps its fate can be written down then.
             self._ending = RunResult(StopReason.JOURNAL, str(error))
-            until = time.time() + 1.0
+            until = time.monotonic() + 1.0
             self._undo(counts)
             if not self._flight:
                 self._write()  # what came back may be written where what was to leave could not
@@ -204,7 +212,7 @@ class Sender:
             self._workers.start(job, len(self._flight))
 
     def _wait(self, until: float) -> None:
-        pause = until - time.time()
+        pause = until - time.monotonic()
         try:
             # The timeout also bounds how long a signal goes unheeded where waiting cannot be interrupted.
             came = self._back.get(timeout=min(max(pause, 0.0), 0.5)) if pause > 0 else self._back.get_nowait()
@@ -220,24 +228,25 @@ class Sender:
             waiting, until = "the portal, which cannot be reached", self._reach.given_up_at
         elif self._doubts and not self._sending and not held:
             waiting, until = "the portal's history to settle rows in doubt", self._doubts.settled_by()
+        until = time.time() + until - time.monotonic() if waiting else 0.0
         self._on_progress(Progress(self._counts, len(self._flight), waiting, until))
 
     # Calls leave
 
     def _let_go(self) -> float:
         while len(self._flight) < self._options.max_in_flight:
-            now = time.time()
+            now = time.monotonic()
             job = self._next_job(now)
             if job is None:
                 return self._next_time(now)
             self._start(job)
             if not self._back.empty() or len(self._departing) >= MOST_TOGETHER:
-                return time.time()  # what came back may free chats or budgets; what is to leave is not kept
-        return time.time() + 1.0
+                return now  # what came back may free chats or budgets; what is to leave is not kept
+        return time.monotonic() + 1.0
 
     def _next_job(self, now: float) -> _Job | None:
         if self._reach.out:
-            if now >= self._reach.given_up_at:
+            if self._reach.given_up:
                 minutes = max(1, round(self._options.outage / 60))
                 self._ending = RunResult(
                     StopReason.OUT_OF_REACH, f"The portal could not be reached for {minutes} min; check the connection."
@@ -292,7 +301,7 @@ class Sender:
         else:
             departure = self._journal.take_slot(self._run.portal, self._asking(method, 1))
             if not departure.granted:
-                self._held[method] = departure
+                self._hold(method, departure)
                 return
             if isinstance(job, _Look):
                 self._doubts.looking(job.doubts)
@@ -334,10 +343,13 @@ class Sender:
         for row in reversed(rows[departure.granted :]):
             self._chats.put_back(row)
         if not departure.granted:
-            self._held[methods.MESSAGE_ADD] = departure
+            self._hold(methods.MESSAGE_ADD, departure)
             return None
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): departure.granted})
         return _Send(rows[: departure.granted], now, offset, departure.min_message_id)
+
+    def _hold(self, method: str, departure: Departure) -> None:
+        self._held[method] = _Hold(time.monotonic() + departure.until - time.time(), departure.why)
 
     def _asking(self, method: str, wanted: int) -> Callable[[str, int], tuple[str, int, float, str]]:
         def take(pace: str, under_way: int) -> tuple[str, int, float, str]:

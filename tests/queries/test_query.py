@@ -13,7 +13,9 @@ from bulksend.queries.query import QueryError, QueryProgress
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import Faults, Limits, Sandbox, World
 from bulksend.sandbox.limits import Operating
-from tests.queries.conftest import asking
+from tests.clocks import PROGRAM, Clock
+from tests.processes import Commands, end, until
+from tests.queries.conftest import asking, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +100,21 @@ def test_a_refusal_for_the_rate_is_waited_out(tmp_path: Path, kind: str) -> None
     """The pace steps back, and what was refused is asked again."""
     with Sandbox(world=deals(60), faults=Faults(at={1: kind})) as portal, asking(portal, tmp_path) as queries:
         assert chats(list(queries.ask(questions(60)))) == expected(60)
+
+
+def test_the_clock_is_set_back(tmp_path: Path) -> None:
+    """Questions go on at their pace while it is an hour earlier."""
+    commands, clock = Commands(tmp_path, PROGRAM), Clock(tmp_path)
+    sheet = write_sheet(tmp_path / "sheet.csv", [("deal", deal, "", "Hello") for deal in range(1, 401)])
+    with Sandbox(world=deals(400)) as portal:
+        process = commands.start("lookup", sheet, "--portal", portal.webhook, "--yes", changes=clock.changes)
+        for _ in until(20):
+            if len(portal.calls) >= 5:
+                break
+        clock.set(-3600.0)
+        ended = end(process, 15)
+        assert len(portal.calls) > 5
+    assert ended.code == 0, ended.said
 
 
 def test_an_execution_time_budget_is_kept_to(tmp_path: Path) -> None:
