@@ -171,7 +171,7 @@ def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> No
     if verbose and failed.how == BROKEN:
         import traceback
 
-        from bulksend.portal.transport import without_secrets
+        from bulksend.portal.redaction import without_secrets
 
         hint(without_secrets("".join(traceback.format_exception(error))))
 

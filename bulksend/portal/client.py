@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from bulksend.portal.authorisation import Authorisation, RenewalRefusedError, RenewalUnreachableError
 from bulksend.portal.codes import PORTAL_UNREACHABLE
+from bulksend.portal.deadline import Deadline
 from bulksend.portal.methods import BATCH, LONGEST_BATCH, Call
 from bulksend.portal.outcomes import Outcome, Reason, Verdict, judge, judge_batch
 from bulksend.portal.transport import Answer, Transport
@@ -66,8 +67,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def call(self, method: str, params: Mapping[str, Any]) -> Reply:
+    def call(self, method: str, params: Mapping[str, Any], *, deadline: Deadline | None = None) -> Reply:
         """Make one call by exactly one HTTP request.
+
+        After ``deadline`` nothing of it leaves any more, whatever it was waiting for: new credentials, a connection, or
+        the computer, which slept. It is *not carried out* then, with `Reason.TOO_LATE`.
 
         Where the portal says that the access token has run out, it is renewed (once for all calls in flight) and
         the outcome is *not carried out*: the caller makes the call again when its pace allows.
@@ -76,17 +80,20 @@ class Client:
         if refused is not None:
             return Reply(refused, time.time(), time.time(), None)
         generation = self.authorisation.generation
-        answer = self._post(method, params)
+        answer = self._post(method, params, deadline)
         outcome = judge(answer.status, answer.body, answer.failure, method=method, location=answer.location)
         outcome = self._after(outcome, generation)
         return Reply(outcome, answer.left_at, answer.received_at, _portal_time(outcome, answer))
 
-    def batch(self, calls: Mapping[str, tuple[str, Mapping[str, Any]]]) -> BatchReply:
+    def batch(
+        self, calls: Mapping[str, tuple[str, Mapping[str, Any]]], *, deadline: Deadline | None = None
+    ) -> BatchReply:
         """Make up to 50 calls by exactly one HTTP request; the portal carries them out in their order.
 
         Args:
             calls: key → (method, parameters). Keys are names such as ``r1``: a portal that is given numbers may
                 answer with lists. A call that fails does not keep the portal from the next.
+            deadline: as for `call`.
 
         Raises:
             ValueError: more calls than a portal takes.
@@ -98,7 +105,7 @@ class Client:
             return BatchReply(refused, time.time(), time.time(), None, dict.fromkeys(calls, refused))
         generation = self.authorisation.generation
         commands = {key: f"{method}?{query_string(params)}" for key, (method, params) in calls.items()}
-        answer = self._post(BATCH, {"halt": 0, "cmd": commands})
+        answer = self._post(BATCH, {"halt": 0, "cmd": commands}, deadline)
         whole, outcomes = judge_batch(
             answer.status,
             answer.body,
@@ -121,9 +128,9 @@ class Client:
         """Close the connections that no call is using."""
         self._transport.close()
 
-    def _post(self, method: str, params: Mapping[str, Any]) -> Answer:
+    def _post(self, method: str, params: Mapping[str, Any], deadline: Deadline | None) -> Answer:
         return self._transport.post(
-            self.authorisation.url(method), _json_body({**params, **self.authorisation.parameters()})
+            self.authorisation.url(method), _json_body({**params, **self.authorisation.parameters()}), deadline
         )
 
     def _after(self, outcome: Outcome, generation: int) -> Outcome:
@@ -133,7 +140,8 @@ class Client:
             return outcome
         if outcome.reason is Reason.TOKEN:
             outcome = self._renewal(generation) or outcome
-        return replace(outcome, description=self.authorisation.conceal(outcome.description))
+        conceal = self.authorisation.conceal
+        return replace(outcome, code=conceal(outcome.code), description=conceal(outcome.description))
 
     def _renewal_of_stale(self) -> Outcome | None:
         return self._renewal(self.authorisation.generation) if self.authorisation.stale else None
@@ -149,11 +157,11 @@ class Client:
         return None
 
 
-def call_all(client: Client, calls: Sequence[Call]) -> Reply:
+def call_all(client: Client, calls: Sequence[Call], deadline: Deadline | None = None) -> Reply:
     """Make calls by one HTTP request: one alone as it is, several as a batch."""
     if len(calls) == 1:
-        return client.call(*calls[0])
-    return client.batch({f"r{position}": call for position, call in enumerate(calls, 1)})
+        return client.call(*calls[0], deadline=deadline)
+    return client.batch({f"r{position}": call for position, call in enumerate(calls, 1)}, deadline=deadline)
 
 
 def outcomes_of(reply: Reply) -> list[Outcome]:

@@ -20,6 +20,7 @@ from bulksend.portal.codes import (
     ANSWER_LOST,
     EXPIRED_TOKEN,
     GATEWAY_ERROR,
+    LEFT_TOO_LATE,
     NO_AUTH_FOUND,
     NOT_A_REST_ADDRESS,
     NOT_THE_PORTAL,
@@ -68,10 +69,11 @@ class Reason(StrEnum):
     OPERATING = "operating"
     TOKEN = "token"  # noqa: S105 - the name of a reason, not a token
     UNREACHABLE = "unreachable"
+    TOO_LATE = "too late"
 
 
 class Cause(StrEnum):
-    """What broke a call, in words for people. It never decides an outcome: `Failure.left` does."""
+    """What broke a call, in words for people. Whether it may be made again is for `Failure.left` to say."""
 
     HOST_NOT_FOUND = "the host name was not found"
     CONNECTION_REFUSED = "the connection was refused"
@@ -81,6 +83,7 @@ class Cause(StrEnum):
     TIMED_OUT = "no complete answer came in time"
     CLOSED = "the connection was closed or broken"
     CUT = "the answer was cut short"
+    TOO_LATE = "the call would have left too late"
     TOO_LARGE = "the answer was larger than any answer should be"
 
 
@@ -327,12 +330,12 @@ def _moment(value: Any) -> float | None:
 def _broken(failure: Failure) -> Outcome:
     if failure.left:
         return _lost(str(failure.cause), None)
-    return Outcome(
-        Verdict.NOT_CARRIED_OUT,
-        PORTAL_UNREACHABLE,
-        str(failure.cause),
-        reason=Reason.UNREACHABLE,
+    code, reason = (
+        (LEFT_TOO_LATE, Reason.TOO_LATE)
+        if failure.cause is Cause.TOO_LATE
+        else (PORTAL_UNREACHABLE, Reason.UNREACHABLE)
     )
+    return Outcome(Verdict.NOT_CARRIED_OUT, code, str(failure.cause), reason=reason)
 
 
 def _lost(description: str, timing: Timing | None) -> Outcome:

@@ -1,14 +1,14 @@
 """One HTTP request out, one complete answer or one `Failure` back; nothing is ever sent a second time by itself.
 
 Whether a request left cannot be told from the name of an exception, so the connection itself marks the moment in
-which the first byte of a request is handed to a connected (and, for https, verified) socket.
+which the first byte of a request is handed to a connected (and, for https, verified) socket. That is also the moment in
+which its deadline for leaving counts, and in which its address takes the place of the one without secrets that the HTTP
+library is given, whose logs and errors repeat it.
 """
 
 import http.client
 import io
-import logging
 import os
-import re
 import socket
 import ssl
 import struct
@@ -37,7 +37,9 @@ from urllib3.exceptions import (
 from bulksend import __version__
 from bulksend.errors import PortalError
 from bulksend.portal.address import is_loopback
+from bulksend.portal.deadline import Deadline
 from bulksend.portal.outcomes import Cause, Failure
+from bulksend.portal.redaction import without_secrets
 
 LARGEST_ANSWER = 64 * 2**20
 """Bytes, decompressed; no answer of a portal comes near."""
@@ -113,11 +115,10 @@ class Transport:
         # The adapter is the part of a requests session that talks HTTP; the session around it would only add what
         # must not happen here: cookies shared by threads, .netrc, redirects.
         self._adapter = _Adapter(pool_connections=4, pool_maxsize=connections, max_retries=0, pool_block=False)
-        hide_secrets_in_logs()
 
-    def post(self, url: str, body: bytes) -> Answer:
-        """Post JSON; never raises for what the network or the other side does."""
-        return self._send("POST", url, body, {"Content-Type": "application/json"})
+    def post(self, url: str, body: bytes, deadline: Deadline | None = None) -> Answer:
+        """Post JSON, unless it could only leave after a deadline; never raises for what the other side does."""
+        return self._send("POST", url, body, {"Content-Type": "application/json"}, deadline)
 
     def get(self, url: str) -> Answer:
         """Get; likewise."""
@@ -131,8 +132,11 @@ class Transport:
         """Close the pooled connections."""
         self._adapter.close()
 
-    def _send(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
-        attempt = _Attempt(self._timeout, self._epoch)
+    def _send(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str], deadline: Deadline | None = None
+    ) -> Answer:
+        origin, target = _split(url)
+        attempt = _Attempt(self._timeout, self._epoch, target, deadline)
         _current.attempt = attempt
         status: int | None = None
         received: bytes | None = None
@@ -140,13 +144,14 @@ class Transport:
         failure: Failure | None = None
         left_at = time.time()
         try:
-            request = requests.Request(method, url, headers=_HEADERS | headers, data=body).prepare()
+            shown = f"{origin}{without_secrets(target).replace('…', '...')}"
+            request = requests.Request(method, shown, headers=_HEADERS | headers, data=body).prepare()
             response = self._adapter.send(
                 request,
                 stream=True,
                 timeout=(attempt.connect_timeout, self._timeout),
                 verify=self._verify,
-                proxies=self._proxies_for(url),
+                proxies=self._proxies_for(origin),
             )
             try:
                 response_headers = {key.lower(): value for key, value in response.headers.items()}
@@ -170,14 +175,19 @@ class Transport:
             received = None
         return Answer(status, received, response_headers, failure, left_at, time.time())
 
-    def _proxies_for(self, url: str) -> dict[str, str]:
-        origin = url[: url.find("/", len("https://"))]
+    def _proxies_for(self, origin: str) -> dict[str, str]:
         proxies = self._proxies.get(origin)
         if proxies is None:
             host = urlsplit(origin).hostname or ""
             proxies = {} if is_loopback(host) else dict(get_environ_proxies(origin))
             self._proxies[origin] = proxies
         return proxies
+
+
+def _split(url: str) -> tuple[str, str]:
+    """A URL's scheme and host, and what is asked of that host."""
+    start = url.find("/", len("https://"))
+    return url[:start], url[start:]
 
 
 def _ca_bundle() -> str | bool:
@@ -201,19 +211,28 @@ def _read(raw: Any) -> bytes | None:
     return b"".join(chunks)
 
 
+class _TooLateError(OSError):
+    """The request may not leave any more."""
+
+
 class _Attempt:
     """What happens to one request, told by its connection."""
 
-    __slots__ = ("connect_timeout", "deadline", "epoch", "left", "timeout")
+    __slots__ = ("connect_timeout", "deadline", "departure", "epoch", "left", "target", "timeout")
 
-    def __init__(self, timeout: float, epoch: int) -> None:
+    def __init__(self, timeout: float, epoch: int, target: str, departure: Deadline | None) -> None:
         self.timeout = timeout
         self.connect_timeout = min(timeout, LONGEST_CONNECT)
         self.epoch = epoch
+        self.target = target
+        self.departure = departure
         self.left = False
         self.deadline = time.monotonic() + self.connect_timeout
 
     def leave(self) -> None:
+        # Asked for each part of a request: one whose head has left is not carried out without its body.
+        if self.departure is not None and self.departure.passed:
+            raise _TooLateError("the request would have left too late")
         if not self.left:
             self.left = True
             self.deadline = time.monotonic() + self.timeout
@@ -263,7 +282,7 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _Marking(HTTPConnection):
-    """A connection that marks when a request leaves, keeps to its deadline, and does not linger."""
+    """A connection that marks when a request leaves, keeps to its deadlines, and does not linger."""
 
     response_class = _TimedResponse
     _connecting = False
@@ -277,6 +296,10 @@ class _Marking(HTTPConnection):
             return False
         # By the wall clock, which unlike the other one goes on while a laptop sleeps.
         return abs(time.time() - self._used_at) < LONGEST_IDLE and super().is_connected
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        attempt = _current.attempt
+        super().putrequest(method, url if attempt is None else attempt.target, *args, **kwargs)
 
     def connect(self) -> None:
         self._connecting = True
@@ -337,6 +360,7 @@ class _Adapter(HTTPAdapter):
 def _cause(error: BaseException, *, left: bool, answering: bool) -> Cause:
     """Put a broken request into words; only words depend on this."""
     kinds = (
+        ((_TooLateError,), Cause.TOO_LATE),
         ((NameResolutionError, socket.gaierror), Cause.HOST_NOT_FOUND),
         ((ConnectionRefusedError,), Cause.CONNECTION_REFUSED),
         ((ssl.SSLError, SSLError), Cause.TLS),
@@ -364,44 +388,3 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
-
-
-_IN_PATHS = re.compile(r"(/rest/[0-9]+/)[^/?\s\"']+")
-_IN_PARAMETERS = re.compile(
-    r"((?:^|[?&\s\"'{,])(?:auth|access_token|refresh_token|client_secret|APP_SID)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]+",
-    re.IGNORECASE,
-)
-
-
-def without_secrets(text: str) -> str:
-    """A text in which what stands where addresses have their secrets is replaced by …."""
-    return _IN_PARAMETERS.sub(r"\1…", _IN_PATHS.sub(r"\1…", text))
-
-
-class _SecretsFilter(logging.Filter):
-    """Takes the secrets out of what the HTTP library logs, which is whole addresses."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = without_secrets(record.getMessage())
-        record.args = None
-        if record.exc_info:
-            record.exc_text = without_secrets(logging.Formatter().formatException(record.exc_info))
-            record.exc_info = None
-        return True
-
-
-_secrets_filter = _SecretsFilter()
-
-
-def hide_secrets_in_logs() -> None:
-    """Make sure that the HTTP library's log records hold no secrets; harmless to repeat."""
-    for name in (
-        "urllib3",
-        "urllib3.connection",
-        "urllib3.connectionpool",
-        "urllib3.poolmanager",
-        "urllib3.util.retry",
-    ):
-        logger = logging.getLogger(name)
-        if _secrets_filter not in logger.filters:
-            logger.addFilter(_secrets_filter)

@@ -18,6 +18,7 @@ from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Counts, Departure, Journal, Row, Run, State
 from bulksend.portal import methods
 from bulksend.portal.client import Reply, call_all, outcomes_of, portal_seconds
+from bulksend.portal.deadline import Deadline
 from bulksend.portal.error_help import advice
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.portal.workers import Workers
@@ -56,6 +57,7 @@ class _Send:
     allowed_at: float = 0.0
     offset: float | None = None
     min_message_id: int | None = None
+    deadline: Deadline | None = None
 
     def left(self, row: Row) -> Row:
         """A row of these as the journal has it now; only rows with which something went wrong are asked for."""
@@ -316,6 +318,7 @@ class Sender:
     def _leave(self, job: _Send) -> _Send | None:
         """Mark as many of the rows as may as leaving; None if none may. The others go back to their places."""
         rows = job.rows
+        deadline = Deadline.after(LATEST_DEPARTURE)
         now, offset = time.time(), self._clock.offset()
         departure = self._journal.leave(
             self._run.id,
@@ -346,7 +349,7 @@ class Sender:
             self._hold(methods.MESSAGE_ADD, departure)
             return None
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): departure.granted})
-        return _Send(rows[: departure.granted], now, offset, departure.min_message_id)
+        return _Send(rows[: departure.granted], now, offset, departure.min_message_id, deadline)
 
     def _hold(self, method: str, departure: Departure) -> None:
         self._held[method] = _Hold(time.monotonic() + departure.until - time.time(), departure.why)
@@ -375,10 +378,7 @@ class Sender:
 
     def _call(self, job: _Job) -> Reply:
         if isinstance(job, _Send):
-            now = time.time()
-            if not 0 <= now - job.allowed_at < LATEST_DEPARTURE:
-                return Reply(Outcome(Verdict.NOT_CARRIED_OUT, "TOO_LATE"), now, now, None)
-            return call_all(self._client, [self._message(row) for row in job.rows])
+            return call_all(self._client, [self._message(row) for row in job.rows], job.deadline)
         if isinstance(job, _Look):
             return call_all(self._client, [methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
         if isinstance(job, _Join):

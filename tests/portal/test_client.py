@@ -14,8 +14,9 @@ import pytest
 
 from bulksend.errors import PortalError
 from bulksend.portal import methods, transport
-from bulksend.portal.authorisation import parse_webhook
-from bulksend.portal.client import Client, query_string
+from bulksend.portal.authorisation import OAuth, application, parse_webhook
+from bulksend.portal.client import Client, Reply, query_string
+from bulksend.portal.deadline import Deadline
 from bulksend.portal.outcomes import Reason, Verdict
 from tests.portal.conftest import (
     SECRET,
@@ -209,6 +210,48 @@ def test_tls_handshake_that_hangs(serve_raw: ServeRaw, connect: Connect) -> None
     port = portal.webhook.portal.rpartition(":")[2]
     client = connect(parse_webhook(f"https://127.0.0.1:{port}/rest/27/{SECRET}/"), timeout=0.4)
     assert client.call(*MESSAGE).outcome.code == "PORTAL_UNREACHABLE"
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_call_that_would_leave_too_late(serve: ServeHttp, connect: Connect, batch: bool) -> None:
+    """After its deadline nothing of a call leaves, be it that a renewal took so long; the next call is on time."""
+
+    def slow_renewal(request: Request) -> Response:
+        if request.method == "GET":
+            time.sleep(0.4)
+            return Response({"access_token": "a2", "refresh_token": "r2"})
+        return Response({"result": {"result": {"r1": 1}, "result_error": []}}) if batch else sent()
+
+    portal = serve(slow_renewal)
+    app = application(
+        portal.origin,
+        client_id="app.1",
+        client_secret="s3cret",
+        refresh_token="r1",
+        token_url=f"{portal.origin}/oauth/token/",
+    )
+    client = connect(OAuth(app, save=lambda _: None))
+
+    def call() -> Reply:
+        deadline = Deadline.after(0.2)
+        return client.batch({"r1": MESSAGE}, deadline=deadline) if batch else client.call(*MESSAGE, deadline=deadline)
+
+    outcome = call().outcome
+    assert (outcome.verdict, outcome.reason) == (Verdict.NOT_CARRIED_OUT, Reason.TOO_LATE)
+    assert [request.method for request in portal.requests] == ["GET"]
+    assert call().outcome.verdict is Verdict.DONE
+
+
+@pytest.mark.parametrize("jump", [30.0, -30.0])
+def test_deadline_by_two_clocks(monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    """Late by the steady clock or by the wall clock is late, and so is a wall clock that was set back."""
+    deadline = Deadline.after(10.0)
+    assert not deadline.passed
+    for clock in ("time", "monotonic"):
+        real = getattr(time, clock)
+        with monkeypatch.context() as patch:
+            patch.setattr(time, clock, lambda real=real: real() + jump)
+            assert deadline.passed or (clock, jump) == ("monotonic", -30.0)
 
 
 def test_reset_connection_that_was_used_before(serve_raw: ServeRaw, connect: Connect) -> None:

@@ -216,8 +216,10 @@ def test_failures() -> None:
     """What decides over a broken call is whether it left, not how it broke."""
     for cause in Cause:
         outcome = judge(None, None, Failure(left=False, cause=cause))
-        assert (outcome.verdict, outcome.reason) == (Verdict.NOT_CARRIED_OUT, Reason.UNREACHABLE)
-        assert outcome.code == "PORTAL_UNREACHABLE"
+        assert outcome.verdict is Verdict.NOT_CARRIED_OUT
+        late = cause is Cause.TOO_LATE
+        assert outcome.reason is (Reason.TOO_LATE if late else Reason.UNREACHABLE)
+        assert outcome.code == ("LEFT_TOO_LATE" if late else "PORTAL_UNREACHABLE")
         outcome = judge(None, None, Failure(left=True, cause=cause))
         assert (outcome.verdict, outcome.code) == (Verdict.NOT_KNOWN, "ANSWER_LOST")
 

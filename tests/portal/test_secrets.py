@@ -21,7 +21,7 @@ from bulksend.portal.authorisation import Application, OAuth, Tokens, Webhook, a
 from bulksend.portal.client import Client
 from bulksend.portal.credential_store import PortalStore, resolve
 from bulksend.portal.outcomes import Verdict
-from bulksend.portal.transport import without_secrets
+from bulksend.portal.redaction import without_secrets
 from tests.portal.conftest import (
     SECRET,
     Connect,
@@ -99,6 +99,7 @@ def test_things_that_hold_secrets() -> None:
         Response(f"/rest/27/{SECRET}/".encode(), 502),
         Response({}, 302, {"Location": f"https://elsewhere.example/rest/27/{SECRET}/"}),
         refused("expired_token", status=401),
+        refused(f"NO_{SECRET}", status=401),
         Response(b"", headers={"Broken header": "x", "Link": f"</rest/27/{SECRET}>"}),
     ],
 )
@@ -106,7 +107,14 @@ def test_answers(serve: ServeHttp, connect: Connect, logged: Callable[[], str], 
     """Whatever a portal answers, with debug logging on."""
     client = connect(serve(lambda _: answer).webhook, timeout=0.5)
     assert_no_secret(client.call(*MESSAGE), client.batch({"r1": MESSAGE}))
-    assert "/rest/27/…/imopenlines.crm.message.add" in logged()
+    assert "/rest/27/.../imopenlines.crm.message.add" in logged()
+
+
+def test_logs_of_the_host(serve: ServeHttp, connect: Connect) -> None:
+    """Whoever imports the library keeps its loggers as they are."""
+    connect(serve(lambda _: sent()).webhook).call(*MESSAGE)
+    for name in ("urllib3", "urllib3.connectionpool", "urllib3.connection", "requests"):
+        assert logging.getLogger(name).filters == []
 
 
 def test_broken_calls(serve_raw: ServeRaw, connect: Connect, logged: Callable[[], str]) -> None:
@@ -175,6 +183,12 @@ def test_masking_of_texts() -> None:
         f"GET /oauth/token/?client_secret={SECRET}&refresh_token={SECRET}&x=1",
         f"{{'auth': '{SECRET}'}}",
         f"url: /rest/x?auth={SECRET}",
+        f"There is no file https:/portal.example/rest/27/{SECRET}.",
+        f"There is no file https:\\portal.example\\rest\\27\\{SECRET}\\profile.",
+        f"postgresql://joe@db.example/journal?connect_timeout=5&password={SECRET}",
+        f"postgresql://joe:{SECRET}@db.example/journal",
+        f"postgresql://joe:a@{SECRET}@db.example/journal",
+        f"postgresql://joe:a/{SECRET}@db.example:5432/journal cannot be used",
     ):
         assert SECRET not in without_secrets(text)
     assert without_secrets(f"/rest/27/{SECRET}/profile?auth={SECRET}&x=1") == "/rest/27/…/profile?auth=…&x=1"

@@ -45,7 +45,7 @@ def test_each_fault(sandbox: Sandbox, connect: Connect, kind: FaultKind, batch: 
         assert verdicts == {Verdict.NOT_KNOWN if kind.loses_answer else Verdict.DONE}
     else:
         assert verdicts <= {Verdict.NOT_CARRIED_OUT, Verdict.CAMPAIGN_REFUSED, Verdict.NOT_KNOWN}
-        told = kind.value.removesuffix("_200") in {"query_limit", "operating_limit", "html200"}
+        told = kind.value.removesuffix("_200") in {"query_limit", "operating_limit"}
         assert not told or verdicts == {Verdict.NOT_CARRIED_OUT}
     # The next call is not disturbed by what happened to this one.
     assert client.call(*calls["r0"]).outcome.verdict is Verdict.DONE
