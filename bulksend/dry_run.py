@@ -68,7 +68,7 @@ def dry_run(
     same = find_same(journal, plan, target, again=again)
     if same is not None:
         written = (
-            None if results is None else write_run_results(journal, same, results, untold=WOULD_BE_SENT, note=False)
+            None if results is None else write_run_results(journal, same, results, not_sent=WOULD_BE_SENT, note=False)
         )
         return Forecast(same, known=True, repeats=[], written=written)
     with _passing_journal() as passing, Campaign.enter(passing, plan, target, results=results) as campaign:
@@ -81,7 +81,7 @@ def dry_run(
             ]
             passing.apply(campaign.id, skipped)
         run = replace(campaign.run, settings={})
-        written = None if results is None else write_run_results(passing, run, results, untold=WOULD_BE_SENT)
+        written = None if results is None else write_run_results(passing, run, results, not_sent=WOULD_BE_SENT)
     numbers = [] if skip_sent else [(number, other) for _, number, other in repeats]
     return Forecast(run, known=False, repeats=numbers, written=written)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +12,10 @@ import numpy as np
 from bulksend.journal import NewRow, State
 from bulksend.sheet.atomic import format_of
 from bulksend.sheet.chunks import Chunk, Dialect
-from bulksend.sheet.headings import RESULT_COLUMNS, Columns, find_columns
+from bulksend.sheet.headings import RESULT_COLUMNS, Columns, ResultCells, find_columns
 from bulksend.sheet.messages import Refusal, refuse
 from bulksend.sheet.reading import Sheet, open_sheet
-from bulksend.sheet.results import write_results
+from bulksend.sheet.writing import write_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
 
@@ -94,9 +94,7 @@ class Plan:
         return {
             "format": self.sheet.format,
             "name": self.sheet.name,
-            "dialect": {"encoding": dialect.encoding, "delimiter": dialect.delimiter, "line_end": dialect.line_end}
-            if dialect
-            else None,
+            "dialect": asdict(dialect) if dialect else None,
         }
 
     def new_rows(self) -> Iterator[list[NewRow]]:
@@ -155,19 +153,22 @@ class Plan:
         """
         checker = _checker(self.sheet, self.columns, self.options, self.chats)
         words = {State.PENDING: "", State.INVALID: "invalid", State.SKIPPED: "skipped"}
-        rows = (row for chunk in self.sheet.chunks() for row in _rows(chunk, checker.check(chunk), self.width))
-        lines = (
-            [*row.cells, "invalid", "", *refused[place], "", ""]
-            if place in refused
-            else [*row.cells, words[row.state], "", row.error_code, row.error_description, "", ""]
-            for place, row in enumerate(rows)
-        )
-        return write_results(
+
+        def lines() -> Iterator[tuple[list[str], bool]]:
+            rows = (row for chunk in self.sheet.chunks() for row in _rows(chunk, checker.check(chunk), self.width))
+            for place, row in enumerate(rows):
+                status, code, why = words[row.state], row.error_code, row.error_description
+                if place in refused:
+                    status, (code, why) = "invalid", refused[place]
+                yield [*row.cells, *ResultCells(status, error_code=code, error_description=why)], False
+
+        return write_sheet(
             path,
             format=format_of(path, self.sheet.format),
             headings=[*self.headings, *RESULT_COLUMNS],
-            rows=lines,
+            rows=lines(),
             dialect=self.sheet.dialect,
+            name="Results",
             status_column=self.width,
         )
 

@@ -33,6 +33,9 @@ STATUS: Final = {
 }
 """What the results sheet calls each state of a row."""
 
+_RETRY: Final = "`bulksend retry RUN"
+"""How advice names the command that sends a row again, before the campaign's number is known."""
+
 _UNDER_WAY: Final = frozenset({State.SENDING.value, State.IN_DOUBT.value})
 
 
@@ -115,7 +118,7 @@ def _may_replace(path: Path) -> bool:
 
 
 def write_run_results(
-    journal: Journal, run: Run, path: Path | None = None, *, untold: tuple[str, str] | None = None, note: bool = True
+    journal: Journal, run: Run, path: Path | None = None, *, not_sent: tuple[str, str] | None = None, note: bool = True
 ) -> Path:
     """Write the campaign's results sheet and return where it is.
 
@@ -123,7 +126,7 @@ def write_run_results(
         journal: what knows the campaign's rows.
         run: the campaign.
         path: where to write; without it the place that the campaign was given.
-        untold: error code and description for rows that are still to be sent; else how to go on with them.
+        not_sent: error code and description for rows that are still to be sent; by default how to send them.
         note: whether the journal is to remember where the sheet is.
 
     Raises:
@@ -132,16 +135,17 @@ def write_run_results(
     from bulksend.plan import dialect_of  # noqa: PLC0415 - see the module's docstring
     from bulksend.sheet.atomic import format_of  # noqa: PLC0415
     from bulksend.sheet.headings import RESULT_COLUMNS  # noqa: PLC0415
-    from bulksend.sheet.results import write_results  # noqa: PLC0415
+    from bulksend.sheet.writing import write_sheet  # noqa: PLC0415
 
     target = path or Path(run.results_path)
     try:
-        written = write_results(
+        written = write_sheet(
             target,
             format=format_of(target, run.sheet["format"]),
             headings=[*run.headings, *RESULT_COLUMNS],
-            rows=_lines(journal, run, untold),
+            rows=_rows(journal, run, not_sent),
             dialect=dialect_of(run.sheet),
+            name="Results",
             summary=_summary(run),
             status_column=len(run.headings),
         )
@@ -155,10 +159,11 @@ def write_run_results(
     return written
 
 
-def _lines(journal: Journal, run: Run, untold: tuple[str, str] | None) -> Iterator[list[str]]:
-    stopped = "", f"The campaign stopped before this row: go on with `bulksend resume {run.id}`."
-    pending = untold or stopped
-    number = "RUN" if untold else str(run.id)  # a campaign that was only rehearsed has none
+def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Iterator[tuple[list[str], bool]]:
+    from bulksend.sheet.headings import ResultCells  # noqa: PLC0415
+
+    pending = not_sent or ("", f"The campaign stopped before this row: continue with `bulksend resume {run.id}`.")
+    number = "RUN" if not_sent else str(run.id)  # a campaign that was only rehearsed has none
     doubt = (
         "The message left, and the campaign stopped before it was known whether it arrived: "
         f"`bulksend resume {number}` finds it in the chat's history, and sends it again only if it is not there."
@@ -167,22 +172,22 @@ def _lines(journal: Journal, run: Run, untold: tuple[str, str] | None) -> Iterat
     cells_of = json.JSONDecoder().decode
     for chunk in journal.outcomes(run.id):
         for _, cells, state, message_id, code, description, sent_at, attempts in chunk:
-            told, why = code or "", description or ""
+            why = code or "", description or ""
             if state == State.PENDING.value:
-                told, why = pending
+                why = pending
             elif state in _UNDER_WAY:
-                told, why = told or "ANSWER_LOST", doubt
+                why = code or "ANSWER_LOST", doubt
             elif state == State.SENT.value:
-                told = why = ""
-            yield [
-                *cells_of(cells),
-                words[state],
-                "" if message_id is None else str(message_id),
-                told,
-                why.replace(" RUN", f" {number}") if why else "",
-                _moment(sent_at),
-                str(attempts),
-            ]
+                why = "", ""
+            results = ResultCells(
+                status=words[state],
+                message_id="" if message_id is None else str(message_id),
+                error_code=why[0],
+                error_description=why[1].replace(_RETRY, f"{_RETRY.removesuffix('RUN')}{number}") if why[1] else "",
+                sent_at=_moment(sent_at),
+                attempts=str(attempts),
+            )
+            yield [*cells_of(cells), *results], False
 
 
 def _moment(at: float | None) -> str:

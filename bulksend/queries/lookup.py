@@ -12,9 +12,9 @@ from bulksend.errors import UsageError
 from bulksend.queries.chats import KINDS, UNUSABLE, ask_for_chats, keys_of
 from bulksend.results import check_path, default_path
 from bulksend.sheet.atomic import format_of
-from bulksend.sheet.copies import write_copy
 from bulksend.sheet.headings import CHAT_HEADING, LOOKUP_NOTE, OTHER_CHATS, find_columns, key
 from bulksend.sheet.reading import open_sheet
+from bulksend.sheet.writing import write_sheet
 from bulksend.validation import Report
 from bulksend.validation.messages import describe
 from bulksend.validation.values import BLANK, UNREADABLE, entity_types, identifiers
@@ -179,7 +179,7 @@ def fill_chats(
     found = find_chats(sheet, columns, queries, prefer=prefer, include_hidden=options.include_hidden)
     copy = _Copy(sheet, columns, found, include_hidden=options.include_hidden)
     try:
-        written = write_copy(
+        written = write_sheet(
             target,
             format=format_of(target, sheet.format),
             headings=copy.headings,

@@ -1,8 +1,7 @@
 """Files that are never half-written: made beside their place, then put there."""
 
-import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,31 +33,22 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     Raises:
         OSError: the folder cannot be written to.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    aside = Path(name)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary.touch(exist_ok=False)  # not by `tempfile`, whose files only their owner may read
     try:
-        write(aside)
-        _settle(aside)
-        return _put_in_place(aside, path)
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        return _put_in_place(temporary, path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def _settle(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-    with contextlib.suppress(OSError):  # a file of this process alone gets the rights that others usually have
-        mask = os.umask(0)
-        os.umask(mask)
-        path.chmod(0o666 & ~mask)
-
-
-def _put_in_place(aside: Path, path: Path) -> Path:
+def _put_in_place(temporary: Path, path: Path) -> Path:
     for target in _names(path):
         try:
-            aside.replace(target)
+            temporary.replace(target)
         except PermissionError:
             if not target.exists():
                 raise

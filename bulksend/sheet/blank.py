@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from bulksend.errors import UsageError
+from bulksend.sheet.limits import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     import xlsxwriter.format
 
 Language = Literal["en", "ru"]
-
-LAST_ROW: Final = 1_048_575
-"""Counted from 0: the last row an .xlsx sheet can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +278,9 @@ def _sheet_to_fill_in(workbook: "xlsxwriter.Workbook", words: _Words, looks: _Lo
                 # The checks understand more than the list has (Deal, D, 2): ask, and let a person insist.
                 "error_type": "warning",
             }
-            sheet.data_validation(1, position, LAST_ROW, position, choice)
+            sheet.data_validation(1, position, MOST_ROWS - 1, position, choice)
     # Ids are meant to be texts here: no green corner on every one of them.
-    sheet.ignore_errors({"number_stored_as_text": f"A2:E{LAST_ROW + 1}"})
+    sheet.ignore_errors({"number_stored_as_text": f"A2:E{MOST_ROWS}"})
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)

@@ -56,6 +56,8 @@ class Source(Protocol):
     """What each kind of file offers: its rows from the first on, as often as asked for."""
 
     name: str | None
+    continued_on: str | None
+    """The worksheet on which a table goes on that one cannot hold."""
     width: int
     dialect: Dialect | None
 

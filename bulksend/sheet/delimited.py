@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bulksend.sheet import limits
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
 from bulksend.sheet.headings import field_of, key
 from bulksend.sheet.messages import Refusal, refuse
@@ -20,7 +21,6 @@ from bulksend.sheet.messages import Refusal, refuse
 _CHUNK = 1 << 22
 _SAMPLE = 1 << 18
 _LONGEST_RECORD = 1 << 23  # bytes; a quoted cell longer than this was never closed
-_WIDEST = 16_384  # columns; as many as Excel has
 _DELIMITERS = ",;\t|"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -38,6 +38,7 @@ class DelimitedSource:
     """One text file, read in chunks; see `bulksend.sheet.chunks.Source`."""
 
     name: str | None = None
+    continued_on: str | None = None
 
     def __init__(self, path: Path, heading_names: Sequence[str] = ()) -> None:
         self._path = path
@@ -48,7 +49,7 @@ class DelimitedSource:
         self._records_before = 1 if told else 0  # Excel does not show the line that names the separator
         self.dialect: Dialect | None = Dialect(encoding, delimiter, "\r\n" if "\r\n" in sample else "\n")
         scan = _scan(path, encoding, delimiter)
-        if scan.width > _WIDEST:
+        if scan.width > limits.MOST_COLUMNS:
             raise refuse(Refusal.NOT_A_SHEET, name=path.name, what="a file of another kind")
         self.width = scan.width
         self._encoding, self._delimiter = encoding, delimiter

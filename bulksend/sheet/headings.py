@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from bulksend.sheet.messages import Refusal, listed, quoted, refuse
 
@@ -55,8 +56,23 @@ HINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # A heading that names the kind of entity itself, so that no column of types is needed beside it.
 _KINDS = {"lead": ("lead", "лида"), "deal": ("deal", "сделки"), "contact": ("contact", "контакта"), "company": ("company", "компании")}  # fmt: skip  # noqa: E501
 
-RESULT_COLUMNS = ("status", "message_id", "error_code", "error_description", "sent_at", "attempts")
-"""The headings that a results sheet adds to the right of the original ones."""
+
+class ResultCells(NamedTuple):
+    """What a results sheet adds to the right of a row's own cells; a new column is added here, as the last."""
+
+    status: str = ""
+    message_id: str = ""
+    error_code: str = ""
+    error_description: str = ""
+    sent_at: str = ""
+    attempts: str = ""
+
+
+RESULT_COLUMNS = ResultCells._fields
+"""The headings of a results sheet's own columns."""
+
+_OLDEST_RESULTS = 6
+"""How many of them every results sheet has, also one that was written before others were added."""
 
 CHAT_HEADING = "CHAT_ID"
 LOOKUP_NOTE = "lookup_note"
@@ -161,6 +177,17 @@ def find_columns(
         message=chosen.get("MESSAGE"),
         implied_type=implied,
     )
+
+
+def original_width(headings: Sequence[str]) -> int:
+    """How many columns a sheet had before results were added: fewer than now only in a results sheet."""
+    named = len(headings)
+    while named and not headings[named - 1].strip():
+        named -= 1
+    for added in range(len(RESULT_COLUMNS), _OLDEST_RESULTS - 1, -1):
+        if tuple(headings[max(0, named - added) : named]) == RESULT_COLUMNS[:added]:
+            return named - added
+    return len(headings)
 
 
 def guess_columns(headings: Sequence[str]) -> dict[str, int]:

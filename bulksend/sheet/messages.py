@@ -26,6 +26,10 @@ class Refusal(StrEnum):
     NO_SHEETS_HERE = "'{name}' is a text file, without sheets to choose from: leave out --sheet."
     NO_VISIBLE_SHEET = "Every sheet of '{name}' is hidden: show one in Excel, or name it with --sheet ({sheets})."
     EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: {advice}."
+    CONTINUED = (
+        "'{name}' has more rows on its sheet '{sheet}': save all of them in one .csv, or name one sheet after the "
+        "other with --sheet."
+    )
     EMPTY_TABLE = "There is nothing in '{name}' but blank rows: save the sheet again and check that it has rows."
     UNKNOWN_LETTERS = "The letters of '{name}' cannot be told: save it in Excel as 'CSV UTF-8' or as .xlsx."
     BROKEN_LETTERS = (

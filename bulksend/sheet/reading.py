@@ -10,7 +10,7 @@ from bulksend.errors import SheetError
 from bulksend.sheet.chunks import Chunk, Dialect, Source, blank_rows, frame
 from bulksend.sheet.delimited import DelimitedSource
 from bulksend.sheet.file_format import Kind, kind_of
-from bulksend.sheet.headings import RESULT_COLUMNS, field_of, heading_position
+from bulksend.sheet.headings import field_of, heading_position, original_width
 from bulksend.sheet.messages import Refusal, refuse
 from bulksend.sheet.workbook import WorkbookSource
 
@@ -40,18 +40,16 @@ class Sheet:
     @property
     def original_width(self) -> int:
         """How many columns the sheet had before results were added: fewer than now only in a results sheet."""
-        added = len(RESULT_COLUMNS)
-        named = len(self.headings)
-        while named and not self.headings[named - 1].strip():
-            named -= 1
-        return named - added if tuple(self.headings[named - added : named]) == RESULT_COLUMNS else len(self.headings)
+        return original_width(self.headings)
 
     def chunks(self, rows: int = 50_000) -> Iterator[Chunk]:
         """The rows below the headings, at most ``rows`` at a time; can be asked for again and again.
 
         Raises:
-            SheetError: the file was changed or taken away meanwhile.
+            SheetError: the file was changed or removed meanwhile, or has more rows on another worksheet.
         """
+        if self._source.continued_on:
+            raise refuse(Refusal.CONTINUED, name=self.path.name, sheet=self._source.continued_on)
         for block in self._source.blocks(rows):
             columns = block.columns
             keep = ~blank_rows(columns)

@@ -17,6 +17,7 @@ from python_calamine import (
 )
 
 from bulksend.errors import SheetError
+from bulksend.sheet import limits
 from bulksend.sheet.cell_text import column_texts, duration_texts
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
 from bulksend.sheet.file_format import Kind
@@ -58,6 +59,9 @@ class WorkbookSource:
             raise refuse(Refusal.EMPTY_SHEET, sheet=self.name, name=path.name, advice=advice)
         self._first_column = self._sheet.start[1]
         self.width = self._sheet.end[1] + 1
+        further = limits.page_name(self.name, 2)
+        full = sheet is None and self._sheet.end[0] + 1 >= limits.MOST_ROWS
+        self.continued_on = further if full and further in {entry.name for entry in sheets} else None
         self._extras.add_merged(self._guarded(lambda: self._sheet.merged_cell_ranges or []))
 
     def head(self) -> list[list[str]]:

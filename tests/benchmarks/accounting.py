@@ -52,7 +52,7 @@ def write_ours(journal: str, run: int, path: str) -> Measured:
     """Write a campaign's results sheet."""
     from bulksend.journal import Journal  # noqa: PLC0415
     from bulksend.results import write_run_results  # noqa: PLC0415
-    from bulksend.sheet.results import write_results  # noqa: F401, PLC0415 - imported before the clock runs, as the other's is
+    from bulksend.sheet.writing import write_sheet  # noqa: F401, PLC0415 - imported before the clock runs, as the other's is
 
     with Journal(journal) as opened, Stopwatch() as watch:
         written = write_run_results(opened, opened.run(run), Path(path))

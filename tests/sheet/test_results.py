@@ -5,15 +5,20 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 from openpyxl.utils import get_column_letter
+from python_calamine import CalamineWorkbook
 
+from bulksend.errors import SheetError
+from bulksend.plan import SheetOptions, examine
+from bulksend.sheet import limits
 from bulksend.sheet.chunks import Dialect
 from bulksend.sheet.headings import RESULT_COLUMNS, find_columns
-from bulksend.sheet.reading import open_sheet
-from bulksend.sheet.results import write_results
+from bulksend.sheet.reading import Sheet, open_sheet
+from bulksend.sheet.writing import write_sheet
 
 ORIGINAL = ["Тип сущности", "ID сделки", "ID чата", "Сообщение", "Заметка"]
 HEADINGS = [*ORIGINAL, *RESULT_COLUMNS]
@@ -37,15 +42,20 @@ ROWS = [SENT, FAILED, SKIPPED]
 
 
 def _write(path: Path, rows: list[list[str]] | None = None, dialect: Dialect | None = None) -> Path:
-    return write_results(
+    return write_sheet(
         path,
         format=path.suffix[1:],
         headings=HEADINGS,
-        rows=iter(ROWS if rows is None else rows),
+        rows=((row, False) for row in (ROWS if rows is None else rows)),
         dialect=dialect,
+        name="Results",
         summary=[("Portal", "portal.example"), ("Rows", 3)],
         status_column=STATUS,
     )
+
+
+def _cells(sheet: Sheet) -> list[list[str]]:
+    return [row for chunk in sheet.chunks() for row in chunk.cells.to_numpy().tolist()]
 
 
 def _charts(path: Path) -> int:
@@ -88,11 +98,11 @@ def test_text_results_are_written_as_the_sheet_was(tmp_path: Path, dialect: Dial
 
 
 def test_words_of_the_portal_cannot_become_a_formula_in_a_text_file(tmp_path: Path) -> None:
-    """The sheet's own cells are left alone; what came over the network is made harmless."""
-    path = _write(tmp_path / "out.csv", [[*FAILED[:8], "=1+1", "", "1"]])
+    """The sheet's own cells are left alone; what came over the network, codes too, is made harmless."""
+    path = _write(tmp_path / "out.csv", [[*FAILED[:7], "-2+3", "=1+1", "", "1"]])
     with path.open(encoding="utf-8", newline="") as file:
         row = list(csv.reader(file))[1]
-    assert (row[3], row[8]) == ("@name\nтекст", "'=1+1")
+    assert (row[3], row[7], row[8]) == ("@name\nтекст", "'-2+3", "'=1+1")
 
 
 def test_letters_the_sheets_encoding_lacks_do_not_stop_the_results(tmp_path: Path) -> None:
@@ -173,13 +183,13 @@ def test_old_results_stay_whole_when_writing_breaks_off(tmp_path: Path) -> None:
     path = _write(tmp_path / "out.csv")
     old = path.read_bytes()
 
-    def rows() -> Iterator[list[str]]:
-        yield SENT
+    def rows() -> Iterator[tuple[list[str], bool]]:
+        yield SENT, False
         raise KeyboardInterrupt
 
     for suffix in ("csv", "xlsx"):
         with pytest.raises(KeyboardInterrupt):
-            write_results(path, format=suffix, headings=HEADINGS, rows=rows(), status_column=STATUS)
+            write_sheet(path, format=suffix, headings=HEADINGS, rows=rows(), status_column=STATUS)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
@@ -203,9 +213,93 @@ def test_results_open_in_excel_are_written_under_a_new_name(tmp_path: Path, monk
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out (2).csv", "out (3).csv", "out.csv"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps rights in another way")
-def test_results_can_be_read_by_whom_other_files_can(tmp_path: Path) -> None:
-    """A temporary file's narrow rights are not left on it."""
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_results_have_the_permissions_of_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the process's umask leaves, which is not changed even for a moment: other threads write files too."""
+
+    def changed(_mask: int) -> int:
+        pytest.fail("the umask of the whole process was changed")
+
     other = tmp_path / "other"
     other.touch()
-    assert _write(tmp_path / "out.csv").stat().st_mode == other.stat().st_mode
+    monkeypatch.setattr(os, "umask", changed)
+    for name in ("out.csv", "out.xlsx"):
+        assert _write(tmp_path / name).stat().st_mode == other.stat().st_mode
+
+
+def test_rows_beyond_a_full_worksheet_go_on_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has the headings and the widths of the first; the summary counts them all."""
+    monkeypatch.setattr(limits, "MOST_ROWS", 3)
+    path = _write(tmp_path / "out.xlsx", [SENT, FAILED, SKIPPED, SENT, FAILED])
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["Results", "Results (2)", "Results (3)", "Summary"]
+    for name, rows in {"Results": [SENT, FAILED], "Results (2)": [SKIPPED, SENT], "Results (3)": [FAILED]}.items():
+        assert _rows_of_sheet(path, name) == rows
+        assert [cell.value for cell in book[name][1]] == HEADINGS
+        assert book[name].auto_filter.ref == f"A1:K{len(rows) + 1}"
+        assert book[name].column_dimensions["F"].width == book["Results"].column_dimensions["F"].width
+    assert ("sent", 2) in {row[:2] for row in book["Summary"].iter_rows(values_only=True)}
+
+
+def test_sheet_that_goes_on_another_is_not_read_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of further worksheets would be left out without a word; each can be read by its name."""
+    monkeypatch.setattr(limits, "MOST_ROWS", 3)
+    path = _write(tmp_path / "out.xlsx")
+    sheet = open_sheet(path)
+    assert sheet.original_width == STATUS
+    with pytest.raises(SheetError, match=r"'out\.xlsx'.*'Results \(2\)'.*--sheet"):
+        next(sheet.chunks())
+    read = [row for name in ("Results", "Results (2)") for row in _cells(open_sheet(path, sheet=name))]
+    assert read == ROWS
+
+
+def test_other_sheets_with_such_names_are_left_alone(tmp_path: Path) -> None:
+    """A worksheet that is not full does not go on another, whatever that is called."""
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    for name in ("Март", "Март (2)"):
+        book.create_sheet(name).append(["CHAT_ID", "MESSAGE"])
+        book[name].append(["1", name])
+    book.remove(book.worksheets[0])
+    book.save(path)
+    assert _cells(open_sheet(path)) == [["1", "Март"]]
+
+
+@pytest.mark.parametrize("name", ["Март [1/2]: 'всё'", "x" * 31, None])
+def test_copy_of_a_sheet_goes_on_another_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
+    """Under a name that Excel takes, with its hidden rows hidden."""
+    monkeypatch.setattr(limits, "MOST_ROWS", 2)
+    rows = [(["1"], False), (["2"], True)]
+    path = write_sheet(tmp_path / "a.xlsx", format="xlsx", headings=["CHAT_ID"], rows=rows, name=name)
+    first, second = openpyxl.load_workbook(path).worksheets
+    assert second.title == limits.page_name(name or "Sheet1", 2)
+    assert [[cell.value for cell in sheet["A"]] for sheet in (first, second)] == [["CHAT_ID", "1"], ["CHAT_ID", "2"]]
+    assert [sheet.row_dimensions[2].hidden for sheet in (first, second)] == [False, True]
+
+
+def test_problems_sheet_goes_on_another_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy that `check` writes."""
+    source = tmp_path / "a.csv"
+    lines = ["CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE", *[f"deal,{number},x,Hi" for number in range(1, 6)]]
+    source.write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(limits, "MOST_ROWS", 4)
+    path = examine(source, SheetOptions()).write_problems(tmp_path / "problems.xlsx")
+    rows = [row for name in ("Results", "Results (2)") for row in _rows_of_sheet(path, name)]
+    assert [(row[1], row[4], row[6]) for row in rows] == [(str(n), "invalid", "INVALID_CHAT_ID") for n in range(1, 6)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_worksheet_of_excel_is_too_short_for_a_million_and_more(tmp_path: Path) -> None:
+    """The real limit: 1,048,576 rows, the headings among them."""
+    count = 1_048_577
+    rows = ((["", "", "", "", "", "sent", str(number), "", "", "", ""], False) for number in range(count))
+    path = write_sheet(
+        tmp_path / "out.xlsx", format="xlsx", headings=HEADINGS, rows=rows, name="Results", status_column=STATUS
+    )
+    ids = [row[6] for name in ("Results", "Results (2)") for row in _rows_of_sheet(path, name)]
+    assert ids == [str(number) for number in range(count)]
+
+
+def _rows_of_sheet(path: Path, name: str) -> list[list[Any]]:
+    return CalamineWorkbook.from_path(path).get_sheet_by_name(name).to_python()[1:]

@@ -128,7 +128,7 @@ REFUSALS: dict[Refusal, Callable[[Path], Path]] = {
 }
 
 
-@pytest.mark.parametrize("refusal", Refusal, ids=lambda refusal: refusal.name)
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
 def test_each_refusal_is_said_of_some_file(refusal: Refusal, tmp_path: Path) -> None:
     """There is a file for each sentence, and it is one sentence with its words filled in."""
     with pytest.raises(SheetError) as refused:
@@ -136,6 +136,11 @@ def test_each_refusal_is_said_of_some_file(refusal: Refusal, tmp_path: Path) -> 
     pattern = re.sub(r"\\\{\w+\\\}", ".*", re.escape(refusal.value))
     assert re.fullmatch(pattern, str(refused.value))
     assert "\n" not in str(refused.value)
+
+
+def test_no_refusal_is_without_a_file() -> None:
+    """But for the sheet that is too long for one worksheet, which the tests of results write."""
+    assert set(Refusal) - set(REFUSALS) == {Refusal.CONTINUED}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""The summary in a workbook of results: facts, counts by status and by error code, and a chart of the troubles."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import xlsxwriter
+
+from bulksend.sheet.xlsx_writer import COLOURS
+
+_GOOD = "no problem"
+"""What the summary calls rows without a status: `bulksend check` gives one only to rows that cannot be sent."""
+_BARS = {  # papers are too pale for a chart
+    "sent": "#70AD47",
+    "failed": "#D9534F",
+    "invalid": "#E8875B",
+    "unknown": "#F0B429",
+    "not_sent": "#6C8EBF",
+    "skipped": "#A6A6A6",
+    _GOOD: "#70AD47",
+}
+_TROUBLES = ("failed", "invalid", "unknown", "not_sent")
+
+
+def write_summary(
+    book: xlsxwriter.Workbook,
+    facts: Sequence[tuple[str, str | int]],
+    statuses: Counter[str],
+    codes: Counter[str],
+) -> None:
+    """Add the worksheet that is called Summary."""
+    sheet = book.add_worksheet("Summary")
+    bold = book.add_format({"bold": True})
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 1)
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, 1, 44)
+    left = book.add_format({"align": "left"})
+    row = 0
+
+    def section(title: str, pairs: Iterable[tuple[str, Any]]) -> tuple[int, int]:
+        nonlocal row
+        sheet.write_string(row, 0, title, bold)
+        first = row + 1
+        for row, (label, value) in enumerate(pairs, first):
+            sheet.write_string(row, 0, str(label))
+            if isinstance(value, int):
+                sheet.write_number(row, 1, value, left)
+            else:
+                sheet.write_string(row, 1, str(value))
+        last = max(row, first - 1)
+        row = last + 2
+        return first, last
+
+    if facts:
+        section("Campaign", facts)
+    ordered = [
+        (status or _GOOD, statuses[status])
+        for status in [*COLOURS, *sorted(set(statuses) - set(COLOURS))]
+        if statuses[status]
+    ]
+    first, last = section("Rows by status", ordered)
+    if codes:
+        section("Rows by error code", codes.most_common())
+    if any(statuses[status] for status in _TROUBLES):
+        chart = book.add_chart({"type": "bar"})
+        chart.add_series(
+            {
+                "name": "Rows",
+                "categories": ["Summary", first, 0, last, 0],
+                "values": ["Summary", first, 1, last, 1],
+                "points": [{"fill": {"color": _BARS.get(status, "#BFBFBF")}} for status, _ in ordered],
+                "data_labels": {"value": True},
+                "gap": 60,
+            }
+        )
+        chart.set_title({"name": "What became of the rows"})
+        chart.set_legend({"none": True})
+        chart.set_y_axis({"reverse": True, "line": {"color": "#BFBFBF"}, "major_tick_mark": "none"})
+        chart.set_x_axis({"visible": False, "min": 0, "major_gridlines": {"visible": False}})
+        sheet.insert_chart(1, 3, chart)
