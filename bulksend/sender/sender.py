@@ -8,9 +8,10 @@ row leaves until its fate is settled, so no later row of the same chat can overt
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ from bulksend.ratelimit.limiter import BATCH_SECONDS, BatchSize, Pace
 from bulksend.sender.chats import Chats
 from bulksend.sender.clock import PortalClock
 from bulksend.sender.doubts import Doubt, Doubts, hinders
+from bulksend.sender.joins import NOT_A_MEMBER, Join, Joins, not_let_in
 from bulksend.sender.options import SAME_TEXT_SECONDS, Options, Progress, RunResult, StopReason
 from bulksend.sender.reach import Reach
 from bulksend.sender.refusals import Refusals
@@ -71,7 +73,7 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Join:
-    row: Row
+    joins: list[Join]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,7 @@ class Sender:
         self._clock = PortalClock()
         self._doubts = Doubts(journal, run, options, self._clock)
         self._reach = Reach(options.outage, client.reset)
-        self._joins: deque[Row] = deque()
-        self._joined: set[tuple[int, int]] = set()
+        self._joins = Joins(run.user_id)
         self._back: queue.SimpleQueue[tuple[_Job, Reply | Exception] | None] = queue.SimpleQueue()
         self._workers: Workers[_Job] = Workers(options.max_in_flight, self._carry)
         self._flight: set[int] = set()
@@ -258,8 +259,8 @@ class Sender:
         # A method may have to wait alone, for its execution time: that is no reason for the others to wait.
         if self._may_ask(methods.HISTORY_GET, now) and (due := self._doubts.due(now)):
             return _Look(due)
-        if self._joins and self._may_ask(methods.USER_ADD, now):
-            return _Join(self._joins[0])
+        if self._may_ask(methods.USER_ADD, now) and (joins := self._joins.due(now, self._size.rows())):
+            return _Join(joins)
         if not self._may_ask(methods.MESSAGE_ADD, now):
             return None
         if self._options.batch > 1 and not self._size.known and self._sending:
@@ -279,8 +280,9 @@ class Sender:
         if self._reach.out:
             return max(self._reach.next_time(now), self._held_until(methods.PROFILE))
         look = max(self._doubts.next_time(), self._held_until(methods.HISTORY_GET))
-        others = (self._held_until(methods.USER_ADD), self._held_until(methods.MESSAGE_ADD))
-        return min([look, *(until for until in others if until > now)])
+        join = max(self._joins.next_time(), self._held_until(methods.USER_ADD))
+        message = self._held_until(methods.MESSAGE_ADD)
+        return min(look, join, message if message > now else math.inf)
 
     def _load(self) -> None:
         if self._all_loaded or self._chats.rows > WINDOW // 2:
@@ -308,7 +310,7 @@ class Sender:
             if isinstance(job, _Look):
                 self._doubts.looking(job.doubts)
             elif isinstance(job, _Join):
-                self._joins.popleft()
+                self._joins.leaving(job.joins)
             else:
                 self._reach.probing()
         self._held.pop(method, None)
@@ -382,13 +384,14 @@ class Sender:
         if isinstance(job, _Look):
             return call_all(self._client, [methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
         if isinstance(job, _Join):
-            row = job.row
-            call = methods.user_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id)
-            return self._client.call(*call)
+            return call_all(self._client, [self._user_add(join.row) for join in job.joins])
         return self._client.call(*methods.profile())
 
     def _message(self, row: Row) -> methods.Call:
         return methods.message_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id, row.message)
+
+    def _user_add(self, row: Row) -> methods.Call:
+        return methods.user_add(row.entity_type, row.entity_id, self._speaker(row), row.chat_id)
 
     def _speaker(self, row: Row) -> int:
         return row.user_id or self._run.user_id
@@ -448,7 +451,7 @@ class Sender:
             return self._after_send(job, reply)
         if isinstance(job, _Look):
             return self._after_look(job, reply)
-        return self._after_join(job.row, outcome)
+        return self._after_join(job, reply)
 
     def _after_send(self, job: _Send, reply: Reply) -> list[Change]:
         outcomes = outcomes_of(reply)
@@ -457,7 +460,8 @@ class Sender:
             change = self._settle(job, row, outcome, reply)
             changes.append(change)
             _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
-            self._watch_refusals(outcome)
+            if change.after in {State.SENT, State.FAILED}:
+                self._watch_refusals(outcome, change)
         return changes
 
     def _settle(self, job: _Send, row: Row, outcome: Outcome, reply: Reply) -> Change:
@@ -484,13 +488,13 @@ class Sender:
         return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
 
     def _refused(self, row: Row, outcome: Outcome) -> Change:
-        key = (row.chat_id, self._speaker(row))
-        if self._options.join and outcome.code.upper() == "CANCELED" and key not in self._joined:
-            self._joined.add(key)
-            self._joins.append(row.unsent())
-            return Change(row.n, State.SENDING, State.PENDING)
+        sentence = self._say(outcome)
+        if self._options.join and outcome.code.upper() == NOT_A_MEMBER:
+            if self._joins.add(row.unsent()):
+                return Change(row.n, State.SENDING, State.PENDING)
+            sentence = not_let_in("was refused again after joining it")
         self._chats.free(row.chat_id)
-        return Change(row.n, State.SENDING, State.FAILED, outcome.code, self._say(outcome))
+        return Change(row.n, State.SENDING, State.FAILED, outcome.code, sentence)
 
     @staticmethod
     def _say(outcome: Outcome) -> str:
@@ -516,13 +520,13 @@ class Sender:
         else:
             self._ending = RunResult(StopReason.NEVER_REACHED, self._say(outcome))
 
-    def _watch_refusals(self, outcome: Outcome) -> None:
+    def _watch_refusals(self, outcome: Outcome, change: Change) -> None:
         alike = self._refusals.too_many(outcome)
         if alike:
             self._ending = self._ending or RunResult(
                 StopReason.REFUSED,
                 f"All of the first {alike} rows were refused with {outcome.code}, so the others are kept back. "
-                f"{self._say(outcome)} If the other rows are right, go on with `bulksend resume`.",
+                f"{change.error_description} If the other rows are right, go on with `bulksend resume`.",
             )
 
     def _stop_after_failures(self) -> None:
@@ -534,20 +538,21 @@ class Sender:
                 "--max-failures allows.",
             )
 
-    def _after_join(self, row: Row, outcome: Outcome) -> list[Change]:
-        if outcome.verdict is Verdict.DONE or outcome.code.upper() == "WRONG_REQUEST":  # already a member
-            self._chats.put_back(row)
-            return []
-        if outcome.verdict is Verdict.REFUSED:
-            self._chats.free(row.chat_id)
-            said = f"{advice('CANCELED')} The portal did not let the speaker join either: {outcome.code}."
-            return [Change(row.n, State.PENDING, State.FAILED, "CANCELED", said)]
-        if outcome.verdict is Verdict.CAMPAIGN_REFUSED:
-            self._refuse(outcome)
-        elif outcome.reason is Reason.UNREACHABLE:
-            self._unreachable(outcome)
-        self._joins.append(row)  # joining twice does no harm
-        return []
+    def _after_join(self, job: _Join, reply: Reply) -> list[Change]:
+        changes = []
+        for join, outcome in zip(job.joins, outcomes_of(reply), strict=True):
+            if outcome.verdict in {Verdict.CAMPAIGN_REFUSED, Verdict.NOT_CARRIED_OUT}:
+                self._hinder(outcome, reply, methods.USER_ADD)
+                self._joins.hindered(join)
+                continue
+            conclusion = self._joins.conclude(join, outcome)
+            if conclusion is True:
+                self._chats.put_back(join.row)
+            elif conclusion:
+                changes.append(conclusion)
+                self._chats.free(join.row.chat_id)
+                self._watch_refusals(outcome, conclusion)
+        return changes
 
     def _after_look(self, job: _Look, reply: Reply) -> list[Change]:
         changes = []
@@ -561,7 +566,8 @@ class Sender:
                 continue
             _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
             changes.append(change)
-            if change.after is State.PENDING:
+            # A pending row behind those that were loaded is loaded in its turn.
+            if change.after is State.PENDING and (self._all_loaded or doubt.row.n <= self._loaded_to):
                 self._chats.put_back(replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1))
             else:
                 self._chats.free(doubt.row.chat_id)

@@ -91,6 +91,12 @@ class Desk:
         with Journal(self.journal_path) as journal:
             return [record.message_id for chunk in journal.outcomes(run.id) for record in chunk]
 
+    def sentence(self, run: Run, n: int) -> str:
+        """What the results sheet says of a row."""
+        with Journal(self.journal_path) as journal:
+            records = [record for chunk in journal.outcomes(run.id) for record in chunk]
+        return str(records[n].error_description)
+
     def assert_each_once(self, lines: Sequence[TestRow], run: Run) -> None:
         """Every row was delivered once and in order, and the journal says so with the ledger's ids."""
         self.portal.drain()

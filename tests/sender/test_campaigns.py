@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,17 +101,21 @@ def test_too_many_failures(desk: Desk) -> None:
     assert (run.counts.sent, run.counts.failed, run.counts.pending) == (1, 6, 33)
 
 
-@pytest.mark.parametrize("joinable", [True, False])
-def test_join(desk: Desk, joinable: bool) -> None:
-    """With --join a speaker who is no member joins the chat, then speaks; where that is refused the row fails."""
-    desk.portal.world.add_chat(5000, members=(), joinable=joinable)
-    lines = rows(3, chats=1)
-    _, run = desk.send(lines, join=True)
-    if joinable:
-        desk.assert_each_once(lines, run)
-    else:
-        assert desk.states(run) == [State.FAILED] * 3
-        assert not desk.portal.ledger
+def test_row_in_doubt_beyond_those_that_were_loaded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that the history shows not to have arrived is sent once, however few rows are looked ahead."""
+    lines = [*[("deal", 1000, 5000, "", f"Message {n}") for n in range(9)], ("deal", 1001, 5001, "", "Another chat")]
+    desk.portal.faults = Faults(at={1: "close_before", 2: "close_before"})
+
+    def meanwhile(campaign: Campaign, progress: Progress) -> None:
+        if progress.counts.in_doubt == 2:
+            campaign.stop()
+
+    _, run = desk.send(lines, meanwhile=meanwhile)
+    assert run.counts.in_doubt == 2
+    monkeypatch.setattr("bulksend.sender.sender.WINDOW", 2)
+    ending, run = desk.resume(run, replace(SWIFT, max_in_flight=1))
+    assert ending.how is StopReason.ENDED
+    desk.assert_each_once(lines, run)
 
 
 def test_outage_in_mid_campaign(desk: Desk) -> None:
