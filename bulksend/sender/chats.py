@@ -6,6 +6,8 @@ import heapq
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
+from bulksend.portal.methods import batch_may_change
+
 if TYPE_CHECKING:
     from bulksend.journal import Row
 
@@ -34,10 +36,15 @@ class Chats:
         heapq.heapify(self._heads)
 
     def take(self, most: int) -> list[Row]:
-        """The first rows of so many free chats, which are busy from then on."""
+        """The first rows of so many free chats, busy from then on; one that a batch may change comes alone."""
         rows: list[Row] = []
         while self._heads and len(rows) < most:
-            _, chat = heapq.heappop(self._heads)
+            chat = self._heads[0][1]
+            if most > 1 and batch_may_change(self._waiting[chat][0].message):
+                if rows:
+                    break
+                most = 1
+            heapq.heappop(self._heads)
             rows.append(self._waiting[chat].popleft())
             self._busy[chat] += 1
         self.rows -= len(rows)

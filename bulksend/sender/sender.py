@@ -61,6 +61,11 @@ class _Send:
     min_message_id: int | None = None
     deadline: Deadline | None = None
 
+    @property
+    def is_batch(self) -> bool:
+        """Whether it tells how long the portal takes for a row."""
+        return len(self.rows) > 1
+
     def left(self, row: Row) -> Row:
         """A row of these as the journal has it now; only rows with which something went wrong are asked for."""
         return row.leaving(self.allowed_at, self.offset, self.min_message_id)
@@ -117,6 +122,7 @@ class Sender:
         self._workers: Workers[_Job] = Workers(options.max_in_flight, self._carry)
         self._flight: set[int] = set()
         self._sending = 0
+        self._batches = 0  # of what is being sent
         self._held: dict[str, _Hold] = {}  # methods whose calls may not leave yet
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
         self._refusals = Refusals(options.same_refusals if fresh else None)
@@ -205,7 +211,9 @@ class Sender:
         self._uncommitted = []
         for job in self._departing:
             self._flight.discard(id(job))
-            self._sending -= isinstance(job, _Send)
+            if isinstance(job, _Send):
+                self._sending -= 1
+                self._batches -= job.is_batch
         self._departing = []
 
     def _depart(self) -> None:
@@ -263,7 +271,7 @@ class Sender:
             return _Join(joins)
         if not self._may_ask(methods.MESSAGE_ADD, now):
             return None
-        if self._options.batch > 1 and not self._size.known and self._sending:
+        if self._options.batch > 1 and not self._size.known and self._batches:
             return None  # the first batch is to tell how large the others may be
         self._load()
         rows = self._chats.take(self._size.rows())
@@ -302,6 +310,7 @@ class Sender:
                 return
             job = left
             self._sending += 1
+            self._batches += job.is_batch
         else:
             departure = self._journal.take_slot(self._run.portal, self._asking(method, 1))
             if not departure.granted:
@@ -448,6 +457,7 @@ class Sender:
             self._refuse(outcome)
         if isinstance(job, _Send):
             self._sending -= 1
+            self._batches -= job.is_batch
             return self._after_send(job, reply)
         if isinstance(job, _Look):
             return self._after_look(job, reply)
@@ -582,7 +592,7 @@ class Sender:
         method = self._method(job)
         for outcome in outcomes_of(reply):
             self._feedback.learn(method, outcome, reply)
-        if isinstance(job, _Send) and self._options.batch > 1:
+        if isinstance(job, _Send) and self._options.batch > 1 and (job.is_batch or self._size.rows() == 1):
             self._learn_speed(job, reply)
 
     def _learn_speed(self, job: _Send, reply: Reply) -> None:
