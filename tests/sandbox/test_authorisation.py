@@ -113,20 +113,6 @@ def test_an_application_calls_with_its_access_token() -> None:
         assert call(portal, "profile").ok
 
 
-def test_a_token_runs_out_after_its_calls_and_a_renewed_one_works() -> None:
-    """401 expired_token, nothing carried out; the new pair is another one and counts from the start."""
-    with Sandbox(oauth=OAuthApp(token_calls=2)) as portal:
-        old = portal.oauth.access_token
-        statuses = [as_application(portal, MESSAGE_ADD, old, **message()).status_code for _ in range(4)]
-        assert statuses == [200, 200, 401, 401]
-        assert as_application(portal, "profile", old).json()["error"] == "expired_token"
-        pair = renew(portal).json()
-        assert pair["access_token"] != old
-        assert as_application(portal, MESSAGE_ADD, pair["access_token"], **message()).ok
-        assert len(portal.ledger) == 3
-        assert len(portal.oauth.renewals) == 1
-
-
 def test_a_token_runs_out_after_its_time_or_when_told_to() -> None:
     """By the clock, and by the test's hand."""
     with Sandbox(oauth=OAuthApp(token_life=0.2)) as portal:

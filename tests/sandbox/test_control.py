@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 import requests
 
 from bulksend.errors import UsageError
-from bulksend.sandbox import Limits, OAuthApp, Sandbox, serve
+from bulksend.sandbox import Limits, OAuthApp, Sandbox
 from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
 
 ROOT = Path(__file__).parents[2]
@@ -31,25 +29,6 @@ def read(portal: Sandbox, name: str) -> Any:
 def turn(portal: Sandbox, name: str, **dials: Any) -> requests.Response:
     """Turn dials through the door."""
     return requests.post(portal.control + name, json=dials, timeout=5)
-
-
-def test_ledger_and_calls_can_be_read_from_where_one_stopped(portal: Sandbox) -> None:
-    """Both as lists of objects; ?since=N leaves out the first N; the door's own requests are no calls."""
-    for text in "ab":
-        call(portal, MESSAGE_ADD, message(MESSAGE=text))
-    assert [entry["text"] for entry in read(portal, "ledger")] == ["a", "b"]
-    assert [entry["text"] for entry in read(portal, "ledger?since=1")] == ["b"]
-    assert [entry["status"] for entry in read(portal, "calls")] == [200, 200]
-    assert set(read(portal, "ledger")[0]) == set(portal.ledger[0]._fields)
-
-
-def test_faults_can_be_set_and_taken_away(portal: Sandbox) -> None:
-    """The same arguments as in Python."""
-    assert turn(portal, "faults", probability={"error500_before": 1.0}, seed=3).ok
-    assert call(portal, "profile").status_code == 500
-    assert read(portal, "state")["faults"]["happened"] == {"error500_before": 1}
-    assert turn(portal, "faults").ok
-    assert call(portal, "profile").ok
 
 
 def test_limits_can_be_set_and_taken_away(portal: Sandbox) -> None:
@@ -144,22 +123,6 @@ def test_a_sandbox_in_the_foreground_serves_until_ctrl_c() -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (0, "")
-
-
-def test_a_sandbox_in_the_foreground_can_be_ended_from_elsewhere() -> None:
-    """An event ends it, as a signal handler would."""
-    ended = threading.Event()
-    addresses: list[str] = []
-    thread = threading.Thread(
-        target=serve, args=(Sandbox(), lambda portal: addresses.append(portal.webhook), ended), daemon=True
-    )
-    thread.start()
-    while not addresses:
-        time.sleep(0.01)
-    assert requests.get(addresses[0] + "profile", timeout=5).ok
-    ended.set()
-    thread.join(5)
-    assert not thread.is_alive()
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(portal: Sandbox) -> None:

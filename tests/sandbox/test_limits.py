@@ -54,17 +54,6 @@ def test_others_behind_the_same_address_use_up_the_bucket() -> None:
     assert all(patient.admit(1.0 * step, 1.0) for step in range(200))
 
 
-def test_the_dial_for_others_traffic_works_while_serving() -> None:
-    """Many requests of others: ours is refused; none of them: it passes again."""
-    with Sandbox(limits=Limits(rate=(5, 1000), operating=None)) as portal:
-        assert call(portal, "profile").ok
-        portal.other_traffic = 1_000_000.0
-        time.sleep(0.05)
-        assert call(portal, "profile").status_code == 503
-        portal.other_traffic = 0.0
-        assert call(portal, "profile").ok
-
-
 def test_a_method_that_used_up_its_execution_time_gets_429(portal: Sandbox) -> None:
     """Over the limit the next call of that method is refused; other methods go on."""
     portal.limits = Limits(rate=None, operating=Operating(limit=1.0, window=600, cost=0.4))
@@ -115,14 +104,6 @@ def test_a_basket_that_falls_out_takes_only_its_own_share() -> None:
     assert (budget.used(1600.0), budget.reset_at(1600.0)) == (20.0, 1661)
     assert budget.used(1661.0) == 10.0
     assert budget.used(1800.0) == 0.0
-
-
-def test_setting_limits_while_serving_starts_them_afresh() -> None:
-    """A portal whose limits are switched off refuses nothing from then on."""
-    with Sandbox(limits=Limits(rate=(0, 0), operating=None)) as portal:
-        assert [call(portal, "profile").status_code for _ in range(2)] == [200, 503]
-        portal.limits = Limits.none()
-        assert call(portal, "profile").ok
 
 
 def test_a_call_that_works_too_long_is_cut() -> None:

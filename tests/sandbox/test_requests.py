@@ -1,7 +1,6 @@
 """How a request may be written, and how it is answered."""
 
 import http.client
-import json
 import socket
 import time
 from datetime import datetime
@@ -107,16 +106,6 @@ def test_an_address_outside_rest_is_answered_with_a_page(portal: Sandbox) -> Non
     """404 and HTML, as a web server does."""
     answer = requests.get(portal.base + "/online/", timeout=5)
     assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (404, "text/html")
-
-
-def test_a_caller_without_a_library_is_understood(portal: Sandbox) -> None:
-    """Plain HTTP, one connection kept for two calls."""
-    connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=5)
-    for _ in range(2):
-        path = portal.webhook.removeprefix(portal.base) + "profile"
-        connection.request("GET", path)
-        assert json.loads(connection.getresponse().read())["result"]["ID"] == "27"
-    connection.close()
 
 
 def test_profile_scope_server_time_and_app_info_answer(portal: Sandbox) -> None:
