@@ -7,26 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bulksend.sheet.limits import MOST_COLUMNS
 from bulksend.sheet.metadata import CellRange, Extras, check_spread
 
 _CHUNK = 1 << 20
 _LONGEST_TAG = 1 << 16
 _TAG = re.compile(rb"<(/?)table:(table|table-row|table-cell|covered-table-cell)(\s[^<>]*?)?(/?)>")
-_ROWS_REPEATED = re.compile(rb'table:number-rows-repeated="(\d{1,9})"')
-_COLUMNS_REPEATED = re.compile(rb'table:number-columns-repeated="(\d{1,9})"')
-_ROWS_SPANNED = re.compile(rb'table:number-rows-spanned="(\d{1,7})"')
+_ROWS_REPEATED = re.compile(rb'table:number-rows-repeated="(\d+)"')
+_COLUMNS_REPEATED = re.compile(rb'table:number-columns-repeated="(\d+)"')
+_ROWS_SPANNED = re.compile(rb'table:number-rows-spanned="(\d+)"')
 _HIDDEN = re.compile(rb'table:visibility="(?:collapse|filter)"')
 _ERROR = re.compile(rb"\scalcext:value-type=[\"']error[\"']")
 _SHOWN = re.compile(rb"<text:p>([^<>]{1,20})</text:p>")
-_MOST_ROWS = 1 << 20
-_WIDEST = 1 << 14
 
 
 @dataclass(slots=True)
 class _Table:
     """Where the walk through the tags of one table stands."""
 
-    extras: Extras = field(default_factory=Extras)
     row: int = 0  # rows before this one
     column: int = 0
     repeated: int = 1
@@ -35,6 +33,19 @@ class _Table:
     cells: int = 0
     merged: list[CellRange] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)  # of this row
+    hidden: list[range] = field(default_factory=list)
+    rows_with_errors: list[tuple[range, dict[int, str]]] = field(default_factory=list)
+
+    def extras(self) -> Extras:
+        """What was found, of the rows down to the last one used: others may be repeated without end."""
+        used = range(1, self.last_row + 1)
+        extras = Extras()
+        for rows in self.hidden:
+            extras.hidden.update(used[rows.start - 1 : rows.stop - 1])
+        for rows, errors in self.rows_with_errors:
+            extras.texts.update(dict.fromkeys(used[rows.start - 1 : rows.stop - 1], errors))
+        extras.add_merged(self.merged)
+        return extras
 
 
 def ods_extras(path: Path) -> list[Extras]:
@@ -59,8 +70,7 @@ def ods_extras(path: Path) -> list[Extras]:
                     depth += 0 if tag[4] else 1
     for table in tables:
         check_spread(path, table.last_row, table.width, table.cells)
-        table.extras.add_merged(table.merged)
-    return [table.extras for table in tables]
+    return [table.extras() for table in tables]
 
 
 def _whole_tags(archive: zipfile.ZipFile) -> Iterator[bytes]:
@@ -99,17 +109,14 @@ def _start_row(table: _Table, attributes: bytes) -> None:
     table.column = 0
     table.errors = {}
     if _HIDDEN.search(attributes):
-        # a filter hides rows down to the sheet's end: those below the last one used do not matter
-        table.extras.hidden.update(range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1))
+        table.hidden.append(range(table.row + 1, table.row + table.repeated + 1))
 
 
 def _note_error(table: _Table, first: int, shown: str) -> None:
     """The reader takes an error for an empty cell, and an empty cell may be all right where an error is not."""
     if not table.errors:
-        # rows that are repeated are all this one
-        for row in range(table.row + 1, min(table.row + table.repeated, _MOST_ROWS) + 1):
-            table.extras.texts[row] = table.errors
-    for column in range(first, min(table.column, _WIDEST)):
+        table.rows_with_errors.append((range(table.row + 1, table.row + table.repeated + 1), table.errors))
+    for column in range(first, min(table.column, MOST_COLUMNS)):
         table.errors[column] = shown if shown.startswith(("#", "Err:")) else "#VALUE!"
 
 

@@ -1,10 +1,14 @@
 """Damaged files: whatever happened to the bytes, there is a sheet or a sentence, never a traceback."""
 
+import contextlib
 import io
 import random
 import time
+import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import psutil
@@ -26,6 +30,7 @@ ROWS = [
 ]
 MOST_MEMORY = 400 << 20
 LONGEST = 30.0
+CALC_EXTENSIONS = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
 ODD = (b'"', b"\0", b"\n", b"\r", b",", b"\xff", b"<", b"9", b"\xef\xbb\xbf")
 
 
@@ -180,6 +185,54 @@ def _survives(folder: Path, runs: int, seed: int) -> None:
             raise AssertionError(f"run {run} of seed {seed} ({name}) ended in {error!r}") from error
         assert time.monotonic() - started < LONGEST, f"run {run} of seed {seed} took too long"
         assert process.memory_info().rss - before < MOST_MEMORY, f"run {run} of seed {seed} took too much memory"
+
+
+def _ods_row(*texts: str, **options: Any) -> TableRow:
+    line = TableRow(**options)
+    for text in texts:
+        cell = TableCell(valuetype="string")
+        cell.addElement(P(text=text))
+        line.addElement(cell)
+    return line
+
+
+def _errors(**options: Any) -> TableRow:
+    line = TableRow(**options)
+    cell = TableCell(valuetype="string", qattributes={(CALC_EXTENSIONS, "value-type"): "error"})
+    cell.addElement(P(text="#N/A"))
+    line.addElement(cell)
+    return line
+
+
+@pytest.mark.parametrize("repeated", [999_999_999, 2_000_000_000])
+@pytest.mark.parametrize(
+    ("rows", "refused"),
+    [
+        (lambda times: [_ods_row(*ROWS[1], numberrowsrepeated=times)], True),
+        (lambda times: [TableRow(numberrowsrepeated=times), _ods_row(*ROWS[1])], True),
+        (lambda times: [_errors(numberrowsrepeated=times)], True),
+        (lambda times: [_ods_row(*ROWS[1]), TableRow(numberrowsrepeated=times, visibility="filter")], False),
+    ],
+    ids=["texts", "blanks between", "errors", "hidden to the end"],
+)
+def test_rows_repeated_without_end_fill_no_memory(
+    tmp_path: Path, rows: Callable[[int], list[TableRow]], repeated: int, *, refused: bool
+) -> None:
+    """An .ods says in a few bytes that a row is there two billion times."""
+    document, table = OpenDocumentSpreadsheet(), Table(name="Лист1")
+    for row in (_ods_row(*ROWS[0]), *rows(repeated)):
+        table.addElement(row)
+    document.spreadsheet.addElement(table)
+    path = tmp_path / "a.ods"
+    document.save(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SheetError, match="very far") if refused else contextlib.nullcontext():
+            assert [len(chunk.cells) for chunk in open_sheet(path).chunks()] == [1]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 << 20
 
 
 def test_damaged_files_end_in_a_sheet_or_a_sentence(tmp_path: Path) -> None:
