@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.errors import SheetError, UsageError
 from bulksend.journal import State
+from bulksend.portal.redaction import without_secrets
 from bulksend.target import SANDBOX
 
 if TYPE_CHECKING:
@@ -182,12 +183,15 @@ def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Itera
             results = ResultCells(
                 status=words[state],
                 message_id="" if message_id is None else str(message_id),
-                error_code=why[0],
-                error_description=why[1].replace(_RETRY, f"{_RETRY.removesuffix('RUN')}{number}") if why[1] else "",
+                error_code=_shown(why[0]),
+                error_description=_shown(why[1].replace(_RETRY, f"{_RETRY.removesuffix('RUN')}{number}")),
                 sent_at=_moment(sent_at),
                 attempts=str(attempts),
             )
             yield [*cells_of(cells), *results], False
+
+
+_shown = lru_cache(maxsize=1_000)(without_secrets)  # few different sentences for many rows
 
 
 def _moment(at: float | None) -> str:
@@ -209,5 +213,5 @@ def _summary(run: Run) -> list[tuple[str, str | int]]:
         ("Written", _moment(time.time())),
     ]
     if run.reason:
-        facts.append(("Stopped because", run.reason))
+        facts.append(("Stopped because", without_secrets(run.reason)))
     return facts

@@ -6,6 +6,7 @@ Only what a command needs is imported, and only when it runs, so that ``bulksend
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from importlib import import_module
@@ -163,17 +164,16 @@ def _failure(error: BaseException) -> _Failure:
 
 def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> None:
     if isinstance(error, click.ClickException):
-        with contextlib.suppress(OSError):
-            error.show()
+        usage = io.StringIO()
+        error.show(usage)
+        hint(usage.getvalue(), end="")
         return
     plain = isinstance(error, KeyboardInterrupt | click.Abort | NothingSent)
     say(failed.sentence if plain else f"Error: {failed.sentence}")
     if verbose and failed.how == BROKEN:
         import traceback
 
-        from bulksend.portal.redaction import without_secrets
-
-        hint(without_secrets("".join(traceback.format_exception(error))))
+        hint("".join(traceback.format_exception(error)))
 
 
 def _talk_to_nobody() -> None:

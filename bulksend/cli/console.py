@@ -1,7 +1,8 @@
 """How sentences are shown: whole words to the width of a terminal, one line each where something else reads them.
 
 What a command was asked for goes to standard output and has to get there; talk goes to standard error, and that nobody
-hears it ends nothing.
+hears it ends nothing. Secrets are taken out of both here, whoever made the text: an address may have been given as a
+file's name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulksend.errors import BulksendError
+from bulksend.portal.redaction import without_secrets
 
 if TYPE_CHECKING:
     from bulksend.validation import Report
@@ -33,14 +35,14 @@ class NothingSent(BulksendError):
     """Nothing was sent, as the sentence says by itself."""
 
 
-def put(line: str) -> None:
-    """Show a line on standard output, as it is.
+def put(line: str, *, secrets: bool = False) -> None:
+    """Show a line on standard output, as it is but for secrets, unless they are what was asked for.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        click.echo(line)
+        click.echo(line if secrets else without_secrets(line))
     except OSError as error:
         sentence = f"Standard output cannot be written ({error.strerror or 'write error'})."
         raise (NobodyReads if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
@@ -64,10 +66,10 @@ def say(sentence: str, *, err: bool = True) -> None:
     hint(sentence)
 
 
-def hint(line: str, *, end: str = "\n") -> None:
-    """Show a line on standard error as it is; that nobody reads it changes nothing."""
+def hint(line: str, *, end: str = "\n", secrets: bool = False) -> None:
+    """Show a line on standard error, likewise; that nobody reads it changes nothing."""
     with contextlib.suppress(OSError):
-        click.echo(f"{line}{end}", err=True, nl=False)
+        click.echo(f"{line if secrets else without_secrets(line)}{end}", err=True, nl=False)
 
 
 def say_first_messages(report: Report, *, err: bool = True) -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from bulksend.portal.redaction import without_secrets
+
 if TYPE_CHECKING:
     from bulksend.journal import Counts
     from bulksend.sender.options import Progress
@@ -68,7 +70,7 @@ class Bar:
     def say(self, sentence: str) -> None:
         """See `Display`."""
         with contextlib.suppress(OSError):  # as below; the bar itself gives up when its terminal has gone
-            self._bar.write(sentence, file=sys.stderr)
+            self._bar.write(without_secrets(sentence), file=sys.stderr)
 
 
 class Lines:
@@ -99,7 +101,7 @@ class Lines:
         """See `Display`."""
         # That nobody listens any more, or that a signal came in the middle of a line, must not end a campaign.
         with contextlib.suppress(OSError, RuntimeError):
-            print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
+            print(without_secrets(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
 
 
 def _settled(counts: Counts) -> int:

@@ -118,7 +118,7 @@ def _rows(path: Path) -> Iterator[SandboxRow]:
 
 
 def _announce(portal: Sandbox) -> None:
-    put(portal.webhook)
+    put(portal.webhook, secrets=True)
     if portal.tls:
         put(f"certificate {portal.ca_path}")
     if portal.gate.oauth is not None:
@@ -131,8 +131,8 @@ def _announce(portal: Sandbox) -> None:
             ("access-token", app.access_token),
             ("refresh-token", app.refresh_token),
         ):
-            put(f"{name} {value}")
-    hint(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}")
+            put(f"{name} {value}", secrets=True)
+    hint(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}", secrets=True)
     if portal.tls:
         hint(f"To trust it, set REQUESTS_CA_BUNDLE to {portal.ca_path}.")
     hint("Ctrl-C ends it.")

@@ -42,7 +42,7 @@ class Database:
             raise JournalError(
                 "The driver for the journal's database is not installed: run `pip install 'psycopg[binary]'` first."
             ) from None
-        self.shown = str(url.database) if self.sqlite else url.render_as_string(hide_password=True)
+        self.shown = str(url.database) if self.sqlite else url.set(query={}).render_as_string(hide_password=True)
         if self.sqlite:
             sa.event.listen(self._engine, "connect", _durable)
             sa.event.listen(self._engine, "begin", _take_write_lock)
@@ -112,6 +112,8 @@ def _as_url(address: str | Path) -> sa.URL:
     if isinstance(address, str) and "://" in address:
         try:
             url = sa.make_url(address)
+            if "@" in (url.host or ""):
+                raise JournalError("The journal's address has an @ in its user name or password: write it as %40.")
             # Without a driver's name SQLAlchemy takes one that is older.
             return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
         except (SQLAlchemyError, ValueError):

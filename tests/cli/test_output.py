@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulksend.sandbox import Limits, Sandbox
+from tests.cli.conftest import Command
 from tests.processes import Commands, Ended, end, read_results, rows, write_sheet
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -227,3 +228,35 @@ def test_a_mistyped_journal_is_not_made(commands: Commands) -> None:
             "Error: There is no journal at 'mistyped/journal.db': check --journal and BULKSEND_JOURNAL.\n",
         )
     assert not (commands.folder / "mistyped").exists()
+
+
+WEBHOOK = "https://portal.example/rest/27/s3cr3tW3bh00kk3y/"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs", "--journal", "postgresql://joe@127.0.0.1:9/db?password=s3cr3tW3bh00kk3y"),
+        ("runs", "--journal", "postgresql://joe:s3cr3tW3bh00kk3y@127.0.0.1:9/db"),
+        ("runs", "--journal", "postgresql://joe:a@s3cr3tW3bh00kk3y@127.0.0.1:9/db"),
+        ("runs", "--journal", "postgresql://joe:s3cr3tW3bh00kk3y/a@127.0.0.1:9/db"),
+        ("runs", "--journal", WEBHOOK),
+        ("send", WEBHOOK, "--portal", "sandbox", "--yes"),
+        ("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--rate", WEBHOOK),
+        ("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--yes", "--results", WEBHOOK),
+        ("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--yes", "--message-file", WEBHOOK),
+        ("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--map", WEBHOOK),
+        ("resume", WEBHOOK),
+        ("runs", WEBHOOK),
+        (WEBHOOK,),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(
+    command: Command, arguments: tuple[object, ...], as_json: bool
+) -> None:
+    """What was given as something else may be an address with a secret: no error shows it."""
+    said = command(*arguments, *(["--json"] if as_json else []))
+    assert said.code == 2
+    assert said.err
+    assert "s3cr3t" not in said.out + said.err
