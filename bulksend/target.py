@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from bulksend.errors import UsageError
-from bulksend.portal.address import looks_like_address
+from bulksend.portal.address import is_cloud, is_loopback, looks_like_address
 from bulksend.portal.credential_store import PortalStore, resolve
 
 if TYPE_CHECKING:
@@ -31,17 +32,25 @@ class Target:
         portal: its identity in the journal: host and port, or ``sandbox``.
         name: the saved name it was given by, ``sandbox``, or empty for an address.
         speaker: the user who speaks for rows that name nobody; 0 where only the portal knows who that is.
+        settle: how long the portal may go on with an unanswered call, seconds; None where nobody has said.
     """
 
     portal: str
     name: str
     authorisation: Authorisation
     speaker: int
+    settle: float | None = None
 
     @property
     def is_ephemeral(self) -> bool:
         """Whether the portal ends with the command: what was sent to it before was sent to nobody."""
         return self.name == SANDBOX
+
+    @property
+    def self_hosted(self) -> bool:
+        """Whether somebody else than the vendor decides how long the portal may go on with a call."""
+        host = urlsplit(f"//{self.portal}").hostname or ""
+        return not (self.is_ephemeral or is_cloud(host) or is_loopback(host))
 
     @property
     def shown(self) -> str:
@@ -74,8 +83,14 @@ def find_target(
         return
     store = PortalStore(home)
     authorisation = resolve(text, store)
-    name = "" if looks_like_address(text.strip()) else store.name_of(text.strip())
-    yield Target(authorisation.portal, name, authorisation, user_id or authorisation.user_id or 0)
+    saved = None if looks_like_address(text.strip()) else store.saved(text.strip())
+    yield Target(
+        authorisation.portal,
+        saved.name if saved else "",
+        authorisation,
+        user_id or authorisation.user_id or 0,
+        saved.settle if saved else None,
+    )
 
 
 @contextlib.contextmanager

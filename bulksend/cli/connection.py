@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bulksend.cli.console import hint
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bulksend.queries.preflight import ConnectionCheck
     from bulksend.queries.query import QueryProgress, QueryRunner
     from bulksend.ratelimit.limiter import RateLimit
+    from bulksend.sender.options import Options
+    from bulksend.sender.settings import Sending
     from bulksend.target import Target
 
 TIMEOUT = 30.0
@@ -67,6 +70,20 @@ class _Shown:
         if self._written:
             hint(f"\r{'':<{self._written}}\r", end="")
             self._written = 0
+
+
+def with_settle(options: Options, sending: Sending, target: Target) -> Options:
+    """The options with the settle time that is remembered for the portal, where none was given; say where none is."""
+    if sending.settle is not None:
+        return options
+    if target.settle is not None:
+        return replace(options, settle=target.settle)
+    if target.self_hosted:
+        hint(
+            "This portal is not in Bitrix24's cloud, where a call ends after 60 s: if its server lets calls run "
+            "longer, say so with --settle SECONDS (`bulksend portal add` remembers it), so that no message is sent twice."
+        )
+    return options
 
 
 def require_connection(queries: QueryRunner) -> ConnectionCheck:

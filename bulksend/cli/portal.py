@@ -27,6 +27,12 @@ def portal() -> None:
 @opts.option("--refresh-token", metavar="TEXT", help="For an application: its token; asked for if not given.")
 @opts.option("--access-token", metavar="TEXT", help="For an application: the other token, if there is one.")
 @opts.option("--token-url", metavar="ADDRESS", help="For an application: where tokens are renewed, if not usual.")
+@opts.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long this portal may go on with an unanswered call; used where sending is not given another.",
+)
 @opts.option("--replace", is_flag=True, help="Write over the portal saved under this name.")
 def add(name: str, **params: Any) -> int:
     """Save a portal under NAME. What is secret is asked for without showing it, or taken from the environment."""
@@ -44,7 +50,7 @@ def add(name: str, **params: Any) -> int:
         )
     else:
         credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
-    saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"])
+    saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"], settle=params["settle"])
     put(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
     hint(f"See whether it works: bulksend portal test {saved.name}")
     return 0

@@ -11,6 +11,7 @@ import click
 
 from bulksend.cli import REFUSED
 from bulksend.cli import options as opts
+from bulksend.cli.connection import asking, require_connection, with_settle
 from bulksend.cli.console import NothingSent, hint, put, say, say_first_messages
 from bulksend.cli.json_output import answer
 from bulksend.cli.progress import duration
@@ -106,6 +107,7 @@ def send(file: Path, **params: Any) -> int:
         Journal(opts.journal_address(params["journal"])) as journal,
     ):
         target = found
+        options = with_settle(options, sending, target)
         known = journal.same(target.portal, plan.content)
         unfinished = known is not None and known.counts.left > 0
         refused: Mapping[int, tuple[str, str]] = {}
@@ -163,7 +165,6 @@ def _ask(
     plan: Plan, journal: Journal, target: Target, options: Options, params: dict[str, Any], *, preflight: bool
 ) -> tuple[Plan, Target, Mapping[int, tuple[str, str]]]:
     """Ask the portal what can be known before sending: who speaks, the chats of rows without, which it would refuse."""
-    from bulksend.cli.connection import asking, require_connection
     from bulksend.queries.lookup import look_up
     from bulksend.queries.preflight import check_online, rows_of_plan
 
@@ -261,9 +262,8 @@ def _take_up(
         if params["again"]:
             campaign.send_again()
         _settle_repeats(campaign, skip=params["skip_sent"], yes=params["yes"])
-        return carry_out(
-            campaign, sending.options(campaign.run.counts.total), as_json=params["as_json"], verbose=params["verbose"]
-        )
+        options = with_settle(sending.options(campaign.run.counts.total), sending, target)
+        return carry_out(campaign, options, as_json=params["as_json"], verbose=params["verbose"])
 
 
 def _may_start(plan: Plan, *, skip_invalid: bool, told_later: bool = False) -> None:

@@ -63,6 +63,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_cloud(host: str) -> bool:
+    """Whether a host name is that of a portal in the vendor's cloud."""
+    return re.fullmatch(r"[^.]+\.bitrix24\.[a-z]+(\.[a-z]{2})?", host) is not None
+
+
 def looks_like_address(text: str) -> bool:
     """Whether a text is meant as an address rather than as the name of a saved portal."""
     return any(sign in text.strip(_WRAPPING) for sign in "/.:@?\\")

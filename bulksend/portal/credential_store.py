@@ -49,12 +49,14 @@ class SavedPortal:
         masked: its address without the secret.
         kind: ``webhook`` or ``application``.
         where: where its secret is kept, in words.
+        settle: how long it may go on with an unanswered call, seconds; None where that was not said.
     """
 
     name: str
     masked: str
     kind: str
     where: str
+    settle: float | None = None
 
 
 class _Keyring(Protocol):
@@ -75,13 +77,16 @@ class PortalStore:
         # Absolute, because keyrings know secrets by it, and the process that renews tokens is another one.
         self._folder = home.absolute() / "portals"
 
-    def add(self, name: str, credentials: Webhook | Application, *, replace: bool = False) -> SavedPortal:
+    def add(
+        self, name: str, credentials: Webhook | Application, *, replace: bool = False, settle: float | None = None
+    ) -> SavedPortal:
         """Save a portal under a name.
 
         Args:
             name: letters, digits, ``-`` and ``_``.
             credentials: what calls it.
             replace: whether a portal already saved under that name may be overwritten.
+            settle: how long the portal may go on with an unanswered call, seconds.
 
         Returns:
             What was saved, and where its secret is.
@@ -108,7 +113,7 @@ class PortalStore:
                     f"A portal called {name} is saved already: remove it first (`bulksend portal remove {name}`) or "
                     "choose another name."
                 )
-            record = {"name": name, **public}
+            record = {"name": name, **public, "settle": settle}
             if self._into_keyring(name, kept):
                 record["secret_in"] = _KEYRING
             else:
@@ -178,13 +183,13 @@ class PortalStore:
             except OSError as error:
                 raise PortalError(f"The saved portal cannot be removed ({error.strerror}).") from None
 
-    def name_of(self, name: str) -> str:
-        """The name under which a portal was saved, whatever case ``name`` is in.
+    def saved(self, name: str) -> SavedPortal:
+        """What may be shown of the portal saved under a name, in whatever case.
 
         Raises:
             PortalError: there is none, or its file cannot be read.
         """
-        return str(self._read(name)["name"])
+        return self._shown(self._read(name))
 
     def unknown(self, name: str) -> PortalError:
         """The sentence on a name under which no portal is saved. It does not repeat what may be a pasted secret."""
@@ -255,7 +260,7 @@ class PortalStore:
             if record["secret_in"] == _KEYRING
             else f"in a file that only you can read, {self._path(record['name'])}"
         )
-        return SavedPortal(record["name"], record["masked"], record["kind"], where)
+        return SavedPortal(record["name"], record["masked"], record["kind"], where, record.get("settle"))
 
     def _secrets(self, record: Mapping[str, Any]) -> dict[str, Any]:
         name = record["name"]

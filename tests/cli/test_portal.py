@@ -1,12 +1,14 @@
 """Saved portals: added once, tested, named from then on, without their secrets being shown."""
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from bulksend.portal.credential_store import PortalStore
-from bulksend.sandbox import OAuthApp, Sandbox
+from bulksend.portal.methods import MESSAGE_ADD
+from bulksend.sandbox import Faults, OAuthApp, Sandbox
 from tests.cli.conftest import Command, Sheet
 
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
@@ -124,3 +126,38 @@ def test_a_data_folder_named_from_where_one_is(
         stores.append(PortalStore(Path("data"))._entry("ours"))
     assert len(set(stores)) == 2
     assert command("portal", "test", "ours").code == 0
+
+
+def test_a_settle_time_is_remembered_with_the_portal(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """A message whose answer was lost is waited for as long as was said when the portal was added."""
+    portal.world.add_entity("deal", 1, chats=[5])
+    assert command("portal", "add", "ours", "--webhook", portal.webhook, "--settle", "0.5").code == 0
+    assert json.loads(command("portal", "list", "--json").out)[0]["settle"] == 0.5
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello"), ("deal", 1, 5, "Good bye")])
+    portal.faults = Faults(at={1: "close_before"}, methods=[MESSAGE_ADD])
+    began = time.monotonic()
+    assert command("send", path, "--portal", "ours", "--yes", "--rate", 0, "--timeout", 1).code == 0
+    assert time.monotonic() - began < 20
+    assert [delivery.text for delivery in portal.ledger] == ["Hello", "Good bye"]
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "told"),
+    [
+        ("no-such-portal.invalid", (), True),
+        ("no-such-portal.invalid", ("--settle", "600"), False),
+        ("no-such-portal.bitrix24.invalid", (), False),
+        ("127.0.0.1:9", (), False),
+    ],
+)
+def test_a_portal_of_its_own_may_take_longer(
+    command: Command, sheet: Sheet, host: str, options: tuple[str, ...], told: bool
+) -> None:
+    """60 s are the cloud's limit: where another portal is sent to without --settle, a line says so each time."""
+    path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello")])
+    address = f"https://{host}/rest/27/s3cret/"
+    said = [command("send", path, "--portal", address, "--yes", *options)]
+    said += [command(*words, "--portal", address, "--yes", *options) for words in (("resume",), ("retry", 1))]
+    for each in said:
+        assert each.code in {2, 3}
+        assert [line.count("--settle SECONDS") for line in each.err.splitlines() if "cloud" in line] == [1] * told
