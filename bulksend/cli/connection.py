@@ -81,7 +81,8 @@ def with_settle(options: Options, sending: Sending, target: Target) -> Options:
     if target.self_hosted:
         hint(
             "This portal is not in Bitrix24's cloud, where a call ends after 60 s: if its server lets calls run "
-            "longer, say so with --settle SECONDS (`bulksend portal add` remembers it), so that no message is sent twice."
+            "longer, say so with --settle SECONDS, which `bulksend portal add` can remember, so that no message is "
+            "sent twice."
         )
     return options
 
