@@ -5,27 +5,20 @@ to what a message needs: see ``language`` for what it may say, ``names`` for whi
 how numbers and dates are read and written.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pandas as pd
 from jinja2 import TemplateRuntimeError, UndefinedError
 
 from bulksend.template.files import load_template, read_template, ready_templates
-from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type, empty_cell, within_limit
-from bulksend.template.language import LOOP_BUDGET, MOST_TURNS
+from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type, empty_cell, join_texts, too_long
 from bulksend.template.meaning import Meaning
 from bulksend.template.names import Columns, spelling
 from bulksend.template.sentences import EMPTY_EXAMPLE, RowSlip
-
-if TYPE_CHECKING:
-    from jinja2.runtime import Context
-
-    from bulksend.template.values import Language
 
 __all__ = ["MessageTemplate", "Problem", "Rendered", "load_template", "read_template", "ready_templates"]
 
@@ -68,17 +61,8 @@ class MessageTemplate:
             TemplateError: it cannot be used with these columns: an unknown name, a slip of syntax, something that is
                 no part of a message template.
         """
-        self.source = source
-        words = re.sub(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", "", source, flags=re.DOTALL)
-        self.language: Language = "ru" if re.search("[а-яё]", words, re.IGNORECASE) else "en"
         self._columns = Columns(headings)
-        self._meaning = Meaning(source, self._columns, self.language)
-
-    @property
-    def headings_used(self) -> list[str]:
-        """The headings of the columns that the template takes, in the sheet's order."""
-        positions = sorted(set(self._meaning.keys.values()))
-        return [self._columns.headings[position] for position in positions]
+        self._meaning = Meaning(source, self._columns)
 
     def render(self, cells: pd.DataFrame) -> Rendered:
         """Return the messages of these rows.
@@ -93,16 +77,17 @@ class MessageTemplate:
         problems: dict[int, Problem] = {}
         template = self._meaning.template
         for number, values in zip(cells.index.tolist(), rows, strict=True):
-            variables = dict(zip(keys, values, strict=True))
-            if self._meaning.loops:
-                variables[LOOP_BUDGET] = [MOST_TURNS]
+            context = template.new_context(dict(zip(keys, values, strict=True)), shared=True)
             message = ""
             try:
-                message = self._fill(template.new_context(variables, shared=True))
+                # Not Template.render(): it rewrites the traceback of every error, and a sheet may have a million.
+                message = join_texts(template.root_render_func(context)).strip()
             except EmptyCellError as error:
                 problems[number] = _empty(str(error))
             except CannotFillError as error:
                 problems[number] = _cannot(str(error))
+            except MemoryError:
+                problems[number] = _cannot(str(too_long()))
             except UndefinedError:
                 problems[number] = _cannot(RowSlip.MISSING_PART)
             except (TemplateRuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
@@ -116,16 +101,6 @@ class MessageTemplate:
         cell, empty = cell_type(heading), empty_cell(heading)
         texts: list[str] = cells.iloc[:, position].tolist()
         return [cell(stripped) if (stripped := text.strip()) else empty for text in texts]
-
-    def _fill(self, context: "Context") -> str:
-        """Return one row's message, never building more than one may hold."""
-        # Not Template.render(): it rewrites the traceback of every error, and a sheet may have a million of them.
-        if not self._meaning.loops:
-            return within_limit("".join(self._meaning.template.root_render_func(context)).strip())
-        message = ""
-        for part in self._meaning.template.root_render_func(context):
-            message = within_limit(message + part)
-        return message.strip()
 
 
 @lru_cache(maxsize=256)

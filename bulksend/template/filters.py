@@ -89,19 +89,21 @@ def named(value: object) -> str:
     return f"{shown} in the column '{value.heading}'" if isinstance(value, Cell) else shown
 
 
-def within_limit(text: str) -> str:
-    """Return ``text``, or refuse one that is longer than any message."""
-    if len(text) > LONGEST_TEXT:
-        raise CannotFillError(RowSlip.TOO_LONG.format(longest=LONGEST_TEXT))
-    return text
+def too_long() -> CannotFillError:
+    """Return the error for a text that is longer than any message."""
+    return CannotFillError(RowSlip.TOO_LONG.format(longest=LONGEST_TEXT))
 
 
 def join_texts(parts: Iterable[object], separator: object = "") -> str:
-    """Return the parts' texts, one after the other, within the limit."""
-    texts = [as_text(part) for part in parts]
+    """Return the parts' texts, one after the other, never holding more than one message may have."""
+    texts: list[str] = []
     between = as_text(separator)
-    if sum(map(len, texts)) + len(between) * len(texts) > LONGEST_TEXT:
-        within_limit(" " * (LONGEST_TEXT + 1))
+    size = 0
+    for part in parts:
+        texts.append(text := as_text(part))
+        size += len(text) + len(between)
+        if size > LONGEST_TEXT:
+            raise too_long()
     return between.join(texts)
 
 
@@ -137,8 +139,9 @@ def _decimals(value: object) -> int:
 
 def _replace(value: object, old: object, new: object) -> str:
     text, before, after = as_text(value), as_text(old), as_text(new)
-    grown = len(text) + text.count(before) * (len(after) - len(before))
-    return text.replace(before, after) if grown <= LONGEST_TEXT else within_limit(" " * grown)
+    if len(text) + text.count(before) * (len(after) - len(before)) > LONGEST_TEXT:
+        raise too_long()
+    return text.replace(before, after)
 
 
 def _truncate(value: object, length: int = 100, end: str = "…") -> str:

@@ -1,26 +1,21 @@
 """What a message template may say: a small, closed part of Jinja2's language.
 
-A template comes from anyone, over the command line today and a web page tomorrow. So nothing is open unless it is
-listed here: filling in a row takes bounded time and memory, and reaches nothing but the row's own cells.
+A template may come from anyone. So nothing is open unless it is listed here: filling in a row takes bounded time and
+memory, and reaches nothing but the row's own cells.
 """
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from jinja2 import StrictUndefined, Undefined, pass_context
-from jinja2.runtime import Context, LoopContext
+from jinja2 import StrictUndefined, Undefined
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bulksend.template.filters import CannotFillError, as_text, filters, join_texts
 from bulksend.template.sentences import RowSlip
 from bulksend.template.values import Language
-
-MOST_TURNS: Final = 1_000
-"""Turns of all loops together, for one row."""
-LOOP_BUDGET: Final = "loop budget"
-"""The context's key for the turns left; no name in a template can be spelled like it."""
 
 LARGEST: Final = Decimal(10) ** 30
 """Numbers beyond this are no sums of money; the bound keeps arithmetic cheap."""
@@ -28,7 +23,6 @@ TEXT_METHODS: Final = {
     "capitalize", "endswith", "lower", "lstrip", "removeprefix", "removesuffix", "rstrip", "split", "splitlines",
     "startswith", "strip", "title", "upper",
 }  # fmt: skip
-LOOP_PARTS: Final = {"first", "index", "index0", "last", "length", "revindex", "revindex0"}
 TESTS: Final = {"defined", "undefined", "none", "string", "number", "in", "eq", "equalto", "==", "ne", "!="}
 _ARITHMETIC: Final[dict[str, Callable[[Decimal, Decimal], Decimal]]] = {
     "+": operator.add,
@@ -45,16 +39,20 @@ class MessageLanguage(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset(_ARITHMETIC)
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_put_into_message)
         self.globals = {}
-        # The two in brackets cannot be spelled in a template; they take the place of loops and of `~`.
-        self.filters = cast("Any", {**filters(language), "(each)": _each, "(join)": join_texts})
+        self.speak("en")
         self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
 
+    def speak(self, language: Language) -> None:
+        """Let the filters write numbers and dates as in this language."""
+        # The one in brackets cannot be spelled in a template; it takes the place of `~`.
+        self.filters = cast("Any", {**filters(language), "(join)": join_texts})
+
     def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:  # noqa: ARG002
-        """Open the listed parts of texts and loops, and nothing else."""
-        return (isinstance(obj, str) and attr in TEXT_METHODS) or (isinstance(obj, LoopContext) and attr in LOOP_PARTS)
+        """Open the listed methods of texts, and nothing else."""
+        return isinstance(obj, str) and attr in TEXT_METHODS
 
     def getitem(self, obj: Any, argument: object) -> object:
         """Return a part of a text or list; unlike Jinja2, never an attribute under the name of a part."""
@@ -82,18 +80,3 @@ class MessageLanguage(ImmutableSandboxedEnvironment):
 def _put_into_message(value: object) -> object:
     """Let texts, numbers and (so that they can complain) missing values into the message."""
     return value if isinstance(value, str | Undefined) else as_text(value)
-
-
-@pass_context
-def _each(context: Context, values: object) -> Iterator[object]:
-    """Give the values of a loop one by one, from the row's budget of turns."""
-    if isinstance(values, Undefined):
-        str(values)  # says that the cell is empty
-    if not isinstance(values, str | list | tuple):
-        raise CannotFillError(RowSlip.NO_LIST)
-    budget: list[int] = context[LOOP_BUDGET]
-    for value in values:
-        budget[0] -= 1
-        if budget[0] < 0:
-            raise CannotFillError(RowSlip.TOO_MANY_TURNS.format(most=MOST_TURNS))
-        yield value

@@ -2,9 +2,9 @@
 
 import re
 from decimal import Decimal
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from jinja2 import Template, TemplateSyntaxError, meta, nodes
+from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
 
 from bulksend.errors import TemplateError
@@ -12,7 +12,9 @@ from bulksend.template.language import MessageLanguage
 from bulksend.template.names import Columns, spelling
 from bulksend.template.review import Review, is_row
 from bulksend.template.sentences import Slip
-from bulksend.template.values import Language
+
+if TYPE_CHECKING:
+    from bulksend.template.values import Language
 
 LONGEST_TEMPLATE: Final = 50_000
 """Characters of a template's source."""
@@ -21,7 +23,7 @@ LONGEST_TEMPLATE: Final = 50_000
 class Meaning:
     """A template that may be used: what it compiles to, and the columns it takes by which names."""
 
-    def __init__(self, source: str, columns: Columns, language: Language) -> None:
+    def __init__(self, source: str, columns: Columns) -> None:
         """Read the template.
 
         Raises:
@@ -31,14 +33,15 @@ class Meaning:
             raise TemplateError(Slip.TOO_LONG.format(longest=LONGEST_TEMPLATE))
         self.keys: dict[str, int] = {}
         """What a render's context must hold -> the position of its column."""
-        environment = MessageLanguage(language)
+        environment = MessageLanguage()
         try:
             tree = environment.parse(source)
             Review(columns, environment).read(tree)
-            undeclared = meta.find_undeclared_variables(tree)
+            words = "".join(text.data for text in tree.find_all(nodes.TemplateData))
+            self.language: Language = "ru" if re.search("[а-яё]", words, re.IGNORECASE) else "en"
+            environment.speak(self.language)
             tree = _Closing(columns, self.keys).visit(tree)
-            self._take_names(tree, undeclared, columns)
-            self.loops = tree.find(nodes.For) is not None
+            self._take_names(tree, columns)
             self.template: Template = environment.from_string(tree)
         except TemplateSyntaxError as error:
             hint = _spaced_name(source, error.lineno, columns)
@@ -48,18 +51,14 @@ class Meaning:
             # Python's own limits on nesting and on the length of a number, met while Jinja2 reads or compiles.
             raise TemplateError(Slip.TOO_DEEP) from None
 
-    def _take_names(self, tree: nodes.Template, undeclared: set[str], columns: Columns) -> None:
-        """Find the columns of all names that the template does not set itself."""
-        names = [name for name in tree.find_all(nodes.Name) if name.ctx == "load"]
-        stored = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    def _take_names(self, tree: nodes.Template, columns: Columns) -> None:
+        """Find the column that each name stands for."""
         unknown: dict[str, str] = {}
-        for name in names:
-            if name.name not in undeclared and name.name != "self":
-                continue
-            position = columns.by_name(name.name)
-            if position is not None and name.name != "self":
+        for name in tree.find_all(nodes.Name):
+            position = None if name.name == "self" else columns.by_name(name.name)  # `self` is a word of Jinja2's
+            if position is not None:
                 self.keys[name.name] = position
-            elif name.name not in stored:
+            else:
                 unknown.setdefault(name.name, _unknown(name, columns, tree))
         if unknown:
             used = " and ".join(unknown.values())
@@ -78,7 +77,8 @@ def _spaced_name(source: str, line: int, columns: Columns) -> str:
     """Return the cure where a placeholder on this line is a heading written with spaces, the commonest slip of all."""
     lines = source.splitlines()
     text = lines[line - 1] if 0 < line <= len(lines) else ""
-    for written in re.findall(r"\{\{-?\s*([^{}|]+?)\s*(?:\|[^{}]*)?\}\}", text):
+    for inside in re.findall(r"\{\{([^{}]*)\}\}", text):
+        written = inside.partition("|")[0].strip("- ")
         position = None if written.isidentifier() else columns.by_heading(written)
         if position is not None:
             heading = columns.headings[position]
@@ -93,13 +93,7 @@ class _Closing(NodeTransformer):
         self._columns = columns
         self._keys = keys
 
-    def visit_For(self, loop: nodes.For) -> nodes.Node:  # noqa: N802 - named after the node's class
-        """Take each turn of a loop from the budget."""
-        self.generic_visit(loop)
-        loop.iter = nodes.Filter(loop.iter, "(each)", [], [], None, None, lineno=loop.lineno)
-        return loop
-
-    def visit_Concat(self, joined: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, joined: nodes.Concat) -> nodes.Node:  # noqa: N802 - named after the node's class
         """Put texts together within the limit: ``a ~ a`` forty times over is a terabyte."""
         self.generic_visit(joined)
         parts = nodes.List(joined.nodes, lineno=joined.lineno)

@@ -28,9 +28,7 @@ def spelling(heading: str) -> str:
     if name and name[0].isdigit():
         name = f"_{name}"
     # "and", "if", "in", "is", "not" … are words of the template language, and all of them are Python's keywords too.
-    usable = (
-        name.isidentifier() and not iskeyword(name) and name not in {"row", "self", "loop", "true", "false", "none"}
-    )
+    usable = name.isidentifier() and not iskeyword(name) and name not in {"row", "self", "true", "false", "none"}
     return name if usable else f'row["{heading}"]'
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 from jinja2 import nodes
 
 from bulksend.errors import TemplateError
-from bulksend.template.language import LARGEST, LOOP_PARTS, TESTS, TEXT_METHODS, MessageLanguage
+from bulksend.template.language import LARGEST, TESTS, TEXT_METHODS, MessageLanguage
 from bulksend.template.names import Columns
 from bulksend.template.sentences import Slip
 from bulksend.template.values import known_directives, unknown_directive
@@ -13,17 +13,21 @@ from bulksend.template.values import known_directives, unknown_directive
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MOST_PARTS: Final = 100
+"""Parts of all lists and of all texts put together with ~, for one template."""
+
 _ALLOWED: Final = (
-    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign, nodes.With, nodes.Scope,
-    nodes.Name, nodes.Const, nodes.List, nodes.Tuple, nodes.Dict, nodes.Pair, nodes.Keyword, nodes.Operand,
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.Name, nodes.Const, nodes.List, nodes.Tuple,
+    nodes.Keyword, nodes.Operand,
     nodes.Filter, nodes.Test, nodes.Call, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.CondExpr, nodes.Compare,
     nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos, nodes.Concat,
     nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod,
 )  # fmt: skip
 _SAID: Final[dict[type[nodes.Node], str]] = {
+    nodes.For: "for", nodes.Assign: "set", nodes.AssignBlock: "set", nodes.With: "with",
     nodes.Pow: "**", nodes.Macro: "macro", nodes.CallBlock: "call", nodes.FilterBlock: "filter", nodes.Block: "block",
     nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
-    nodes.AssignBlock: "set … endset", nodes.ScopedEvalContextModifier: "autoescape",
+    nodes.ScopedEvalContextModifier: "autoescape",
 }  # fmt: skip
 
 
@@ -38,8 +42,11 @@ class Review:
     def __init__(self, columns: Columns, environment: MessageLanguage) -> None:
         self._columns = columns
         self._filters = environment.filters
+        self._parts = 0
         self._reviews: dict[type[nodes.Node], Callable[[Any], None]] = {
-            nodes.For: self._loop,
+            nodes.List: self._several,
+            nodes.Tuple: self._several,
+            nodes.Concat: self._several,
             nodes.Filter: self._filter,
             nodes.Test: self._test,
             nodes.Call: self._call,
@@ -57,7 +64,7 @@ class Review:
         """
         if not isinstance(node, _ALLOWED):
             what = _SAID.get(type(node), type(node).__name__.lower())
-            self._closed(node, f"'{what}'", "use columns' names, filters, if and for")
+            self._closed(node, f"'{what}'", "use columns' names, filters and if")
         if review := self._reviews.get(type(node)):
             review(node)
         of_row = isinstance(node, nodes.Getitem) and is_row(node.node)
@@ -70,9 +77,10 @@ class Review:
     def _closed(self, node: nodes.Node, what: str, cure: str) -> NoReturn:
         self._refuse(node, Slip.CLOSED, what=what, cure=cure)
 
-    def _loop(self, loop: nodes.For) -> None:
-        if loop.recursive:
-            self._closed(loop, "'recursive'", "leave it out")
+    def _several(self, node: nodes.List | nodes.Tuple | nodes.Concat) -> None:
+        self._parts += len(node.nodes if isinstance(node, nodes.Concat) else node.items)
+        if self._parts > MOST_PARTS:  # all of them are in memory at once
+            self._refuse(node, Slip.TOO_MANY_PARTS, most=MOST_PARTS)
 
     def _filter(self, used: nodes.Filter) -> None:
         if used.name not in self._filters:
@@ -102,7 +110,7 @@ class Review:
         owner = part.node.name if isinstance(part.node, nodes.Name) else ""
         if owner == "row":
             self._refuse(part, Slip.ROW_ATTRIBUTE, name=part.attr)
-        if part.attr in TEXT_METHODS or (owner == "loop" and part.attr in LOOP_PARTS):
+        if part.attr in TEXT_METHODS:
             return
         near = self._columns.near(f"{owner}_{part.attr}") if owner and not part.attr.startswith("_") else None
         self._closed(part, f".{part.attr}", f"if you mean a column, write {near}" if near else "use filters instead")

@@ -36,6 +36,10 @@ class Slip(StrEnum):
     ROW_ATTRIBUTE = 'Line {line} of the message template uses row.{name}: write row["{name}"].'
     METHOD_OF_A_FILTER = "Line {line} of the message template uses .{name}(…): write | {name}(…) after the name."
     CLOSED = "Line {line} of the message template uses {what}, which is no part of a message template: {cure}."
+    TOO_MANY_PARTS = (
+        "Line {line} of the message template puts too many parts into lists or together with ~ ({most} at the most): "
+        "write the texts one after the other."
+    )
     TOO_LARGE_A_NUMBER = "Line {line} of the message template holds too large a number: write a smaller one."
 
 
@@ -57,11 +61,12 @@ class RowSlip(StrEnum):
     )
     LARGE_NUMBER = "The template counts with numbers that are too large: check the cells it counts with."
     NO_TEXT = "The template puts something into the message that is no text and no number: take it out."
-    NO_LIST = "The template loops over something that is no list and no text: take the loop out."
-    TOO_MANY_TURNS = "The template's loops take more than {most:,} turns here: make them shorter."
     TOO_LONG = "The message grows longer than {longest:,} characters here: shorten the template or the cells."
     NO_WHOLE_NUMBER = "A length or a number of decimals in the template is no whole number: write one, such as 2."
-    MISSING_PART = "The template asks for a part of a cell, or for a name of its own, that this row does not give it."
+    MISSING_PART = (
+        "The template asks for a part of a cell that is missing in this row: fill in the cell, or give the part a "
+        "default."
+    )
     CANNOT_FILL = "The template cannot be filled in with this row ({why}): check the template."
 
 

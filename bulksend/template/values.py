@@ -5,7 +5,6 @@ sentence that begins with the cell, as in ``"30.13.2026" is not a date of the ca
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
@@ -121,7 +120,7 @@ def read_moment(text: str, reads: str | None = None) -> Moment:
     if reads is not None:
         try:
             moment = datetime.strptime(text, reads)  # noqa: DTZ007 - a cell's date has no zone
-        except ValueError:
+        except (ValueError, re.error):  # the second where the pattern has a part twice
             raise ValueError(CellProblem.OTHER_DATE.format(reads=reads)) from None
         return Moment(moment.date(), moment.time() if re.search("%[HIXcTR]", reads) else None)
     found = next((match for pattern in _WHEN if (match := pattern.fullmatch(text))), None)
@@ -162,69 +161,14 @@ def _read_clock(parts: dict[str, str | None]) -> time | None:
         raise ValueError(CellProblem.NO_TIME) from None
 
 
-# Months and days are named here, not by the system's locale: a message must not depend on the computer it was sent
-# from. Russian months stand in the genitive, as they do in dates.
-_MONTHS: Final[dict[Language, list[str]]] = {
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    "ru": [
-        "января",
-        "февраля",
-        "марта",
-        "апреля",
-        "мая",
-        "июня",
-        "июля",
-        "августа",
-        "сентября",
-        "октября",
-        "ноября",
-        "декабря",
-    ],
-}
-_WEEKDAYS: Final[dict[Language, list[str]]] = {
-    "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
-    "ru": ["понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"],
-}
-_SHORT_WEEKDAYS: Final[dict[Language, list[str]]] = {
-    "en": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-    "ru": ["пн", "вт", "ср", "чт", "пт", "сб", "вс"],
-}
 DEFAULT_DATE: Final[dict[Language, str]] = {"en": "%-d %B %Y", "ru": "%d.%m.%Y"}
 
-_OF_DAY: Final[dict[str, Callable[[date, Language], str]]] = {
-    "%d": lambda day, _: f"{day.day:02}",
-    "%-d": lambda day, _: str(day.day),
-    "%m": lambda day, _: f"{day.month:02}",
-    "%-m": lambda day, _: str(day.month),
-    "%Y": lambda day, _: f"{day.year:04}",
-    "%y": lambda day, _: f"{day.year % 100:02}",
-    "%B": lambda day, language: _MONTHS[language][day.month - 1],
-    "%b": lambda day, language: _MONTHS[language][day.month - 1][:3],
-    "%A": lambda day, language: _WEEKDAYS[language][day.weekday()],
-    "%a": lambda day, language: _SHORT_WEEKDAYS[language][day.weekday()],
-}
-_OF_CLOCK: Final[dict[str, Callable[[time], str]]] = {
-    "%H": lambda clock: f"{clock.hour:02}",
-    "%-H": lambda clock: str(clock.hour),
-    "%I": lambda clock: f"{clock.hour % 12 or 12:02}",
-    "%-I": lambda clock: str(clock.hour % 12 or 12),
-    "%M": lambda clock: f"{clock.minute:02}",
-    "%S": lambda clock: f"{clock.second:02}",
-    "%p": lambda clock: "AM" if clock.hour < 12 else "PM",
-}
+_OF_DAY: Final = {
+    # in a template's pattern -> in Unicode's
+    "%d": "dd", "%-d": "d", "%m": "MM", "%-m": "M", "%Y": "yyyy", "%y": "yy", "%B": "MMMM", "%b": "MMM",
+    "%A": "EEEE", "%a": "EEE",
+}  # fmt: skip
+_OF_CLOCK: Final = {"%H": "HH", "%-H": "H", "%I": "hh", "%-I": "h", "%M": "mm", "%S": "ss", "%p": "a"}
 _DIRECTIVE: Final = re.compile(r"%-?.?", re.DOTALL)
 
 
@@ -239,25 +183,30 @@ def known_directives() -> list[str]:
     return [*_OF_DAY, *_OF_CLOCK]
 
 
+@lru_cache(maxsize=10_000)
 def say_moment(moment: Moment, pattern: str, language: Language) -> str:
     """Return the moment as ``pattern`` puts it (``%d.%m.%Y``, ``%-d %B``, ``%H:%M``).
+
+    The names of months and days are the language's, in the form that dates take, whatever the system's locale is.
 
     Raises:
         ValueError: the pattern asks for a date and the cell has only a time, or the other way round.
     """
+    from babel.dates import format_datetime  # noqa: PLC0415 - most sheets have no template, and it takes time to load
+
+    when = datetime.combine(moment.day or date.min, moment.clock or time.min)
 
     def said(found: re.Match[str]) -> str:
-        directive = found[0]
-        if directive == "%%":
+        part = found[0]
+        if part == "%%":
             return "%"
-        if of_day := _OF_DAY.get(directive):
-            if moment.day is None:
-                raise ValueError(CellProblem.NO_DATE_IN_IT.format(part=directive))
-            return of_day(moment.day, language)
-        if of_clock := _OF_CLOCK.get(directive):
-            if moment.clock is None:
-                raise ValueError(CellProblem.NO_CLOCK_IN_IT.format(part=directive))
-            return of_clock(moment.clock)
-        raise ValueError(CellProblem.UNKNOWN_PART.format(part=directive, known=" ".join(known_directives())))
+        if part in _OF_DAY and moment.day is None:
+            raise ValueError(CellProblem.NO_DATE_IN_IT.format(part=part))
+        if part in _OF_CLOCK and moment.clock is None:
+            raise ValueError(CellProblem.NO_CLOCK_IN_IT.format(part=part))
+        unicode_part = _OF_DAY.get(part) or _OF_CLOCK.get(part)
+        if unicode_part is None:
+            raise ValueError(CellProblem.UNKNOWN_PART.format(part=part, known=" ".join(known_directives())))
+        return format_datetime(when, unicode_part, locale=language)
 
     return _DIRECTIVE.sub(said, pattern)

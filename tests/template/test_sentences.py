@@ -75,6 +75,13 @@ OF_THE_TEMPLATE = {
             "if you mean a column, write client_name."
         ),
     ),
+    Slip.TOO_MANY_PARTS: (
+        "{{ client_name" + " ~ client_name" * 100 + " }}",
+        (
+            "Line 1 of the message template puts too many parts into lists or together with ~ (100 at the most): write "
+            "the texts one after the other."
+        ),
+    ),
     Slip.TOO_LARGE_A_NUMBER: (
         "{{ 1e999 }}",
         "Line 1 of the message template holds too large a number: write a smaller one.",
@@ -115,16 +122,8 @@ OF_A_ROW = {
         "{{ [sum] }}",
         "The template puts something into the message that is no text and no number: take it out.",
     ),
-    RowSlip.NO_LIST: (
-        "{% for x in 5 %}{% endfor %}",
-        "The template loops over something that is no list and no text: take the loop out.",
-    ),
-    RowSlip.TOO_MANY_TURNS: (
-        "{% for x in '" + "a" * 1001 + "' %}{% endfor %}",
-        "The template's loops take more than 1,000 turns here: make them shorter.",
-    ),
     RowSlip.TOO_LONG: (
-        "{% set a = '" + "a" * 25_001 + "' %}{{ a }}{{ a }}",
+        "{{ '" + "a" * 300 + "' | replace('a', '" + "b" * 300 + "') }}",
         "The message grows longer than 50,000 characters here: shorten the template or the cells.",
     ),
     RowSlip.NO_WHOLE_NUMBER: (
@@ -133,7 +132,10 @@ OF_A_ROW = {
     ),
     RowSlip.MISSING_PART: (
         "{{ client_name.split(' ')[1] }}",
-        "The template asks for a part of a cell, or for a name of its own, that this row does not give it.",
+        (
+            "The template asks for a part of a cell that is missing in this row: fill in the cell, or give the part a "
+            "default."
+        ),
     ),
     RowSlip.CANNOT_FILL: (
         "{{ client_name.split('') }}",
@@ -193,6 +195,25 @@ def test_all_sentences_are_brought_about() -> None:
     assert {*OF_THE_TEMPLATE, *OF_A_FILE} == set(Slip)
     assert set(OF_A_ROW) == set(RowSlip)
     assert set(OF_A_CELL) == set(CellProblem)
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ("{% for part in sum %}{{ part }}{% endfor %}", "for"),
+        ("{% set total = sum %}{{ total }}", "set"),
+        ("{% set total %}{{ sum }}{% endset %}{{ total }}", "set"),
+        ("{% with total = sum %}{{ total }}{% endwith %}", "with"),
+    ],
+)
+def test_what_is_no_part_of_a_message(source: str, word: str) -> None:
+    """A message takes values, filters and conditions: loops and names of its own are refused in one sentence."""
+    with pytest.raises(TemplateError) as caught:
+        MessageTemplate(source, HEADINGS)
+    assert str(caught.value) == (
+        f"Line 1 of the message template uses '{word}', which is no part of a message template: use columns' names, "
+        "filters and if."
+    )
 
 
 def test_two_columns_with_the_same_heading() -> None:
