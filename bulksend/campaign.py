@@ -120,7 +120,7 @@ class Campaign:
         except BaseException:
             journal.forget(run_id)
             raise
-        journal.entered(run_id)
+        journal.entered(run_id, start)
         journal.acquire(run_id, settings or {})
         return cls(journal, run_id, target, new=True)
 

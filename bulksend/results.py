@@ -5,7 +5,6 @@ What reads and writes sheets is imported where it is used, so that a campaign is
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from functools import lru_cache
@@ -37,7 +36,7 @@ STATUS: Final = {
 _RETRY: Final = "`bulksend retry RUN"
 """How advice names the command that sends a row again, before the campaign's number is known."""
 
-_UNDER_WAY: Final = frozenset({State.SENDING.value, State.IN_DOUBT.value})
+_UNDER_WAY: Final = frozenset({State.SENDING, State.IN_DOUBT})
 
 
 def default_path(file: Path, file_format: str, word: str = "results") -> Path:
@@ -169,26 +168,24 @@ def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Itera
         "The message left, and the campaign stopped before it was known whether it arrived: "
         f"`bulksend resume {number}` finds it in the chat's history, and sends it again only if it is not there."
     )
-    words = {state.value: word for state, word in STATUS.items()}
-    cells_of = json.JSONDecoder().decode
     for chunk in journal.outcomes(run.id):
         for _, cells, state, message_id, code, description, sent_at, attempts in chunk:
-            why = code or "", description or ""
-            if state == State.PENDING.value:
+            why = code, description
+            if state is State.PENDING:
                 why = pending
             elif state in _UNDER_WAY:
                 why = code or "ANSWER_LOST", doubt
-            elif state == State.SENT.value:
+            elif state is State.SENT:
                 why = "", ""
             results = ResultCells(
-                status=words[state],
+                status=STATUS[state],
                 message_id="" if message_id is None else str(message_id),
                 error_code=_shown(why[0]),
                 error_description=_shown(why[1].replace(_RETRY, f"{_RETRY.removesuffix('RUN')}{number}")),
                 sent_at=_moment(sent_at),
                 attempts=str(attempts),
             )
-            yield [*cells_of(cells), *results], False
+            yield [*cells, *results], False
 
 
 _shown = lru_cache(maxsize=1_000)(without_secrets)  # few different sentences for many rows

@@ -35,7 +35,7 @@ def _begin(journal: Journal, results: Path, count: int) -> int:
     texts = [f"Message {n}" for n in range(count)]
     rows = [NewRow(n + 2, [text], "deal", 288, 8773, 0, text, fingerprint(8773, text)) for n, text in enumerate(texts)]
     journal.add_rows(run_id, 0, rows, 0)
-    journal.entered(run_id)
+    journal.entered(run_id, count)
     journal.acquire(run_id, {})
     return run_id
 

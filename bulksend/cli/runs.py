@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.cli.json_output import answer
-
-if TYPE_CHECKING:
-    from bulksend.journal import Run
 
 
 @click.command(short_help="List campaigns.")
@@ -28,7 +25,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
     if as_json:
         from bulksend.cli.summary import summary
 
-        answer([summary(run, _state(run), Path(run.results_path), None) for run in found])
+        answer([summary(run, run.stage.value, Path(run.results_path), None) for run in found])
         return 0
     if not found:
         hint("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.")
@@ -39,18 +36,10 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
         put(
             f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
-            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {_state(run):8} "
+            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {run.stage.value:8} "
             f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
         )
     return 0
-
-
-def _state(run: Run) -> str:
-    """Where a campaign is in its life; one whose process is gone has stopped, though it could not say so."""
-    from bulksend.journal import ABANDONED_SECONDS
-
-    gone = run.holder is not None and not run.holder.alive(time.time(), ABANDONED_SECONDS)
-    return "stopped" if gone and run.stage.value == "running" else run.stage.value
 
 
 @click.command(short_help="Write a campaign's results sheet (again).")

@@ -15,7 +15,7 @@ keeps them as text for all processes that share it.
 """
 
 from bulksend.journal.journal import Journal
-from bulksend.journal.lease import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
+from bulksend.journal.lease import HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.model import (
     MOVES,
     Change,
@@ -23,13 +23,13 @@ from bulksend.journal.model import (
     Departure,
     NewRow,
     Row,
+    RowOutcome,
     Run,
     Stage,
     State,
 )
 
 __all__ = [
-    "ABANDONED_SECONDS",
     "HEARTBEAT_SECONDS",
     "MOVES",
     "Change",
@@ -39,6 +39,7 @@ __all__ = [
     "Journal",
     "NewRow",
     "Row",
+    "RowOutcome",
     "Run",
     "Stage",
     "State",

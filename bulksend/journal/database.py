@@ -12,16 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bulksend.errors import JournalError
-from bulksend.journal.tables import META, SCHEMA, metadata
+from bulksend.journal.files import JournalFiles
+from bulksend.journal.tables import META, SCHEMA, DamagedError, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 BUSY_SECONDS: Final = 60
 """How long a write waits for another process's write."""
 
 TURN: Final = 0x62756C6B
 """The number of the lock under which processes that share a PostgreSQL journal take turns."""
+
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Database:
@@ -33,6 +36,9 @@ class Database:
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
             raise JournalError("A journal is an SQLite file or a PostgreSQL database: name one of those.")
         self.sqlite = url.get_backend_name() == "sqlite"
+        self.files = JournalFiles(Path(str(url.database))) if self.sqlite and url.database != ":memory:" else None
+        self._clock: tuple[float, float] | None = None
+        self._to_checkpoint = False
         options: dict[str, Any] = {}
         if self.sqlite:
             options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
@@ -47,9 +53,11 @@ class Database:
             sa.event.listen(self._engine, "connect", _durable)
             sa.event.listen(self._engine, "begin", _take_write_lock)
         else:
-            sa.event.listen(self._engine, "begin", _take_turn)
+            sa.event.listen(self._engine, "begin", self._take_turn)
         with self.transaction() as connection:
             self._bring_up_to_date(connection)
+        if self.files is not None:
+            self.files.opened()
 
     def _bring_up_to_date(self, connection: sa.Connection) -> None:
         """Make the tables of a new journal; upgrade those of an older one."""
@@ -68,6 +76,10 @@ class Database:
 
             upgrade(connection, found)
             connection.execute(sa.update(META).values(schema=SCHEMA))
+
+    def on_rollback(self, forget: Callable[[], object]) -> None:
+        """Call ``forget`` whenever a transaction has not happened."""
+        sa.event.listen(self._engine, "rollback", lambda _: forget())
 
     def close(self) -> None:
         """Let go of the database."""
@@ -98,13 +110,63 @@ class Database:
                 return
             with self._engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            cause = str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]
-            mend = "free the disk or mend its permissions" if self.sqlite else "see that its server can be reached"
-            raise JournalError(
-                f"The journal {self.shown} cannot be used ({cause}). Nothing more is sent without it: {mend}, then go "
-                "on with `bulksend resume`."
-            ) from None
+        except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, DamagedError) as error:
+            raise self._explained(error) from None
+        if self._to_checkpoint:
+            self._to_checkpoint = False
+            self._checkpoint()
+
+    def _explained(self, error: Exception) -> JournalError:
+        """One sentence for what went wrong with the database, and what to do."""
+        cause = getattr(error, "orig", None) or error
+        if (
+            isinstance(error, (UnicodeDecodeError, DamagedError))
+            or (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
+        ):
+            return JournalError(
+                f"The journal {self.shown} is damaged, or not a journal: put back a copy of it with all its files. "
+                "Until then send nothing that it knows of: it cannot tell any more what was sent."
+            )
+        reason = str(cause).partition("\n")[0] if cause is not error else type(error).__name__
+        remedy = "free the disk or correct its permissions" if self.sqlite else "see that its server can be reached"
+        return JournalError(
+            f"The journal {self.shown} cannot be used ({reason}). Nothing more is sent without it: {remedy}, then go "
+            "on with `bulksend resume`."
+        )
+
+    def now(self) -> float:
+        """The time (Unix seconds) by the clock that all who share the journal go by: this machine's, or the server's.
+
+        The server's is taken at the beginning of each transaction.
+        """
+        if self._clock is None:
+            return time.time()
+        told, at = self._clock
+        return told + time.monotonic() - at
+
+    def check_files(self) -> None:
+        """Raise `JournalError` where the database's files are not the ones that were opened."""
+        if self.files is not None:
+            self.files.check()
+
+    def checkpoint(self) -> None:
+        """Have the file's main part hold all that is written, once the transaction under way has happened."""
+        self._to_checkpoint = self.sqlite
+
+    def _checkpoint(self) -> None:
+        # What could not be copied is still where it was written to.
+        with (
+            contextlib.suppress(SQLAlchemyError, sqlite3.Error),
+            contextlib.closing(self._engine.raw_connection()) as raw,
+        ):
+            raw.cursor().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+
+    def _take_turn(self, connection: sa.Connection) -> None:
+        """Begin once nobody else is at it, so that what holds of a file's transactions holds of these too."""
+        clock = "extract(epoch FROM clock_timestamp())::float8"
+        _, told = connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN}), {clock}").one()
+        self._clock = told, time.monotonic()
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")  # the server's default may be to sync later
 
 
 def _as_url(address: str | Path) -> sa.URL:
@@ -155,9 +217,3 @@ def _take_write_lock(connection: sa.Connection) -> None:
     """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
     driver: Any = connection.connection.driver_connection
     driver.execute("BEGIN IMMEDIATE")
-
-
-def _take_turn(connection: sa.Connection) -> None:
-    """Begin once nobody else is at it, so that what holds of an SQLite file's transactions holds of these too."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN})")
-    connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")  # the server's default may be to sync later

@@ -9,16 +9,25 @@ import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
+
+ABANDONED_SECONDS: Final = 90.0
+"""A holder on another machine that has given no sign of life for so long is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A process: its machine, its number and when it started (Unix seconds), since numbers are used again.
+    """A process: its machine, its number, and when it started, since numbers are used again.
 
-    ``space`` tells containers apart that share a machine's name but not its process numbers; ``token`` tells apart
-    several holders in one process, as a server may have them.
+    Attributes:
+        started: for people, and to tell processes apart where the system knows no ``ticks`` (Unix seconds).
+        space: tells containers apart that share a machine's name but not its process numbers.
+        token: tells several holders in one process apart, as a server may have them.
+        boot: which start of the machine's system the process belongs to (Linux).
+        ticks: the system's age when the process started (Linux): unlike ``started`` it does not move when the clock is
+            set.
     """
 
     host: str
@@ -26,11 +35,15 @@ class Holder:
     started: float
     space: str = ""
     token: str = ""
+    boot: str = ""
+    ticks: int = 0
 
     @classmethod
     def this_process(cls) -> Holder:
         """The process that asks, as a holder of its own each time."""
-        return cls(platform.node(), os.getpid(), psutil.Process().create_time(), _space(), uuid.uuid4().hex)
+        pid = os.getpid()
+        started, ticks = psutil.Process().create_time(), _ticks(pid) or 0
+        return cls(platform.node(), pid, started, _space(), uuid.uuid4().hex, _boot() if ticks else "", ticks)
 
     @classmethod
     def from_text(cls, text: str) -> Holder:
@@ -46,14 +59,21 @@ class Holder:
         """When the process started, in this machine's time, for people."""
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.started))
 
-    def alive(self, seen_at: float, abandoned_after: float) -> bool:
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this machine, since its last start."""
+        return (self.host, self.space) == (platform.node(), _space()) and self.boot in {"", _boot()}
+
+    def alive(self, seen_at: float, now: float) -> bool:
         """Whether the process still runs.
 
-        On this machine the system is asked. Of another machine only the last sign of life is known: after
-        ``abandoned_after`` seconds without one its process is taken for dead.
+        On this machine the system is asked. Of another machine only the last sign of life is known (``seen_at``, by the
+        journal's clock, as ``now``): after `ABANDONED_SECONDS` without one its process is taken for dead.
         """
-        if (self.host, self.space) != (platform.node(), _space()):
-            return time.time() - seen_at < abandoned_after
+        if not self.is_here:
+            return now - seen_at < ABANDONED_SECONDS
+        if self.ticks:
+            return _ticks(self.pid) == self.ticks
         try:
             process = psutil.Process(self.pid)
             # The start time is read with a resolution of 10 ms on some systems.
@@ -68,5 +88,24 @@ def _space() -> str:
     """The name of the space in which this process's number is unique, where the system has several (Linux)."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _boot() -> str:
+    """The name of this start of the system (Linux)."""
+    return _read("/proc/sys/kernel/random/boot_id").strip()
+
+
+def _ticks(pid: int) -> int | None:
+    """How old the system was when a process that still runs started, in its own unit (Linux); else None."""
+    # The program's name, in parentheses, may hold anything; behind it come the state and, as the 20th, the start.
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if fields and fields[0] not in {"Z", "X"} else None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

@@ -6,23 +6,30 @@ Its promises are in the package's docstring.
 from __future__ import annotations
 
 import json
-import time
+import weakref
 from collections import Counter
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
 
 from bulksend.errors import JournalError, UsageError
 from bulksend.journal.database import Database
-from bulksend.journal.holder import Holder
-from bulksend.journal.lease import ABANDONED_SECONDS, HEARTBEAT_SECONDS, Held, TakenOver
-from bulksend.journal.model import MOVES, Change, Departure, NewRow, Row, Run, Stage, State
+from bulksend.journal.holder import ABANDONED_SECONDS, Holder
+from bulksend.journal.lease import (
+    Held,
+    TakenOver,
+    count,
+    counted,
+    put_in_doubt,
+    stop_and_close,
+    stop_dead,
+)
+from bulksend.journal.model import MOVES, Change, Departure, NewRow, Row, RowOutcome, Run, Stage, State
 from bulksend.journal.other_runs import claimed_ids, elsewhere, left_since, others_active, portal_of, rival
 from bulksend.journal.tables import (
     APPLY,
     APPLY_SENT,
-    COUNT,
     COUNT_MINE,
     HAS_LEFT,
     IN_ONE_STATEMENT,
@@ -32,6 +39,7 @@ from bulksend.journal.tables import (
     NEW_ROW_OF_SQLITE,
     OPEN_ROWS,
     OPEN_ROWS_OF_ROWS,
+    OUTCOME_COLUMNS,
     PORTAL,
     PORTALS,
     ROW_COLUMNS,
@@ -40,16 +48,23 @@ from bulksend.journal.tables import (
     UNDER_WAY,
     by_no_index,
     counts_of,
-    holder_of,
+    living_holder,
+    message_to_keep,
     open_places,
-    row_of,
+    outcomes_of,
+    rows_of,
     run_of,
+    undamaged,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+LEAD: Final = 5_000
+"""Rows that may leave before the file's main part has to hold more of what was written: so many have to be looked for
+in the portal's history where the newest part is lost after a kill."""
 
 
 class Journal:
@@ -62,10 +77,17 @@ class Journal:
         self._database = Database(address)
         self._transaction = self._database.transaction
         self._me = Holder.this_process()
+        self._may_leave_to: dict[int, int] = {}
+        self._database.on_rollback(self._may_leave_to.clear)
+        if self._database.files is not None:
+            with self._transaction() as connection:
+                stop_dead(self._database, connection)
+        # Also where nobody closes it: SQLite deletes its write-ahead log then, as if nothing had been under way.
+        self._finalizer = weakref.finalize(self, stop_and_close, self._database, self._me)
 
     def close(self) -> None:
-        """Let go of the database."""
-        self._database.close()
+        """Let go of the database; a campaign that is still held here is stopped."""
+        self._finalizer()
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +103,10 @@ class Journal:
     def transaction(self) -> AbstractContextManager[None]:
         """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
         return self._database.together()
+
+    def now(self) -> float:
+        """The time (Unix seconds) by the clock that all who share the journal go by: the server's, where it has one."""
+        return self._database.now()
 
     # Campaigns
 
@@ -103,22 +129,30 @@ class Journal:
     ) -> int:
         """Enter a new campaign, held by this process, and return its number; its rows follow with `add_rows`.
 
-        Raises `Held` where another process is entering or sending the same content to the same portal.
+        Raises:
+            Held: another process is entering or sending the same content to the same portal.
+            UsageError: a campaign of the same content on the same portal is not finished.
         """
         with self._transaction() as connection:
+            now = self.now()
             same = sa.and_(RUNS.c.portal == portal, RUNS.c.content == content)
             loading = RUNS.c.stage == Stage.LOADING.value
-            for rival in connection.execute(sa.select(RUNS).where(sa.or_(same, loading))).all():
-                held_by = holder_of(rival)
-                held = held_by is not None and held_by.alive(rival.seen_at or 0.0, ABANDONED_SECONDS)
-                unfinished = rival.stage != Stage.FINISHED
-                if rival.stage == Stage.LOADING and not held:  # its process died: nothing of it was sent
-                    self._erase(connection, rival.id)
-                elif (rival.portal, rival.content) == (portal, content) and (held or unfinished):
-                    raise Held(rival.id, held_by)
+            for other in connection.execute(sa.select(RUNS).where(sa.or_(same, loading))).all():
+                holder = living_holder(other, now)
+                if other.stage == Stage.LOADING and holder is None:  # its process died: nothing of it was sent
+                    self._erase(connection, other.id)
+                elif (other.portal, other.content) != (portal, content):
+                    continue
+                elif holder is not None:
+                    raise Held(other.id, holder)
+                elif other.stage != Stage.FINISHED:
+                    raise UsageError(
+                        f"Campaign {other.id} of the same sheet on the same portal is not finished: go on with it by "
+                        f"`bulksend resume {other.id}`."
+                    )
             run_id = connection.execute(
                 sa.insert(RUNS).values(
-                    created_at=time.time(),
+                    created_at=now,
                     stage=Stage.LOADING.value,
                     file=file,
                     sheet=json.dumps(dict(sheet), ensure_ascii=False),
@@ -134,7 +168,7 @@ class Journal:
                     results_path=results_path,
                     settings=json.dumps(dict(settings)),
                     holder=self._me.to_text(),
-                    seen_at=time.time(),
+                    seen_at=now,
                 )
             ).inserted_primary_key
         if run_id is None:  # pragma: no cover - every supported database returns it
@@ -156,7 +190,9 @@ class Journal:
                 row.entity_id,
                 row.chat_id,
                 row.user_id,
-                None if message_column is not None and row.cells[message_column] == row.message else row.message,
+                None
+                if message_column is not None and row.cells[message_column] == row.message
+                else message_to_keep(row.message),
                 row.fingerprint,
                 0,
                 0,
@@ -165,22 +201,29 @@ class Journal:
             )
             for n, row in enumerate(rows, start)
         ]
+        tally = Counter(row.state for row in rows)
         with self._transaction() as connection:
+            self._count_mine(connection, run_id, {(None, state): rows for state, rows in tally.items()})
             if self._database.sqlite:  # SQLAlchemy takes longer to look at each value than SQLite to write it
                 connection.exec_driver_sql(NEW_ROW_OF_SQLITE, values)
             else:
                 connection.execute(NEW_ROW, [dict(zip(NEW_COLUMNS, row, strict=True)) for row in values])
-            tally = Counter(row.state for row in rows)
-            self._count(connection, run_id, {(None, state): rows for state, rows in tally.items()})
 
-    def entered(self, run_id: int) -> None:
-        """All rows are in: from now on the campaign can be sent."""
-        self._set(run_id, stage=Stage.READY.value)
+    def entered(self, run_id: int, rows: int) -> None:
+        """All ``rows`` rows are in: from now on the campaign can be sent."""
+        with self._transaction() as connection:
+            self._count_mine(connection, run_id, {})
+            run = sa.select(RUNS).where(RUNS.c.id == run_id)
+            if (found := counts_of(connection.execute(run).one()).total) != rows:
+                raise JournalError(f"Of the {rows} rows of campaign {run_id} the journal has {found}; enter it again.")
+            connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(stage=Stage.READY.value))
 
     def forget(self, run_id: int) -> None:
-        """Take out a campaign of which nothing was ever sent."""
+        """Take out a campaign of which nothing was ever sent, if it is held here."""
+        mine = sa.select(RUNS.c.id).where(RUNS.c.id == run_id, RUNS.c.holder == self._me.to_text())
         with self._transaction() as connection:
-            self._erase(connection, run_id)
+            if connection.scalar(mine) is not None:
+                self._erase(connection, run_id)
 
     def _erase(self, connection: sa.Connection, run_id: int) -> None:
         connection.execute(sa.delete(ROWS).where(ROWS.c.run_id == run_id))
@@ -197,7 +240,7 @@ class Journal:
         """All campaigns, the oldest first."""
         with self._transaction() as connection:
             statement = sa.select(RUNS).where(RUNS.c.stage != Stage.LOADING.value).order_by(RUNS.c.id)
-            return [run_of(record) for record in connection.execute(statement)]
+            return [run_of(record, self.now()) for record in connection.execute(statement)]
 
     def latest(self, *, unfinished: bool = False) -> Run | None:
         """The newest campaign (that is not finished yet, if asked so)."""
@@ -205,16 +248,15 @@ class Journal:
         return self._find(RUNS.c.stage.not_in(unwanted))
 
     def same(self, portal: str, content: str) -> Run | None:
-        """The newest campaign with that content on that portal."""
-        return self._find(
-            sa.and_(RUNS.c.portal == portal, RUNS.c.content == content, RUNS.c.stage != Stage.LOADING.value)
-        )
+        """The campaign with that content on that portal: one that is not finished, else the newest."""
+        same = sa.and_(RUNS.c.portal == portal, RUNS.c.content == content, RUNS.c.stage != Stage.LOADING.value)
+        return self._find(sa.and_(same, RUNS.c.stage != Stage.FINISHED.value)) or self._find(same)
 
     def _find(self, condition: sa.ColumnElement[bool]) -> Run | None:
         statement = sa.select(RUNS).where(condition).order_by(RUNS.c.id.desc()).limit(1)
         with self._transaction() as connection:
             record = connection.execute(statement).first()
-        return None if record is None else run_of(record)
+            return None if record is None else run_of(record, self.now())
 
     def _set(self, run_id: int, **values: Any) -> None:
         with self._transaction() as connection:
@@ -243,27 +285,15 @@ class Journal:
     def acquire(self, run_id: int, settings: Mapping[str, Any]) -> None:
         """Take the campaign for this journal's user; raise `Held` where another living one has it.
 
-        Rows that a dead process left in `sending` are in doubt from then on. The clock of their doubt starts at that
-        process's last sign of life, since it could send until then.
+        Rows that a dead process left in `sending` are in doubt from then on.
         """
         with self._transaction() as connection:
             record = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
-            other = holder_of(record)
-            if other and other != self._me and other.alive(record.seen_at or 0.0, ABANDONED_SECONDS):
+            now = self.now()
+            other = living_holder(record, now)
+            if other is not None and other != self._me:
                 raise Held(run_id, other)
-            now = time.time()
-            last_sign = min(now, (record.seen_at or now) + HEARTBEAT_SECONDS)
-            orphans = open_places(run_id, State.SENDING)
-            moved = connection.execute(
-                sa.update(ROWS)
-                .where(ROWS.c.run_id == run_id, ROWS.c.n.in_(orphans))
-                .values(
-                    state=State.IN_DOUBT.value,
-                    doubt_since=sa.case((ROWS.c.left_at > last_sign, ROWS.c.left_at), else_=last_sign),
-                    error_code="INTERRUPTED",
-                )
-            ).rowcount
-            self._count(connection, run_id, {(State.SENDING, State.IN_DOUBT): moved})
+            put_in_doubt(connection, record, now)
             connection.execute(
                 sa.update(RUNS)
                 .where(RUNS.c.id == run_id)
@@ -276,6 +306,7 @@ class Journal:
                     settings=json.dumps(dict(settings)),
                 )
             )
+            self._database.checkpoint()
 
     def heartbeat(self, run_id: int) -> None:
         """Give a sign of life for a held campaign.
@@ -284,7 +315,9 @@ class Journal:
             TakenOver: another process has taken it, because this one gave no sign of life for long.
         """
         with self._transaction() as connection:
-            self._count(connection, run_id, {}, mine=True)
+            self._count_mine(connection, run_id, {})
+            self._database.check_files()
+            self._database.checkpoint()
 
     def release(self, run_id: int, reason: str) -> None:
         """Let go of a campaign; it is finished where no row of it is open any more.
@@ -301,9 +334,9 @@ class Journal:
                 .where(RUNS.c.id == run_id)
                 .values(
                     holder=None,
-                    seen_at=time.time(),
+                    seen_at=self.now(),
                     reason=reason,
-                    ended_at=time.time(),
+                    ended_at=self.now(),
                     stage=Stage.STOPPED.value if left else Stage.FINISHED.value,
                 )
             )
@@ -320,7 +353,7 @@ class Journal:
             .order_by(ROWS.c.n)
         )
         with self._transaction() as connection:
-            return [row_of(record) for record in connection.execute(statement).all()]
+            return rows_of(connection.execute(statement))
 
     def all_rows(self, run_id: int, chunk: int = 5_000) -> Iterator[Row]:
         """Every row of the campaign that could be sent or was, in the sheet's order."""
@@ -334,7 +367,7 @@ class Journal:
                 .limit(chunk)
             )
             with self._transaction() as connection:
-                piece = [row_of(record) for record in connection.execute(statement)]
+                piece = rows_of(connection.execute(statement))
             if not piece:
                 return
             yield from piece
@@ -370,7 +403,9 @@ class Journal:
                 self._set_portal(connection, portal, pace=state)
             if granted:
                 leaving = [row.n for row in rows[:granted]]
-                self._count(connection, run_id, {(State.PENDING, State.SENDING): granted}, mine=True)
+                self._database.check_files()
+                self._count_mine(connection, run_id, {(State.PENDING, State.SENDING): granted})
+                self._let_main_file_know(connection, run_id, max(leaving))
                 changed = connection.execute(
                     LEAVE,
                     {"b_run": run_id, "b_leaving": leaving, "b_at": at, "b_offset": offset, "b_newest": newest},
@@ -420,10 +455,12 @@ class Journal:
                 moves: Counter[tuple[State | None, State]] = Counter(
                     (change.before, change.after) for change in changes
                 )
-                self._count(connection, run_id, moves, mine=True)
+                self._count_mine(connection, run_id, moves)
                 self._write(connection, run_id, changes)
             if portal and (ids or update_pace):
                 pace, newest = self._portal(connection, portal)
+                if ids and newest is None:
+                    self._database.checkpoint()
                 self._set_portal(
                     connection,
                     portal,
@@ -509,7 +546,8 @@ class Journal:
                 .where(condition)
                 .values(state=State.PENDING.value, error_code=None, error_description=None, **marks)
             ).rowcount
-            self._count(connection, run_id, {(state, State.PENDING): moved})
+            count(connection, run_id, {(state, State.PENDING): moved})
+            self._database.checkpoint()
         return moved
 
     def skip(
@@ -546,7 +584,7 @@ class Journal:
                 .where(condition)
                 .values(state=State.SKIPPED.value, error_code=code, error_description=description)
             ).rowcount
-            self._count(connection, run_id, {(State.PENDING, State.SKIPPED): moved})
+            count(connection, run_id, {(State.PENDING, State.SKIPPED): moved})
         return moved
 
     def invalidate(self, run_id: int, problems: Mapping[int, tuple[str, str]]) -> int:
@@ -568,7 +606,7 @@ class Journal:
             changes = [Change(n, State.PENDING, State.INVALID, *problems[n]) for n in pending]
             if changes:
                 self._write(connection, run_id, changes)
-                self._count(connection, run_id, {(State.PENDING, State.INVALID): len(changes)})
+                count(connection, run_id, {(State.PENDING, State.INVALID): len(changes)})
         return len(changes)
 
     # What other campaigns sent
@@ -648,25 +686,13 @@ class Journal:
 
     # What people are told
 
-    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[Sequence[Any]]:
-        """Every row of the sheet in order, in chunks: ``cells`` (JSON text), state and the columns of the results."""
-        columns = (
-            ROWS.c.n,
-            ROWS.c.cells,
-            ROWS.c.state,
-            ROWS.c.message_id,
-            ROWS.c.error_code,
-            ROWS.c.error_description,
-            ROWS.c.sent_at,
-            ROWS.c.attempts,
-        )
+    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[list[RowOutcome]]:
+        """What became of every row of the sheet, in order, in chunks."""
         after = -1
         while True:
-            statement = (
-                sa.select(*columns).where(ROWS.c.run_id == run_id, ROWS.c.n > after).order_by(ROWS.c.n).limit(chunk)
-            )
+            statement = sa.select(*OUTCOME_COLUMNS).where(ROWS.c.run_id == run_id, ROWS.c.n > after)
             with self._transaction() as connection:
-                piece = connection.execute(statement).all()
+                piece = outcomes_of(connection.execute(statement.order_by(ROWS.c.n).limit(chunk)))
             if not piece:
                 return
             yield piece
@@ -679,7 +705,7 @@ class Journal:
             .where(ROWS.c.run_id == run_id, ROWS.c.error_code.is_not(None))
             .group_by(ROWS.c.state, ROWS.c.error_code)
         )
-        with self._transaction() as connection:
+        with self._transaction() as connection, undamaged():
             return {(State(state), code): int(rows) for state, code, rows in connection.execute(statement)}
 
     # Within a transaction
@@ -695,27 +721,23 @@ class Journal:
         if not changed:
             connection.execute(sa.insert(PORTALS).values(portal=portal, **values))
 
-    @staticmethod
-    def _under_way(connection: sa.Connection, portal: str) -> int:
-        alive = time.time() - ABANDONED_SECONDS
+    def _under_way(self, connection: sa.Connection, portal: str) -> int:
+        alive = self.now() - ABANDONED_SECONDS
         return int(connection.scalar(UNDER_WAY, {"b_portal": portal, "b_alive": alive}) or 0)
 
-    def _count(
-        self,
-        connection: sa.Connection,
-        run_id: int,
-        moves: Mapping[tuple[State | None, State], int],
-        *,
-        mine: bool = False,
+    def _count_mine(
+        self, connection: sa.Connection, run_id: int, moves: Mapping[tuple[State | None, State], int]
     ) -> None:
-        """Bring the campaign's counts up to date; ``mine``: only if it is still held from here, as a sign of life."""
-        tally: Counter[State] = Counter()
-        for (before, after), rows in moves.items():
-            tally[after] += rows
-            if before is not None:
-                tally[before] -= rows
-        values: dict[str, Any] = {"b_run": run_id, **{f"b_{state.value}": tally[state] for state in State}}
-        if not mine:
-            connection.execute(COUNT, values)
-        elif not connection.execute(COUNT_MINE, {**values, "b_me": self._me.to_text(), "b_now": time.time()}).rowcount:
+        """Bring the campaign's counts up to date if it is still held from here, as a sign of life."""
+        mine = {"b_me": self._me.to_text(), "b_now": self.now()}
+        if not connection.execute(COUNT_MINE, counted(run_id, moves) | mine).rowcount:
             raise TakenOver(run_id)
+
+    def _let_main_file_know(self, connection: sa.Connection, run_id: int, n: int) -> None:
+        """Before a row leaves, the file's main part says that it may have, even if all the rest is lost."""
+        if self._database.files is None or n <= self._may_leave_to.get(run_id, -1):
+            return
+        ahead = sa.func.max(sa.func.coalesce(RUNS.c.may_leave_to, -1), n + LEAD)
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(may_leave_to=ahead))
+        self._may_leave_to[run_id] = n + LEAD
+        self._database.checkpoint()

@@ -184,6 +184,19 @@ class Run:
     holder: Holder | None
 
 
+class RowOutcome(NamedTuple):
+    """What became of a row, as the results sheet has it."""
+
+    n: int
+    cells: Sequence[str]
+    state: State
+    message_id: int | None
+    error_code: str
+    error_description: str
+    sent_at: float | None
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Departure:
     """What came of asking to leave: how many of the rows may, and which may not because they were sent elsewhere.

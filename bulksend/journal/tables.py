@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from bulksend.journal.holder import Holder
-from bulksend.journal.model import Counts, Row, Run, Stage, State
+from bulksend.journal.model import Counts, Row, RowOutcome, Run, Stage, State
 
-SCHEMA: Final = 2
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SCHEMA: Final = 3
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
 """Row numbers in one statement: databases take only so many."""
+
+MARK: Final = "\uffff"
+"""What begins a message that is kept as JSON: PostgreSQL holds no text with NUL in it."""
+
+
+class DamagedError(Exception):
+    """What the journal holds is not what was written there."""
+
+
+@contextlib.contextmanager
+def undamaged() -> Iterator[None]:
+    """Read what the journal holds; raise `DamagedError` where it makes no sense."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise DamagedError from error
+
 
 metadata = sa.MetaData()
 
@@ -45,6 +66,7 @@ RUNS = sa.Table(
     *(sa.Column(f"count_{state.value}", sa.Integer, nullable=False, default=0) for state in State),
     sa.Column("holder", sa.Text),
     sa.Column("seen_at", sa.Float),
+    sa.Column("may_leave_to", sa.Integer),  # the last row (its n) that may have left by what the file's main part says
     sa.Index("runs_by_content", "portal", "content"),
 )
 
@@ -112,6 +134,8 @@ NEW_ROW = sa.insert(ROWS)
 NEW_ROW_OF_SQLITE: Final = f"INSERT INTO rows ({', '.join(NEW_COLUMNS)}) VALUES ({', '.join('?' * len(NEW_COLUMNS))})"  # noqa: S608 - names
 ROW_COLUMNS: Final = (*(ROWS.c[field.name] for field in fields(Row)), ROWS.c.cells, RUNS.c.message_column)
 """What a `Row` is made from: its own fields in their order, and where its message is if it is not given by itself."""
+OUTCOME_COLUMNS: Final = tuple(ROWS.c[name] for name in RowOutcome._fields)
+_cells: Final = json.JSONDecoder().decode
 _STATE, _MESSAGE, _CODE = (
     [field.name for field in fields(Row)].index(name) for name in ("state", "message", "error_code")
 )
@@ -193,14 +217,15 @@ APPLY = (
 )
 
 
-def open_places(run_id: int, state: State, after: int = -1) -> sa.Select[tuple[int]]:
-    """The places (``n``) of a campaign's rows in an open state, in order, behind ``after``.
+def open_places(run_id: int, state: State, after: int = -1, up_to: int | None = None) -> sa.Select[tuple[int]]:
+    """The places (``n``) of a campaign's rows in an open state, in order, behind ``after`` and not behind ``up_to``.
 
     The index alone tells them, however many other rows there are.
     """
     open_row = ROWS.alias("open_row")
     mine = (open_row.c.run_id == run_id, OPEN_ROWS, open_row.c.state == state.value, open_row.c.n > after)
-    return sa.select(open_row.c.n).where(*mine).order_by(open_row.c.n)
+    places = sa.select(open_row.c.n).where(*mine).order_by(open_row.c.n)
+    return places if up_to is None else places.where(open_row.c.n <= up_to)
 
 
 def by_no_index(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
@@ -211,45 +236,77 @@ def by_no_index(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
     return column + 0
 
 
-def holder_of(record: Any) -> Holder | None:
-    """Who holds the campaign of a record."""
-    return Holder.from_text(record.holder) if record.holder else None
-
-
 def counts_of(record: Any) -> Counts:
     """The counts of a campaign's record."""
     return Counts(**{state.value: getattr(record, f"count_{state.value}") for state in State})
 
 
-def run_of(record: Any) -> Run:
+def holder_of(record: Any) -> Holder | None:
+    """Who holds the campaign of a record, dead or alive."""
+    with undamaged():
+        return Holder.from_text(record.holder) if record.holder else None
+
+
+def living_holder(record: Any, now: float) -> Holder | None:
+    """The process that holds the campaign of a record, if it still runs."""
+    holder = holder_of(record)
+    return holder if holder is not None and holder.alive(record.seen_at or 0.0, now) else None
+
+
+def run_of(record: Any, now: float) -> Run:
     """The campaign of a record."""
-    return Run(
-        id=record.id,
-        created_at=record.created_at,
-        ended_at=record.ended_at,
-        stage=Stage(record.stage),
-        reason=record.reason,
-        file=record.file,
-        sheet=json.loads(record.sheet),
-        headings=tuple(json.loads(record.headings)),
-        portal=record.portal,
-        portal_name=record.portal_name,
-        portal_address=record.portal_address,
-        identity=record.identity,
-        content=record.content,
-        user_id=record.user_id,
-        again=bool(record.again),
-        results_path=record.results_path,
-        settings=json.loads(record.settings),
-        counts=counts_of(record),
-        holder=holder_of(record),
-    )
+    holder = living_holder(record, now)
+    with undamaged():
+        stage = Stage(record.stage)
+        return Run(
+            id=record.id,
+            created_at=record.created_at,
+            ended_at=record.ended_at,
+            stage=Stage.STOPPED if stage is Stage.RUNNING and holder is None else stage,
+            reason=record.reason,
+            file=record.file,
+            sheet=json.loads(record.sheet),
+            headings=tuple(json.loads(record.headings)),
+            portal=record.portal,
+            portal_name=record.portal_name,
+            portal_address=record.portal_address,
+            identity=record.identity,
+            content=record.content,
+            user_id=record.user_id,
+            again=bool(record.again),
+            results_path=record.results_path,
+            settings=json.loads(record.settings),
+            counts=counts_of(record),
+            holder=holder,
+        )
 
 
-def row_of(record: Any) -> Row:
-    """The row of a record that holds `ROW_COLUMNS`."""
+def outcomes_of(records: Iterable[Any]) -> list[RowOutcome]:
+    """What became of the rows of records that hold `OUTCOME_COLUMNS`."""
+    with undamaged():
+        return [
+            RowOutcome(n, _cells(cells), State(state), message_id, code or "", description or "", sent_at, attempts)
+            for n, cells, state, message_id, code, description, sent_at, attempts in records
+        ]
+
+
+def message_to_keep(message: str) -> str:
+    """A message as the journal keeps it."""
+    return MARK + json.dumps(message) if "\0" in message or message.startswith(MARK) else message
+
+
+def rows_of(records: Iterable[Any]) -> list[Row]:
+    """The rows of records that hold `ROW_COLUMNS`."""
+    with undamaged():
+        return [_row_of(record) for record in records]
+
+
+def _row_of(record: Any) -> Row:
     *row, cells, message_column = record  # by position: by name it takes three times as long
     row[_STATE], row[_CODE] = State(row[_STATE]), row[_CODE] or ""
-    if row[_MESSAGE] is None:
+    message = row[_MESSAGE]
+    if message is None:
         row[_MESSAGE] = json.loads(cells)[message_column]
+    elif message.startswith(MARK):
+        row[_MESSAGE] = json.loads(message[1:])
     return Row(*row)

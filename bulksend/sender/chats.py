@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 from collections import Counter, deque
 from typing import TYPE_CHECKING
@@ -51,8 +52,8 @@ class Chats:
         return rows
 
     def put_back(self, row: Row) -> None:
-        """Put a row that was taken in front of its chat's others, and free the chat."""
-        self._waiting.setdefault(row.chat_id, deque()).appendleft(row)
+        """Put a row that was taken back in its place among its chat's others, and free the chat."""
+        bisect.insort(self._waiting.setdefault(row.chat_id, deque()), row, key=lambda waiting: waiting.n)
         self.rows += 1
         self.free(row.chat_id)
 

@@ -287,8 +287,7 @@ def test_campaign_taken_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Non
         desk.send(lines, meanwhile=meanwhile)
     assert len(desk.portal.ledger) <= 5 + 2 * SWIFT.max_in_flight
     with Journal(desk.journal_path) as journal:
-        run = journal.run(1)
-        assert run.holder is not None
+        assert journal.run(1).reason == ""  # what the one that came too late would have said
 
 
 def test_rate_of_calls_stays_small(portal: Sandbox, desk: Desk) -> None:
