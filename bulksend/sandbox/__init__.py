@@ -1,12 +1,13 @@
 """An embedded Bitrix24 portal: a real HTTP server on loopback for rehearsals and tests."""
 
 from bulksend.sandbox.authorisation import OAuthApp
+from bulksend.sandbox.chats import Delivery, Start, Status
 from bulksend.sandbox.faults import FaultKind, Faults
 from bulksend.sandbox.limits import Limits, Operating
 from bulksend.sandbox.portal import CallRecord
 from bulksend.sandbox.refusal import CampaignRefusal
 from bulksend.sandbox.sandbox import Sandbox, serve
-from bulksend.sandbox.world import Delivery, World
+from bulksend.sandbox.world import World
 
 __all__ = [
     "CallRecord",
@@ -18,6 +19,8 @@ __all__ = [
     "OAuthApp",
     "Operating",
     "Sandbox",
+    "Start",
+    "Status",
     "World",
     "serve",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from bulksend.errors import UsageError
+from bulksend.sandbox.description import change
 from bulksend.sandbox.faults import Faults
 from bulksend.sandbox.limits import Limits, Operating
 from bulksend.sandbox.portal import Portal
@@ -30,7 +31,8 @@ _DIALS = (
 class ControlDoor:
     """Answers under ``/_sandbox/``, in JSON.
 
-    ``GET ledger`` and ``GET calls`` list deliveries and requests (``?since=N`` leaves out the first N); ``GET state``
+    ``GET ledger``, ``starts`` and ``calls`` list deliveries, started dialogs and requests (``?since=N`` leaves out the
+    first N); ``GET state``
     tells the dials and tokens. ``POST faults``, ``limits``, ``world`` and ``dials`` change what the body names.
     """
 
@@ -38,13 +40,14 @@ class ControlDoor:
         self._portal = portal
         self._readings: dict[str, Callable[[int], Any]] = {
             "ledger": lambda since: [entry._asdict() for entry in portal.world.ledger[since:]],
+            "starts": lambda since: [entry._asdict() for entry in portal.world.starts[since:]],
             "calls": lambda since: [asdict(record) for record in portal.calls[since:]],
             "state": lambda _since: self._state(),
         }
         self._dials: dict[str, Callable[[dict[str, Any]], None]] = {
             "faults": self._turn_faults,
             "limits": self._turn_limits,
-            "world": self._change_world,
+            "world": lambda asked: change(portal.world, asked),
             "dials": self._turn_dials,
         }
 
@@ -96,23 +99,6 @@ class ControlDoor:
             raise UsageError(f"There is no dial {', '.join(sorted(unknown))}; there are {', '.join(_DIALS)}.")
         for name, value in asked.items():
             setattr(self._portal, name, value)
-
-    def _change_world(self, asked: dict[str, Any]) -> None:
-        """Change the world: lists of keyword arguments by the method's name, and its switches."""
-        world = self._portal.world
-        verbs: dict[str, Callable[..., object]] = {
-            "add_entity": world.add_entity,
-            "add_chat": world.add_chat,
-            "set_active": world.set_active,
-            "say": world.say,
-            "new_session": world.new_session,
-        }
-        for name, value in asked.items():
-            if name in {"history_refused", "empty_history", "escape_history"}:
-                setattr(world, name, bool(value))
-            else:
-                for arguments in value:
-                    verbs[name](**arguments)
 
 
 def _json(value: object, status: int = 200) -> web.Response:

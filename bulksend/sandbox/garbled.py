@@ -14,7 +14,7 @@ _NONSENSE_START = 4102444800.25
 def delivered(body: bytes) -> set[int]:
     """The ids of the messages that an answer says were delivered."""
     answer = json.loads(body)
-    return {result for result in _results(answer).values() if isinstance(result, int)}
+    return {result for result in _results(answer).values() if type(result) is int}
 
 
 def _results(answer: dict[str, Any]) -> dict[str, Any]:

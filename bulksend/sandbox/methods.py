@@ -1,21 +1,18 @@
 """The REST methods of the portal: what each checks, in which order, and what it answers."""
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bulksend.sandbox import php, refusal
+from bulksend.sandbox import php, refusal, shown
 from bulksend.sandbox.authorisation import Caller
-from bulksend.sandbox.clock import ZONE, iso
+from bulksend.sandbox.clock import iso
 from bulksend.sandbox.refusal import Refused
-from bulksend.sandbox.world import Chat, Message, World
+from bulksend.sandbox.world import World
 
 Parameters = Mapping[str, Any]
 
 OPEN_LINES = "imopenlines"
 _LICENSE = "ru_ent250"
-_LINE = "1"
-_SPOKEN = "bx-messenger-content-item-ol-output"
 
 
 class Call(NamedTuple):
@@ -55,7 +52,7 @@ def chat_get(call: Call) -> list[dict[str, str]]:
     active_only = call.parameters.get("ACTIVE_ONLY") != "N"
     chats = call.world.chats_of(entity_type, entity_id, call.caller.user_id, active_only=active_only)
     return [
-        {"CHAT_ID": str(chat.id), "CONNECTOR_ID": chat.connector_id, "CONNECTOR_TITLE": chat.connector_title}
+        {"CHAT_ID": str(chat.id), "CONNECTOR_ID": chat.channel.connector, "CONNECTOR_TITLE": chat.channel.title}
         for chat in chats
     ]
 
@@ -95,39 +92,25 @@ def session_history_get(call: Call) -> dict[str, Any]:
     found = world.session(max(chat_id, 0), max(session_id, 0))
     if found is None:
         raise Refused(refusal.INVALID_SESSION)
-    chat, session_id, messages = found
-    speakers = dict.fromkeys(message.sender_id for message in messages)
-    shown = php.array({str(item.id): _shown(item, chat, world) for item in reversed(messages)})
-    return {
-        "chatId": chat.id,
-        "canJoin": "Y",
-        "canVoteHead": "Y",
-        "sessionId": session_id,
-        "sessionVoteHead": 0,
-        "sessionCommentHead": None,
-        "userId": f"chat{chat.id}",
-        "message": shown,
-        "usersMessage": {f"chat{chat.id}": [str(item.id) for item in reversed(messages)]},
-        "users": php.array({str(user_id): _user(user_id) for user_id in speakers}),
-        "openlines": {"canvoteashead": {_LINE: True}},
-        "userInGroup": [],
-        "woUserInGroup": [],
-        "chat": {str(chat.id): {_camel(name): value for name, value in _dialog(chat, session_id).items()}},
-        "userBlockChat": {str(chat.id): php.array({str(user_id): False for user_id in speakers})},
-        "userInChat": {str(chat.id): list(speakers)},
-        "files": [],
-    }
+    return shown.history(*found, now=world.now(), escaped=world.escape_history)
 
 
 def dialog_get(call: Call) -> dict[str, Any]:
-    """``imopenlines.dialog.get``: a chat, with its session in the sixth field of ``entity_data_1``."""
+    """``imopenlines.dialog.get``: a chat, how its dialog stands, and who has read what."""
     given = {name.upper(): value for name, value in call.parameters.items()}
     dialog = given.get("DIALOG_ID")
     chat_id = php.number(given.get("CHAT_ID") or (dialog.removeprefix("chat") if isinstance(dialog, str) else None))
     found = call.world.session(chat_id, 0) if chat_id is not None and chat_id > 0 else None
     if found is None:
         raise Refused(refusal.NO_DIALOG)
-    return _dialog(found[0], found[1])
+    return shown.dialog(*found, now=call.world.now())
+
+
+def session_start(call: Call) -> bool:
+    """``imopenlines.session.start``: begin a new dialog in a chat, or join the one that is open."""
+    given = {name.upper(): value for name, value in call.parameters.items()}
+    call.world.start(php.number(given.get("CHAT_ID")) or 0, call.caller.user_id)
+    return True
 
 
 def profile(call: Call) -> dict[str, Any]:
@@ -178,6 +161,7 @@ METHODS: dict[str, Method] = {
     "imopenlines.crm.chat.getlastid": Method(OPEN_LINES, chat_get_last_id),
     "imopenlines.crm.chat.user.add": Method(OPEN_LINES, chat_user_add),
     "imopenlines.session.history.get": Method(OPEN_LINES, session_history_get),
+    "imopenlines.session.start": Method(OPEN_LINES, session_start),
     "imopenlines.dialog.get": Method(OPEN_LINES, dialog_get),
     "profile": Method("", profile),
     "scope": Method("", scope),
@@ -206,44 +190,3 @@ def _entity(given: Parameters) -> tuple[str, int]:
     if name is None:
         raise Refused(refusal.wrong_argument("CRM_ENTITY_TYPE"))
     return name, entity_id
-
-
-def _shown(message: Message, chat: Chat, world: World) -> dict[str, Any]:
-    escaped = html.escape(message.text)
-    spoken = {"class": _SPOKEN, "connectorMid": [str(message.id)]}
-    return {
-        "id": str(message.id),
-        "chatid": str(chat.id),
-        "senderid": str(message.sender_id),
-        "recipientid": f"chat{chat.id}",
-        "date": iso(message.at),
-        "text": escaped if world.escape_history else message.text,
-        "textlegacy": escaped.replace("\n", "<br />"),
-        "params": [] if message.sender_id == chat.customer_id else spoken,
-    }
-
-
-def _user(user_id: int) -> dict[str, Any]:
-    return {"id": str(user_id), "name": f"User {user_id}", "active": True, "extranet": False}
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
-
-
-def _dialog(chat: Chat, session_id: int) -> dict[str, Any]:
-    entity_type, entity_id = chat.entity or ("", 0)
-    crm = f"Y|{entity_type.upper()}|{entity_id}" if chat.entity else "N|NONE|0"
-    return {
-        "id": chat.id,
-        "dialog_id": f"chat{chat.id}",
-        "name": f"Customer {chat.customer_id} - {chat.connector_title}",
-        "type": "lines",
-        "entity_type": "LINES",
-        "entity_id": f"{chat.connector_id}|{_LINE}|{chat.id}|{chat.customer_id}",
-        "entity_data_1": f"{crm}|N|N|{session_id}|{int(chat.created_at)}|0|0|0",
-        "date_create": iso(chat.created_at),
-        "owner": 0,
-        "time_zone": str(ZONE),
-    }

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from bulksend.sandbox import batch, php, refusal
 from bulksend.sandbox.authorisation import Caller, Gate, OAuthApp, OAuthServer
+from bulksend.sandbox.chats import Delivery, Start
 from bulksend.sandbox.clock import iso
 from bulksend.sandbox.faults import Faults
 from bulksend.sandbox.limits import Bucket, Budget, Limits, Operating
 from bulksend.sandbox.methods import METHODS, OPEN_LINES, Call, Method, Parameters, message_add
 from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, CampaignRefusal, Refusal, Refused
-from bulksend.sandbox.world import Delivery, World
+from bulksend.sandbox.world import World
 
 BATCH_LIMIT = 50
 """Calls in one batch (portal documentation: batch)."""
@@ -119,6 +120,11 @@ class Portal:
     def ledger(self) -> list[Delivery]:
         """Every message that was carried out, in order."""
         return list(self.world.ledger)
+
+    @property
+    def starts(self) -> list[Start]:
+        """Every ``imopenlines.session.start`` that was carried out, in order."""
+        return list(self.world.starts)
 
     @property
     def clock_skew(self) -> float:

@@ -62,6 +62,10 @@ NO_SESSION_NAMED = Refusal(400, "MISSING_REQUIRED_PARAM", "Required parameter is
 INVALID_SESSION = Refusal(400, "INVALID_SESSION_ID", "Session is not found")
 HISTORY_DENIED = Refusal(400, "ACCESS_DENIED", "You don't have access to this session")
 NO_DIALOG = Refusal(400, "ACCESS_ERROR", "You do not have access to the specified dialog")
+NO_CHAT = Refusal(400, "CHAT_ID", "Chat ID is not specified or does not exist")
+NO_OPEN_CHANNEL = Refusal(400, "CHAT_TYPE", "The chat is not an open channel")
+DIALOG_DENIED = Refusal(400, "ACCESS_DENIED", "You don't have access to this chat")
+NO_OPERATOR = Refusal(400, "USER_ID", "The user cannot be an operator")
 
 EXPIRED_TOKEN = Refusal(401, "expired_token", "The access token provided has expired")
 QUERY_LIMIT = Refusal(503, "QUERY_LIMIT_EXCEEDED", "Too many requests")

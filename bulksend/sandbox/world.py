@@ -1,117 +1,66 @@
-"""The world behind the portal: CRM entities, their chats, what was said in them, and the ledger."""
+"""The world behind the portal: what it knows of entities and chats, what is done to them, and the ledger of that."""
 
 import threading
 import time
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Any, Self
 
-from bulksend.sandbox import refusal
+from bulksend.errors import UsageError
+from bulksend.sandbox import refusal, special
+from bulksend.sandbox.chats import (
+    NEVER,
+    SYSTEM,
+    Channel,
+    Chat,
+    Delivery,
+    Dialog,
+    Entity,
+    Message,
+    Start,
+    Status,
+    kept_text,
+)
 from bulksend.sandbox.clock import server_ahead
 from bulksend.sandbox.refusal import Refusal, Refused
 
-TEXT_LIMIT = 20_000
-"""Characters of a message; the messenger cuts what is longer (portal documentation: messages)."""
-
 ENTITY_TYPES = {"lead": 1, "deal": 2, "contact": 3, "company": 4}
 
-FORBIDDEN_DEAL = 403
-STRAY_CHAT, CLOSED_CHAT, MUTE_CHAT, FINISHED_CHAT, BROKEN_CHAT, LOCKED_CHAT = 404, 405, 406, 407, 408, 409
-"""Ids that always refuse in an open world, so that a sample sheet can show every refusal."""
-
 _CUSTOMER_WROTE_BEFORE = 3600.0
-_FIRST_CUSTOMER = 1_000_000
 _FIRST_SESSION = 300
 _UNSEEN_CHATS_FROM = 1_000_000
-
-Members = set[int] | None
-
-
-class Delivery(NamedTuple):
-    """One message that reached a customer; ``text`` as it arrived, ``at`` in Unix seconds of the portal's clock."""
-
-    message_id: int
-    chat_id: int
-    user_id: int
-    text: str
-    entity_type: str
-    entity_id: int
-    at: float
-
-
-class Message(NamedTuple):
-    """One message in a chat's history; ``text`` as the messenger keeps it."""
-
-    id: int
-    sender_id: int
-    text: str
-    at: float
-
-
-@dataclass(slots=True)
-class Chat:
-    """An open-channel chat; ``members`` is ``None`` where everybody is one."""
-
-    id: int
-    number: int
-    created_at: float
-    active: bool = True
-    members: Members = None
-    connector_id: str = "livechat"
-    connector_title: str = "Live Chat"
-    joinable: bool = True
-    stray: bool = False
-    refuses: Refusal | None = None
-    entity: tuple[str, int] | None = None
-    changed: int = 0
-    """A count that rises over all chats: the chat with the highest one changed last."""
-    messages: list[Message] = field(default_factory=list)
-    sessions: list[tuple[int, int]] = field(default_factory=list)
-    """Pairs of a session's id and the position of its first message in ``messages``."""
-
-    @property
-    def customer_id(self) -> int:
-        """The user id under which the customer writes."""
-        return _FIRST_CUSTOMER + self.number
-
-
-@dataclass(slots=True)
-class Entity:
-    """A CRM entity; ``forbidden`` is true for all users, or the ids of those who may not read it."""
-
-    chats: tuple[int, ...] = ()
-    forbidden: bool | frozenset[int] = False
-    listed: bool = False
-    """Whether its chats were given explicitly: then no other chat is ever taken for one of its own."""
-
-    def readable_by(self, user_id: int) -> bool:
-        """Tell whether this user may read the entity."""
-        return user_id not in self.forbidden if isinstance(self.forbidden, frozenset) else not self.forbidden
 
 
 class World:
     """Everything the portal knows. Safe to use from several threads.
 
-    An open world takes any entity with any chat at first sight and remembers the pair; only the reserved ids refuse.
+    An open world takes any entity with any chat at first sight and remembers the pair; only the special ids differ.
     A closed one knows what was added and nothing else.
     """
 
     def __init__(self) -> None:
         self.is_open = True
+        self.usual: Mapping[str, Any] = {}
+        """What chats are like where nothing else is said of them, as :meth:`add_chat` takes it."""
         self.clock_skew = 0.0
         """Seconds by which the portal's clock is ahead of this computer's."""
         self.history_refused = False
         """Refuse to show any chat's history (ACCESS_DENIED)."""
         self.empty_history = False
-        """Begin sessions without a word of the customer's."""
+        """Begin dialogs without any message."""
         self.escape_history = False
         """Show texts in histories with HTML entities, as some versions of the messenger do."""
         self.inactive_users: set[int] = set()
         """Users who left the company: nobody can add them to a chat."""
         self.ledger: list[Delivery] = []
+        self.starts: list[Start] = []
         self._lock = threading.RLock()
-        self._entities: dict[tuple[str, int], Entity] = {("deal", FORBIDDEN_DEAL): Entity(forbidden=True, listed=True)}
+        self._entities: dict[tuple[str, int], Entity] = {
+            ("deal", special.FORBIDDEN_DEAL): Entity(forbidden=True, listed=True)
+        }
+        self._channels: dict[str, Channel] = {}
+        for channel in special.CHANNELS:
+            self.add_channel(**channel)
         self._chats: dict[int, Chat] = {}
         self._sessions: dict[int, Chat] = {}
         self._changes = 0
@@ -120,7 +69,7 @@ class World:
 
     @classmethod
     def closed(cls) -> Self:
-        """Make a world that knows only what is added to it; no ids are reserved."""
+        """Make a world that knows only what is added to it; no ids are special."""
         world = cls()
         world.is_open = False
         world._entities.clear()
@@ -128,11 +77,11 @@ class World:
 
     @classmethod
     def from_rows(cls, rows: Iterable[tuple[str, int, int, int]]) -> Self:
-        """Make an open world from rows of (entity type, entity id, chat id, user id); reserved ids still refuse."""
+        """Make an open world from rows of (entity type, entity id, chat id, user id); special ids stay special."""
         world = cls()
         for entity_type, entity_id, chat_id, _user_id in rows:
-            if (entity_type, entity_id) != ("deal", FORBIDDEN_DEAL):
-                world.add_entity(entity_type, entity_id, chats=() if chat_id == STRAY_CHAT else (chat_id,))
+            if (entity_type, entity_id) != ("deal", special.FORBIDDEN_DEAL):
+                world.add_entity(entity_type, entity_id, chats=() if chat_id == special.STRAY_CHAT else (chat_id,))
         return world
 
     def start_ids_at(self, first_message_id: int) -> None:
@@ -164,51 +113,67 @@ class World:
             for chat_id in chats:
                 self._link(entity_type.lower(), entity_id, entity, self._chat(chat_id))
 
-    def add_chat(
-        self,
-        chat_id: int,
-        entity_type: str = "",
-        entity_id: int = 0,
-        *,
-        active: bool = True,
-        members: Iterable[int] | None = None,
-        connector: str = "livechat",
-        connector_title: str = "",
-        joinable: bool = True,
-        refuses: str = "",
-    ) -> None:
-        """Add a chat, or change the one that is there.
+    def add_channel(self, connector: str, **described: Any) -> None:
+        """Add a channel, or change what is named of one that is there.
+
+        Args:
+            connector: Its id, such as ``livechat`` or ``telegrambot``.
+            described: ``title``; ``line``, its number; ``on`` and ``line_on``, whether the channel and its open line
+                are switched on; ``confirms_after``, the seconds until it has taken a message, or ``"never"``: then
+                the hand-over fails.
+        """
+        with self._lock:
+            channel = self._channels.setdefault(connector, Channel(connector, connector))
+            for name, value in described.items():
+                match name:
+                    case "title" | "line" | "on" | "line_on":
+                        setattr(channel, name, value)
+                    case "confirms_after":
+                        channel.confirms_after = _seconds(value)
+                    case _:
+                        raise UsageError(f"A channel has no {name!r}.")
+
+    def add_chat(self, chat_id: int, entity_type: str = "", entity_id: int = 0, **described: Any) -> None:
+        """Add a chat, or change what is named of one that is there.
 
         Args:
             chat_id: The numeric id.
             entity_type: The entity it belongs to, where it belongs to one.
             entity_id: That entity's id.
-            active: Whether its dialog is going on.
-            members: Who may speak in it; ``None``: everybody.
-            connector: The channel's id, such as ``livechat`` or ``telegrambot``.
-            connector_title: The channel's name; the id where empty.
-            joinable: Whether users may be added to it.
-            refuses: The code with which the messenger refuses every message, where it does.
+            described: ``status`` of its last dialog; ``connector``, its channel's id; ``members``, who may speak in it
+                (``None``: everybody); ``joinable``, whether users may be added to it and its dialog be started;
+                ``refuses``, the code with which the messenger refuses every message; ``silent``, whether silent mode
+                is on; ``closes_in``, the seconds until its channel stops to take messages (below 0: it has;
+                ``None``: it never does), and ``block_reason``; ``read_after``, the seconds after which the customer
+                has read a message, or ``"never"``; ``stray``, another entity's; ``group``, no open channel.
         """
         with self._lock:
             chat = self._chat(chat_id)
             self._touch(chat)
-            chat.active = active
-            chat.stray = False
-            chat.members = None if members is None else set(members)
-            chat.connector_id = connector
-            chat.connector_title = connector_title or ("Live Chat" if connector == "livechat" else connector)
-            chat.joinable = joinable
-            chat.refuses = _refusal(refuses) if refuses else None
+            self._describe(chat, described)
             if entity_type:
                 self.add_entity(entity_type, entity_id, chats=(chat_id,))
 
-    def set_active(self, chat_id: int, *, active: bool) -> None:
-        """Finish the dialog in a chat, or open it again."""
-        with self._lock:
-            chat = self._chat(chat_id)
-            self._touch(chat)
-            chat.active = active
+    def _describe(self, chat: Chat, described: Mapping[str, Any]) -> None:
+        for name, value in described.items():
+            match name:
+                case "joinable" | "silent" | "block_reason" | "stray" | "group":
+                    setattr(chat, name, value)
+                case "status":
+                    chat.dialog.status = Status(value)
+                case "connector":
+                    self.add_channel(value)
+                    chat.channel = self._channels[value]
+                case "members":
+                    chat.members = None if value is None else set(value)
+                case "refuses":
+                    chat.refuses = _refusal(value) if value else None
+                case "closes_in":
+                    chat.closes_at = None if value is None else self.now() + float(value)
+                case "read_after":
+                    chat.read_after = _seconds(value)
+                case _:
+                    raise UsageError(f"A chat has no {name!r}.")
 
     def say(self, chat_id: int, user_id: int, text: str, at: datetime | float | None = None) -> int:
         """Put a message into a chat's history (not into the ledger) and give its id.
@@ -222,16 +187,20 @@ class World:
         with self._lock:
             chat = self._chat(chat_id)
             when = self.now() if at is None else at.timestamp() if isinstance(at, datetime) else at
-            return self._write(chat, user_id or chat.customer_id, text, when)
+            return self._write(chat, user_id or chat.customer_id, text, when, taken_at=when).id
 
-    def new_session(self, chat_id: int) -> int:
-        """Begin a new session in a chat: the customer writes again, and older messages leave its last history."""
+    def new_session(self, chat_id: int, status: int | None = None) -> int:
+        """Begin a new dialog in a chat: the customer writes again, and older messages leave its last history.
+
+        Its status is that of the dialog before, where none is given.
+        """
         with self._lock:
             chat = self._chat(chat_id)
-            session_id = self._open_session(chat)
+            self._greet(chat)
+            dialog = self._open_dialog(chat, chat.dialog.status if status is None else Status(status))
             if not self.empty_history:
                 self._write(chat, chat.customer_id, "Hello again!", self.now())
-            return session_id
+            return dialog.id
 
     def begin_sessions_after(self, message_ids: Collection[int]) -> None:
         """Begin a new session in each chat that one of these messages was delivered to."""
@@ -258,12 +227,49 @@ class World:
             if not text.strip():
                 raise Refused(refusal.MESSAGE_ADD_ERROR)
             now = self.now()
-            message_id = self._write(chat, user_id, text, now)
+            message_id = self._hand_over(chat, user_id, text, now)
             self.ledger.append(Delivery(message_id, chat_id, user_id, text, key[0], entity_id, now))
             return message_id
 
+    def _hand_over(self, chat: Chat, user_id: int, text: str, now: float) -> int:
+        """Write a message and hand it to the channel; where that fails, a message of the system's follows."""
+        if chat.silent:
+            return self._write(chat, user_id, text, now, hidden=True).id
+        message = self._write(chat, user_id, text, now, taken_at=chat.takes_at(now))
+        if message.taken_at == NEVER:
+            self._write(chat, SYSTEM, "The message was not delivered to the customer.", now)
+        return message.id
+
+    def start(self, chat_id: int, caller: int) -> None:
+        """Begin a new dialog after a finished one, with the caller as its operator, or join the open one.
+
+        Raises:
+            Refused: CHAT_ID, CHAT_TYPE, ACCESS_DENIED, USER_ID.
+        """
+        with self._lock:
+            chat = self.chat(chat_id) if chat_id > 0 else None
+            if chat is None:
+                raise Refused(refusal.NO_CHAT)
+            if chat.group:
+                raise Refused(refusal.NO_OPEN_CHANNEL)
+            entity = self._entities.get(chat.entity or ("", 0), Entity())
+            if not chat.joinable or not entity.readable_by(caller):
+                raise Refused(refusal.DIALOG_DENIED)
+            if caller in self.inactive_users:
+                raise Refused(refusal.NO_OPERATOR)
+            new = chat.dialog.status >= Status.CLOSED
+            if new:
+                self._greet(chat)
+                dialog = self._open_dialog(chat, Status.ANSWERED)
+                chat.operator = caller
+                if not self.empty_history:
+                    self._write(chat, SYSTEM, f"Start a new dialog #{dialog.id}", self.now())
+            if chat.members is not None:
+                chat.members.add(caller)
+            self.starts.append(Start(chat_id, chat.dialog.id, caller, new, self.now()))
+
     def chats_of(self, entity_type: str, entity_id: int, caller: int, *, active_only: bool) -> list[Chat]:
-        """List an entity's chats, the most recently changed first.
+        """List an entity's chats over channels that are switched on, the most recently changed first.
 
         Raises:
             Refused: ACCESS_DENIED.
@@ -276,7 +282,7 @@ class World:
                 made = _UNSEEN_CHATS_FROM + entity_id * 10 + ENTITY_TYPES[key[0]]
                 self._link(*key, entity, self._chat(made))
             chats = sorted((self._chats[chat_id] for chat_id in entity.chats), key=lambda chat: -chat.changed)
-            return [chat for chat in chats if chat.active or not active_only]
+            return [chat for chat in chats if chat.active or (not active_only and chat.channel.on and not chat.group)]
 
     def join(self, entity_type: str, entity_id: int, chat_id: int | None, user_id: int, caller: int) -> int:
         """Make a user a member of an entity's chat (``None``: of its last chat); give the chat's id, or 0.
@@ -309,22 +315,18 @@ class World:
     def chat(self, chat_id: int) -> Chat | None:
         """A chat by its id; ``None`` where the world is closed and does not know it."""
         with self._lock:
-            known = self._chats.get(chat_id)
-            return known if known or not self.is_open else self._new_chat(chat_id)
+            return self._chat(chat_id) if self.is_open else self._chats.get(chat_id)
 
-    def session(self, chat_id: int, session_id: int) -> tuple[Chat, int, list[Message]] | None:
-        """One session of a chat (0: its last one) with its messages; by the session's id alone where chat_id is 0."""
+    def session(self, chat_id: int, session_id: int) -> tuple[Chat, Dialog] | None:
+        """One dialog of a chat (0: its last one); by the dialog's id alone where chat_id is 0."""
         with self._lock:
             chat = self.chat(chat_id) if chat_id else self._sessions.get(session_id)
-            if chat is None:
+            if chat is None or chat.group:
                 return None
-            self._begin(chat)
-            starts = dict(chat.sessions)
-            session_id = session_id or chat.sessions[-1][0]
-            if session_id not in starts:
-                return None
-            ends = [start for start in starts.values() if start > starts[session_id]]
-            return chat, session_id, chat.messages[starts[session_id] : ends[0] if ends else None]
+            self._greet(chat)
+            known = (dialog for dialog in chat.dialogs if dialog.id == session_id)
+            dialog = next(known, None) if session_id else chat.dialog
+            return None if dialog is None else (chat, dialog)
 
     def _readable(self, key: tuple[str, int], caller: int) -> Entity:
         if key[0] not in ENTITY_TYPES:
@@ -360,50 +362,45 @@ class World:
         return self._chats.get(chat_id) or self._new_chat(chat_id)
 
     def _new_chat(self, chat_id: int) -> Chat:
-        chat = self._chats[chat_id] = Chat(chat_id, number=len(self._chats), created_at=self.now())
-        self._touch(chat)
-        if self.is_open:
-            _reserve(chat)
+        channel = self._channels["livechat"]
+        chat = self._chats[chat_id] = Chat(chat_id, len(self._chats), self.now(), channel)
+        self._open_dialog(chat, Status.OPERATOR)
+        self._describe(chat, self.usual)
+        if self.is_open and chat_id in special.CHATS:
+            self._describe(chat, special.CHATS[chat_id].description)
         return chat
 
     def _touch(self, chat: Chat) -> None:
         self._changes += 1
         chat.changed = self._changes
 
-    def _begin(self, chat: Chat) -> None:
-        """Put in what an open-channel chat begins with: a session and the customer's own first message.
+    def _greet(self, chat: Chat) -> None:
+        """Put in what an open-channel chat begins with: the customer's own first message.
 
         Its id lies below those of all messages sent, whenever the chat is looked at for the first time.
         """
-        if not chat.sessions:
-            self._open_session(chat)
-            if self.empty_history:
-                return
-            first = Message(self._first_id - 1 - chat.number, chat.customer_id, "Hello!", chat.created_at)
-            chat.messages.append(first._replace(at=chat.created_at - _CUSTOMER_WROTE_BEFORE))
+        messages = chat.dialogs[0].messages
+        if not messages and not self.empty_history:
+            wrote_at = chat.created_at - _CUSTOMER_WROTE_BEFORE
+            messages.append(Message(self._first_id - 1 - chat.number, chat.customer_id, "Hello!", wrote_at))
 
-    def _open_session(self, chat: Chat) -> int:
+    def _open_dialog(self, chat: Chat, status: Status) -> Dialog:
         self._touch(chat)
         self._next_session += 1
-        chat.sessions.append((self._next_session, len(chat.messages)))
-        self._sessions[self._next_session] = chat
-        return self._next_session
+        dialog = Dialog(self._next_session, status)
+        chat.dialogs.append(dialog)
+        self._sessions[dialog.id] = chat
+        return dialog
 
-    def _write(self, chat: Chat, sender_id: int, text: str, at: float) -> int:
-        self._begin(chat)
+    def _write(
+        self, chat: Chat, sender_id: int, text: str, at: float, *, taken_at: float = NEVER, hidden: bool = False
+    ) -> Message:
+        self._greet(chat)
         self._touch(chat)
-        message_id = self._next_id
+        message = Message(self._next_id, sender_id, kept_text(text), at, taken_at, hidden)
         self._next_id += 1
-        chat.messages.append(Message(message_id, sender_id, kept_text(text), at))
-        return message_id
-
-
-def kept_text(text: str) -> str:
-    """A text as the messenger keeps it: trimmed, line ends made one kind, cut at 20,000 characters."""
-    kept = text.strip()
-    if "\r" in kept:
-        kept = kept.replace("\r\n", "\n").replace("\r", "\n")
-    return kept if len(kept) <= TEXT_LIMIT else kept[:TEXT_LIMIT] + " (...)"
+        chat.dialog.messages.append(message)
+        return message
 
 
 def _refusal(code: str) -> Refusal:
@@ -411,16 +408,5 @@ def _refusal(code: str) -> Refusal:
     return next((no for no in known if no.code == code), Refusal(400, code, "The message was refused"))
 
 
-def _reserve(chat: Chat) -> None:
-    """Give a reserved id its way of refusing."""
-    if chat.id == STRAY_CHAT:
-        chat.stray = True
-    elif chat.id in {CLOSED_CHAT, LOCKED_CHAT}:
-        chat.members = set()
-        chat.joinable = chat.id == CLOSED_CHAT
-    elif chat.id == MUTE_CHAT:
-        chat.refuses = refusal.MESSAGE_ADD_ERROR
-    elif chat.id == FINISHED_CHAT:
-        chat.active = False
-    elif chat.id == BROKEN_CHAT:
-        chat.refuses = refusal.wrong_argument("CHAT_ID")
+def _seconds(value: float | str) -> float:
+    return NEVER if value == "never" else float(value)

@@ -125,5 +125,5 @@ def _world(portal: Sandbox) -> list[tuple[str, int, int, str]]:
         owner = deal if not 10 < deal <= 15 else deal + 100
         if owner != deal:
             portal.world.add_entity("deal", owner)
-        portal.world.add_chat(5000 + deal, "deal", owner, active=deal > 10)
+        portal.world.add_chat(5000 + deal, "deal", owner, status=40 if deal > 10 else 60)
     return [("deal", deal, 5000 + deal, f"Hello {deal}") for deal in range(1, 61)]

@@ -339,9 +339,9 @@ def test_small_soak(tmp_path: Path, batch: int) -> None:
 def test_exit_codes_of_rows(case: Case) -> None:
     """Refused rows: the campaign goes on, exit 1; `retry` sends what was mended: exit 0."""
     lines = text_rows(6, 6, case)
-    case.portal.turn("world", add_chat=[{"chat_id": 5002, "active": False}])
+    case.portal.turn("world", chats=[{"chat_id": 5002, "status": 60}])
     ended = case.commands.run(*case.sending(case.sheet(lines)))
-    case.portal.turn("world", set_active=[{"chat_id": 5002, "active": True}])
+    case.portal.turn("world", chats=[{"chat_id": 5002, "status": 40}])
     assert ended.code == 1
     failed = [line for line in read_results(case.results) if line["status"] == "failed"]
     assert [(line["CHAT_ID"], line["error_code"]) for line in failed] == [("5002", "CHAT_NOT_IN_CRM")]

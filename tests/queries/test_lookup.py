@@ -34,10 +34,10 @@ def world() -> World:
     """Deals with one chat (1), several (2, through three channels), none (3), and one that may not be read (4)."""
     made = World.closed()
     made.add_chat(8773, "deal", 1)
-    made.add_chat(8774, "deal", 2, connector="whatsapp", connector_title="WhatsApp")
-    made.add_chat(8775, "deal", 2, connector="telegrambot", connector_title="Telegram")
-    made.add_chat(8776, "deal", 2, connector="livechat", connector_title="Live Chat")
-    made.add_chat(8777, "deal", 2, active=False, connector="whatsapp", connector_title="WhatsApp")
+    made.add_chat(8774, "deal", 2, connector="whatsapp")
+    made.add_chat(8775, "deal", 2, connector="telegrambot")
+    made.add_chat(8776, "deal", 2, connector="livechat")
+    made.add_chat(8777, "deal", 2, status=60, connector="whatsapp")
     made.add_entity("deal", 3)
     made.add_entity("deal", 4, chats=[8780], forbidden=True)
     made.add_chat(8790, "contact", 1)
@@ -255,7 +255,7 @@ def test_the_same_sheet_is_the_same_campaign_whatever_chats_it_has_by_now(tmp_pa
     with Sandbox(world=world(), limits=Limits.none()) as portal, asking(portal, tmp_path) as queries:
         first = look_up(examine(sheet, WITHOUT), queries)
         assert send(queries, first, portal) == Counts(sent=2, invalid=2)
-        portal.world.set_active(8773, active=False)
+        portal.world.add_chat(8773, status=60)
         portal.world.add_chat(8901, "deal", 1)
         portal.world.add_chat(8903, "deal", 3)
         second = look_up(examine(sheet, WITHOUT), queries, prefer="telegram")

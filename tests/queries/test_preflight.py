@@ -158,7 +158,7 @@ def world_of_eighteen() -> World:
     for deal in range(1, 41):
         world.add_entity("deal", deal, chats=[1000 + deal], forbidden=deal in {31, 32, 33})
     for deal in range(1, 11):
-        world.set_active(1000 + deal, active=False)
+        world.add_chat(1000 + deal, status=60)
     return world
 
 
@@ -207,7 +207,7 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
         assert len(portal.ledger) == 22
         # A customer writes again, so that the chat is open once more.
         for deal in range(1, 11):
-            portal.world.set_active(1000 + deal, active=True)
+            portal.world.add_chat(1000 + deal, status=40)
         with Campaign.go_on(queries.journal, queries.journal.run(campaign.id), target) as campaign:
             assert campaign.retry() == 18
             findings = check_online(rows_of_run(queries.journal, campaign.id), queries)
@@ -225,7 +225,7 @@ def test_only_pending_rows_can_be_made_invalid(tmp_path: Path) -> None:
     """A row that was sent meanwhile stays sent, whatever a preflight found."""
     plan = examine(write_sheet(tmp_path / "one.csv", [("deal", 1, 1001, "Hello")]), SheetOptions())
     with Sandbox(world=world_of_eighteen(), limits=Limits.none()) as portal, asking(portal, tmp_path) as queries:
-        portal.world.set_active(1001, active=True)
+        portal.world.add_chat(1001, status=40)
         with Campaign.enter(queries.journal, plan, target_of(portal.webhook)) as campaign:
             campaign.send(Options(rule=UNLIMITED))
             assert campaign.invalidate({0: ("CHAT_NOT_IN_CRM", "x")}) == 0

@@ -89,8 +89,8 @@ def test_histories_refuse_with_their_codes(closed_world: World) -> None:
 
 def test_an_entitys_active_chats_are_listed(closed_world: World) -> None:
     """The most recently changed first; ids as strings, channel, title; finished ones only with ACTIVE_ONLY N."""
-    closed_world.add_chat(9001, "deal", 288, connector="telegrambot", connector_title="Telegram")
-    closed_world.add_chat(9002, "deal", 288, active=False)
+    closed_world.add_chat(9001, "deal", 288, connector="telegrambot")
+    closed_world.add_chat(9002, "deal", 288, status=60)
     closed_world.add_entity("lead", 7)
     with Sandbox(world=closed_world, limits=Limits.none()) as portal:
         deal = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": 288}
@@ -103,7 +103,7 @@ def test_an_entitys_active_chats_are_listed(closed_world: World) -> None:
         assert len(call(portal, CHAT_GET, deal | {"ACTIVE_ONLY": "N"}).json()["result"]) == 3
         assert call(portal, CHAT_GET, {"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 7}).json()["result"] == []
         assert call(portal, LAST_ID, deal).json()["result"] == 8773
-        closed_world.set_active(9002, active=False)
+        closed_world.add_chat(9002, status=60)
         assert call(portal, LAST_ID, deal).json()["result"] == 9002
 
 

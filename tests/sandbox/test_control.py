@@ -49,10 +49,10 @@ def test_the_world_can_be_changed(portal: Sandbox) -> None:
     assert turn(
         portal,
         "world",
-        add_entity=[{"entity_type": "lead", "entity_id": 5, "chats": [900], "forbidden": False}],
-        add_chat=[{"chat_id": 901, "entity_type": "lead", "entity_id": 5, "members": [], "refuses": ""}],
-        say=[{"chat_id": 900, "user_id": 31, "text": "Said before", "at": 1_790_000_000}],
-        set_active=[{"chat_id": 900, "active": False}],
+        entities=[{"entity_type": "lead", "entity_id": 5, "chats": [900], "forbidden": False}],
+        chats=[{"chat_id": 901, "entity_type": "lead", "entity_id": 5, "members": [], "refuses": ""}],
+        sessions=[{"chat_id": 900, "status": 60}],
+        messages=[{"chat_id": 900, "user_id": 31, "text": "Said before", "at": 1_790_000_000}],
     ).ok
     lead = {"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 5}
     assert call(portal, MESSAGE_ADD, message(**lead, CHAT_ID=900)).json()["error"] == "CHAT_NOT_IN_CRM"

@@ -82,9 +82,9 @@ def test_a_speaker_who_may_not_read_the_entity_is_refused_before_the_chat_is_loo
 def test_a_finished_dialog_refuses_and_an_opened_one_takes_messages_again(closed_world: World) -> None:
     """Only active chats of the entity take messages."""
     with Sandbox(world=closed_world, limits=Limits.none()) as portal:
-        closed_world.set_active(8773, active=False)
+        closed_world.add_chat(8773, status=60)
         assert call(portal, MESSAGE_ADD, message()).json()["error"] == "CHAT_NOT_IN_CRM"
-        closed_world.set_active(8773, active=True)
+        closed_world.add_chat(8773, status=40)
         assert call(portal, MESSAGE_ADD, message()).ok
 
 

@@ -71,13 +71,13 @@ def test_same_refusal_from_the_first_row_on(desk: Desk) -> None:
     """When row after row is refused alike from the first on, the others are kept back; --resume sends them."""
     lines = rows(60, chats=60)
     for chat in range(60):
-        desk.portal.world.add_chat(5000 + chat, active=False)
+        desk.portal.world.add_chat(5000 + chat, status=60)
     ending, run = desk.send(lines, max_in_flight=1)
     assert ending.how is StopReason.REFUSED
     assert "CHAT_NOT_IN_CRM" in ending.sentence
     assert (run.counts.failed, run.counts.pending) == (20, 40)
     for chat in range(60):
-        desk.portal.world.set_active(5000 + chat, active=True)
+        desk.portal.world.add_chat(5000 + chat, status=40)
     ending, run = desk.resume(run, retry=True)
     assert run.counts.sent == 60
 
@@ -86,7 +86,7 @@ def test_refusals_after_a_message_that_arrived(desk: Desk) -> None:
     """Once one message has arrived, refusals are the rows' own: they fail, and the campaign goes on."""
     lines = rows(40, chats=40)
     for chat in range(1, 40):
-        desk.portal.world.add_chat(5000 + chat, active=False)
+        desk.portal.world.add_chat(5000 + chat, status=60)
     ending, run = desk.send(lines, max_in_flight=1)
     assert ending.how is StopReason.ENDED
     assert (run.counts.sent, run.counts.failed) == (1, 39)
@@ -95,7 +95,7 @@ def test_refusals_after_a_message_that_arrived(desk: Desk) -> None:
 def test_too_many_failures(desk: Desk) -> None:
     """--max-failures stops the campaign once more rows have failed, the rest unsent."""
     for chat in range(1, 40):
-        desk.portal.world.add_chat(5000 + chat, active=False)
+        desk.portal.world.add_chat(5000 + chat, status=60)
     ending, run = desk.send(rows(40, chats=40), max_in_flight=1, max_failures=5)
     assert ending.how is StopReason.TOO_MANY_FAILURES
     assert (run.counts.sent, run.counts.failed, run.counts.pending) == (1, 6, 33)

@@ -1,0 +1,49 @@
+"""A world described in JSON: what a world file holds, and what the control door's ``world`` takes."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bulksend.errors import UsageError
+from bulksend.sandbox.world import World
+
+_SWITCHES = ("history_refused", "empty_history", "escape_history")
+
+
+def change(world: World, asked: Mapping[str, Any]) -> None:
+    """Change a world: lists of keyword arguments by what they describe, and its switches."""
+    verbs: dict[str, Callable[..., object]] = {
+        "channels": world.add_channel,
+        "entities": world.add_entity,
+        "chats": world.add_chat,
+        "messages": world.say,
+        "sessions": world.new_session,
+    }
+    for name, value in asked.items():
+        if name in _SWITCHES:
+            setattr(world, name, bool(value))
+        elif name == "usual":
+            world.usual = dict(value)
+        elif name in verbs:
+            for arguments in value:
+                verbs[name](**arguments)
+        else:
+            raise UsageError(f"A world has no {name!r}; it has {', '.join((*verbs, 'usual', *_SWITCHES))}.")
+
+
+def read_world(path: Path) -> World:
+    """Read a world file: a JSON object as :func:`change` takes it; with ``"open": true`` it knows other chats too.
+
+    Raises:
+        UsageError: It cannot be read, or describes what there is not.
+    """
+    try:
+        asked = json.loads(path.read_text(encoding="utf-8-sig"))
+        world = World() if asked.pop("open", False) else World.closed()
+        change(world, asked)
+    except OSError as error:
+        raise UsageError(f"{path.name} cannot be read: {error.strerror}.") from error
+    except (UsageError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path.name} does not describe a world: {error}") from error
+    return world
