@@ -32,7 +32,7 @@ class SheetOptions:
 
     Attributes:
         sheet: the name of the sheet in its workbook; None for the first visible one.
-        mapping: field (``CHAT_ID``) → heading, where the headings do not say it.
+        mapping: field (``CHAT_ID``) → heading, where the headings do not show it.
         message: a message template over the sheet's columns; None where the sheet has a message column.
         include_hidden: whether rows hidden in the sheet count too.
         without_chats: whether chat ids may be missing because they are looked up (`bulksend.queries.lookup.look_up`).
@@ -235,7 +235,7 @@ def fingerprint(chat_id: int, message: str) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
-class _NotAsked:
+class _NoChatsYet:
     """Chats that are yet to be looked up: there are none, and that is no problem."""
 
     @staticmethod
@@ -248,7 +248,7 @@ class _NotAsked:
 def _checker(sheet: Sheet, columns: Columns, options: SheetOptions, chats: FindsChats | None) -> Checker:
     template = None if options.message is None else MessageTemplate(options.message, sheet.headings)
     if chats is None and options.without_chats:
-        chats = _NotAsked()
+        chats = _NoChatsYet()
     return Checker(columns, message=template, include_hidden=options.include_hidden, chats=chats)
 
 
@@ -273,7 +273,7 @@ def _rows(chunk: Chunk, checked: Checked, width: int) -> list[NewRow]:
 
 
 def _identify(digest: hashlib.blake2b, chunk: Chunk, checked: Checked, width: int) -> None:
-    """Take rows into what tells one campaign from another.
+    """Add rows to what identifies a campaign.
 
     A row is what would be sent, or, where nothing can be, also what stands there instead. What a lookup found is left
     out, be it a chat or that there is none: another day it may find something else, and the row must not count as

@@ -14,12 +14,12 @@ def is_text(path: Path) -> bool:
 
 
 def can_be_written(path: Path) -> bool:
-    """Whether a file of that name can be written as what it says."""
+    """Whether the name is that of a text file or a workbook, which can be written."""
     return is_text(path) or path.suffix.lower() == ".xlsx"
 
 
 def format_of(path: Path, otherwise: str) -> str:
-    """``csv`` or ``xlsx``, as the name of a file to be written says; ``otherwise`` where it says nothing."""
+    """``csv`` or ``xlsx``, by the name of the file to be written; ``otherwise`` where it has no known suffix."""
     if is_text(path):
         return "csv"
     return "xlsx" if otherwise != "csv" or path.suffix.lower() == ".xlsx" else "csv"

@@ -57,11 +57,11 @@ class Source(Protocol):
 
     name: str | None
     continued_on: str | None
-    """The worksheet on which a table goes on that one cannot hold."""
+    """The worksheet on which the table continues, where one cannot hold it."""
     width: int
     dialect: Dialect | None
 
-    def blocks(self, rows: int) -> Iterator[RawChunk]:
+    def raw_chunks(self, rows: int) -> Iterator[RawChunk]:
         """All rows of the file, at most ``rows`` at a time."""
 
     def head(self) -> list[list[str]]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 LINE = 15
-"""Points: the height of one line. It is written down, for not every program reckons it when it opens a file."""
+"""Points: the height of one line. It is written, because not every program calculates it when it opens a file."""
 
-_FIRST_ROWS = 200  # say how wide the columns are; a sheet is written in constant memory
+_FIRST_ROWS = 200  # decide how wide the columns are, because a sheet is written in constant memory
 _NARROWEST, _WIDEST = 10, 60
-_FITS = 66  # letters of an ordinary text in the widest column, whose width is counted in digits
+_FITS = 66  # characters of an ordinary text in the widest column, whose width is counted in digits
 _MOST_LINES = 8
 
 
@@ -17,13 +17,13 @@ class Widths:
     def __init__(self, headings: Sequence[str]) -> None:
         self._longest = [len(heading) + 4 for heading in headings]  # with room for the filter's arrow
 
-    def see(self, number: int, row: Sequence[str]) -> None:
-        """Take in a row; ``number`` counts from 1."""
+    def add(self, number: int, row: Sequence[str]) -> None:
+        """Take a row into account; ``number`` counts from 1."""
         if number <= _FIRST_ROWS:
             self._longest = [max(width, len(cell) + 2) for width, cell in zip(self._longest, row, strict=True)]
 
     def of_columns(self) -> list[int]:
-        """In the unit of Excel: digits of the usual letters."""
+        """In the unit of Excel: digits of the default font."""
         return [min(_WIDEST, max(_NARROWEST, width)) for width in self._longest]
 
 

@@ -44,9 +44,9 @@ class DelimitedSource:
         self._path = path
         encoding = _encoding(path)
         sample = _decoded_sample(path, encoding)
-        told = _SEPARATOR_LINE.match(sample)
-        delimiter = told[1] if told else _delimiter(sample, heading_names)
-        self._records_before = 1 if told else 0  # Excel does not show the line that names the separator
+        named = _SEPARATOR_LINE.match(sample)
+        delimiter = named[1] if named else _delimiter(sample, heading_names)
+        self._records_before = 1 if named else 0  # Excel does not show the line that names the separator
         self.dialect: Dialect | None = Dialect(encoding, delimiter, "\r\n" if "\r\n" in sample else "\n")
         scan = _scan(path, encoding, delimiter)
         if scan.width > limits.MOST_COLUMNS:
@@ -57,8 +57,8 @@ class DelimitedSource:
 
     def head(self) -> list[list[str]]:
         """The first rows as texts."""
-        block = next(self.blocks(HEAD_ROWS), None)
-        return [] if block is None else [list(row) for row in zip(*block.columns, strict=True)]
+        raw = next(self.raw_chunks(HEAD_ROWS), None)
+        return [] if raw is None else [list(row) for row in zip(*raw.columns, strict=True)]
 
     def cells_in_row(self, position: int) -> int:
         """How many cells the file has for one of the first rows."""
@@ -69,7 +69,7 @@ class DelimitedSource:
         """Text files have no merged cells."""
         return position
 
-    def blocks(self, rows: int) -> Iterator[RawChunk]:
+    def raw_chunks(self, rows: int) -> Iterator[RawChunk]:
         """All rows, at most ``rows`` at a time."""
         if not self.width:
             return
@@ -100,14 +100,14 @@ class DelimitedSource:
                     yield RawChunk(columns, first_row, np.zeros(len(cells), dtype=np.bool_), cells)
                     first_row += len(cells)
         except (pd.errors.ParserError, UnicodeError) as error:
-            # the whole file was read through before, so this is not the file that was looked at then
+            # the whole file was decoded before, so it has changed since
             raise refuse(Refusal.FILE_CHANGED, name=self._path.name) from error
         except OSError as error:
             raise refuse(Refusal.CANNOT_OPEN, name=self._path.name, why=error.strerror or "read error") from None
 
 
 def _encoding(path: Path) -> str:
-    """The file's encoding; refuses letters that cannot be told safely, for customers would get them."""
+    """The file's encoding; a guess that may be wrong is refused, because customers would get the wrong characters."""
     with path.open("rb") as file:
         start = file.read(_SAMPLE)
         for mark, name in _BOMS:
@@ -128,9 +128,9 @@ def _encoding(path: Path) -> str:
     row = _undecodable_row(path, "cp1251")
     odd = _odd_bytes(path)
     if _mostly_utf8(odd):
-        raise refuse(Refusal.BROKEN_LETTERS, name=path.name, row=_undecodable_row(path, "utf-8"))
+        raise refuse(Refusal.BROKEN_ENCODING, name=path.name, row=_undecodable_row(path, "utf-8"))
     if row is not None or not _reads_as_russian(odd):
-        raise refuse(Refusal.UNKNOWN_LETTERS, name=path.name)
+        raise refuse(Refusal.UNKNOWN_ENCODING, name=path.name)
     return "cp1251"
 
 
@@ -148,7 +148,7 @@ def _wide_encoding(start: bytes) -> str | None:
 def _must_decode(path: Path, encoding: str) -> None:
     row = _undecodable_row(path, encoding)
     if row is not None:
-        raise refuse(Refusal.BROKEN_LETTERS, name=path.name, row=row)
+        raise refuse(Refusal.BROKEN_ENCODING, name=path.name, row=row)
 
 
 def _undecodable_row(path: Path, encoding: str) -> int | None:
@@ -187,12 +187,12 @@ def _odd_bytes(path: Path, most: int = 40_000) -> bytes:
 def _mostly_utf8(odd: bytes) -> bool:
     text = odd.decode("utf-8", "replace")
     lost = text.count("\ufffd")
-    kept = sum(ord(letter) > 127 for letter in text) - lost
+    kept = sum(ord(character) > 127 for character in text) - lost
     return kept > 3 * lost
 
 
 def _reads_as_russian(odd: bytes) -> bool:
-    """Whether bytes make Russian words in Windows-1251, rather than letters of another code page."""
+    """Whether bytes make Russian words in Windows-1251, rather than text in another code page."""
     text = odd.decode("cp1251", "replace")
     strange = sum(ord(letter) > 127 and not _usual(letter) for letter in text)
     letters = sum("а" <= letter.lower() <= "я" or letter in "ёЁ" for letter in text)
@@ -338,7 +338,7 @@ def _quotes(
 
 
 def _walk_quotes(path: Path, data: bytes, marks: Positions, edge: npt.NDArray[np.bool_], records: int) -> Positions:
-    """The careful way: a mark opens a cell only at its beginning, elsewhere in a bare cell it is a letter."""
+    """The careful way: a mark opens a cell only at its beginning, elsewhere in a bare cell it is text."""
     quotes: list[int] = []
     bom = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     skip_to = -1

@@ -8,7 +8,7 @@ from bulksend.sheet.messages import Refusal, refuse
 
 
 class Kind(StrEnum):
-    """The kinds of file that are read; the value is the format that `Sheet.format` tells."""
+    """The kinds of file that are read; the value is `Sheet.format`."""
 
     TEXT = "csv"
     XLSX = "xlsx"
@@ -17,8 +17,8 @@ class Kind(StrEnum):
 
 
 _LARGEST = 4 << 30  # bytes unpacked: a full Excel sheet, 1,048,576 rows of a dozen columns, stays far below
-_SUSPICIOUS = 200 << 20  # from this size on, what is packed much tighter than any table is a bomb
-_TIGHTEST = 150  # sheets pack 10 to 40 times; zeros pack 1,000 times
+_SUSPICIOUS = 200 << 20  # from this size on, a file that is compressed far more than any table is a bomb
+_MOST_COMPRESSED = 150  # sheets are compressed 10 to 40 times, zeros 1,000 times
 
 _MAGIC = (
     (b"%PDF", "a PDF document"),
@@ -78,7 +78,7 @@ def _refuse_other(name: str, start: bytes) -> None:
 
 
 def _packed_kind(path: Path) -> Kind:
-    """Tell a workbook from other packed files, and a bomb from both."""
+    """Distinguish a workbook from other packed files, and refuse a zip bomb."""
     name = path.name
     try:
         with zipfile.ZipFile(path) as archive:
@@ -91,7 +91,7 @@ def _packed_kind(path: Path) -> Kind:
         raise refuse(Refusal.DAMAGED, name=name) from None
     size = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
-    if size > _LARGEST or (size > _SUSPICIOUS and size > _TIGHTEST * packed):
+    if size > _LARGEST or (size > _SUSPICIOUS and size > _MOST_COMPRESSED * packed):
         raise refuse(Refusal.BOMB, name=name, size=f"{size >> 20:,}")
     names = {member.filename.lstrip("/").lower() for member in members}
     locked = any(member.flag_bits & 1 for member in members)

@@ -79,7 +79,7 @@ LOOKUP_NOTE = "lookup_note"
 OTHER_CHATS = "other_chats"
 """The headings of the columns that a filled sheet has more than the one it was made of."""
 
-# Cyrillic letters that look exactly like Latin ones: typed on the wrong keyboard, nobody can see the difference.
+# Cyrillic letters that look exactly like Latin ones: typed on the wrong keyboard, they look the same.
 LOOKALIKES = str.maketrans("авсеніоркмтхуѕј", "abceniopkmtxysj")
 
 _FIELD_OF = {}  # filled below, once `key` is defined
@@ -158,7 +158,7 @@ def find_columns(
             found.setdefault(field, []).append(position)
     for field, positions in found.items():
         if len(positions) > 1:
-            doubled = listed([f"{quoted(headings[p])} (column {letters(p)})" for p in positions])
+            doubled = listed([f"{quoted(headings[p])} (column {column_letters(p)})" for p in positions])
             raise refuse(Refusal.DOUBLED_COLUMNS, doubled=doubled, field=field)
         chosen[field] = positions[0]
 
@@ -211,13 +211,11 @@ def implied_type(heading: str) -> str:
     return kinds[0] if len(kinds) == 1 else ""
 
 
-def letters(position: int) -> str:
+def column_letters(position: int) -> str:
     """A column's name as Excel shows it: 0 is A, 26 is AA."""
-    name = ""
-    position += 1
-    while position:
-        position, rest = divmod(position - 1, 26)
-        name = chr(ord("A") + rest) + name
+    from xlsxwriter.utility import xl_col_to_name  # noqa: PLC0415 - named in errors alone
+
+    name: str = xl_col_to_name(position)
     return name
 
 

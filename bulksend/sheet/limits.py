@@ -1,4 +1,4 @@
-"""What a worksheet holds in Excel and in LibreOffice, and where a table goes that is longer."""
+"""What a worksheet holds in Excel and in LibreOffice, and where a longer table continues."""
 
 MOST_ROWS = 1 << 20
 MOST_COLUMNS = 1 << 14

@@ -14,7 +14,7 @@ class Refusal(StrEnum):
     CANNOT_OPEN = "'{name}' cannot be opened ({why}): close it in other programs or check that you may read it."
     EMPTY_FILE = "'{name}' is empty: save the sheet again and check that it has rows."
     NOT_A_SHEET = "'{name}' is {what}, not a sheet: save the table as .xlsx or .csv and use that file."
-    WEB_PAGE = "'{name}' is a web page in disguise: open it in Excel, save it as .xlsx and use that file."
+    WEB_PAGE = "'{name}' is a web page, not a sheet: open it in Excel, save it as .xlsx and use that file."
     OTHER_WORKBOOK = "'{name}' is {what}: open it, save or export it as .xlsx and use that file."
     PASSWORD = "'{name}' is protected with a password: open it in Excel, remove the password and save it."  # noqa: S105
     DAMAGED = "'{name}' is damaged or not complete: open it in Excel, save it under a new name and use that."
@@ -31,11 +31,11 @@ class Refusal(StrEnum):
         "other with --sheet."
     )
     EMPTY_TABLE = "There is nothing in '{name}' but blank rows: save the sheet again and check that it has rows."
-    UNKNOWN_LETTERS = "The letters of '{name}' cannot be told: save it in Excel as 'CSV UTF-8' or as .xlsx."
-    BROKEN_LETTERS = (
-        "Row {row} of '{name}' holds letters that are damaged: save the sheet again as 'CSV UTF-8' or as .xlsx."
+    UNKNOWN_ENCODING = "The encoding of '{name}' cannot be recognised: save it in Excel as 'CSV UTF-8' or as .xlsx."
+    BROKEN_ENCODING = "Row {row} of '{name}' has damaged characters: save the sheet again as 'CSV UTF-8' or as .xlsx."
+    BINARY_IN_TEXT = (
+        "Row {row} of '{name}' has bytes that do not belong in a text file: save the sheet again as .csv or .xlsx."
     )
-    BINARY_IN_TEXT = "Row {row} of '{name}' holds bytes that no text has: save the sheet again as .csv or .xlsx."
     UNCLOSED_QUOTE = (
         "A quotation mark opened in row {row} of '{name}' is never closed: close it, or write quotation marks inside "
         'a quoted text twice ("").'
@@ -48,11 +48,11 @@ class Refusal(StrEnum):
     DOUBLED_COLUMNS = "{doubled} stand for the same field: rename all but one, or choose with --map {field}=HEADING."
     UNKNOWN_FIELD = "--map {field}=… names no field: the fields are {fields}."
     UNKNOWN_HEADING = "--map {field}={heading} names no heading of the sheet: the headings are {found}{hint}"
-    FILE_CHANGED = "'{name}' changed while it was being read: run the command again when nobody is saving it."
+    FILE_CHANGED = "'{name}' changed while it was being read: run the command again once it is saved."
 
 
 def refuse(why: Refusal, /, **words: object) -> SheetError:
-    """The error that tells a person ``why``, with the words of this file filled in."""
+    """The error for ``why``, with the words in braces filled in."""
     return SheetError(why.value.format(**words))
 
 

@@ -1,4 +1,4 @@
-"""What calamine leaves out of a workbook: hidden rows, cells with errors, formulas never worked out, merged areas."""
+"""What calamine leaves out of a workbook: hidden rows, errors, formulas never calculated, merged areas."""
 
 import bisect
 from collections.abc import Iterable, Mapping
@@ -8,29 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from bulksend.sheet.chunks import Flags
-from bulksend.sheet.headings import letters
+from bulksend.sheet.headings import column_letters
 from bulksend.sheet.messages import Refusal, refuse
 
-NOT_WORKED_OUT = "#FORMULA!"
+NOT_CALCULATED = "#FORMULA!"
 """What a formula shows that was saved without its value, as programs other than Excel do."""
 
 SPREAD_CELLS = 2_000_000
 SPREAD_RATIO = 50
-"""A used area of more cells than this, and so many times more than hold anything, is a stray cell's doing."""
+"""A used area of more cells than this, and so many times more than hold anything, comes from a stray cell."""
 
 CellRange = tuple[tuple[int, int], tuple[int, int]]  # (top row, left column), (bottom row, right column), from 0
 
 
 @dataclass(slots=True)
-class Extras:
-    """What the sheet's own file says besides plain values; rows are the sheet's numbers, columns count from 0."""
+class Metadata:
+    """What the file has besides plain values; rows are the sheet's numbers, columns count from 0."""
 
     hidden: set[int] = field(default_factory=set)
     texts: dict[int, dict[int, str]] = field(default_factory=dict)  # row → column → what the cell shows
     merged: list[tuple[int, int, int]] = field(default_factory=list)  # first row, last row, column
 
     def add_merged(self, ranges: Iterable[CellRange]) -> None:
-        """Take over merged areas of more than one row; only their first column holds the value."""
+        """Add merged areas of more than one row; only their first column holds the value."""
         self.merged += [(top + 1, bottom + 1, left) for (top, left), (bottom, _) in ranges if bottom > top]
         self.merged.sort()
 
@@ -52,14 +52,14 @@ class Extras:
 
 
 class Fills:
-    """Puts into blocks of texts, in the sheet's order, what their own cells do not hold."""
+    """Fills in, chunk by chunk in the sheet's order, what the cells themselves do not hold."""
 
     def __init__(self, texts: Mapping[int, Mapping[int, str]], merged: list[tuple[int, int, int]]) -> None:
         self._texts = texts
         self._rows = sorted(texts)
         self._merged = merged
         self._next = 0
-        self._open: list[tuple[int, int, str]] = []  # last row, column, text of areas that go on below this block
+        self._open: list[tuple[int, int, str]] = []  # last row, column, text of areas that continue below this chunk
 
     def apply(self, columns: list[list[str]], first_row: int) -> None:
         """Fill ``columns``, whose first row is ``first_row``; rows that are blank themselves stay blank."""
@@ -87,4 +87,4 @@ class Fills:
 def check_spread(path: Path, rows: int, width: int, cells: int) -> None:
     """Refuse a sheet whose used area is out of all proportion to its cells: the reader holds all of the area."""
     if rows * width > max(SPREAD_CELLS, SPREAD_RATIO * cells):
-        raise refuse(Refusal.TOO_SPREAD, name=path.name, row=f"{rows:,}", column=letters(width - 1))
+        raise refuse(Refusal.TOO_SPREAD, name=path.name, row=f"{rows:,}", column=column_letters(width - 1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulksend.sheet.limits import MOST_COLUMNS
-from bulksend.sheet.metadata import CellRange, Extras, check_spread
+from bulksend.sheet.metadata import CellRange, Metadata, check_spread
 
 _CHUNK = 1 << 20
 _LONGEST_TAG = 1 << 16
@@ -36,19 +36,19 @@ class _Table:
     hidden: list[range] = field(default_factory=list)
     rows_with_errors: list[tuple[range, dict[int, str]]] = field(default_factory=list)
 
-    def extras(self) -> Extras:
+    def metadata(self) -> Metadata:
         """What was found, of the rows down to the last one used: others may be repeated without end."""
         used = range(1, self.last_row + 1)
-        extras = Extras()
+        metadata = Metadata()
         for rows in self.hidden:
-            extras.hidden.update(used[rows.start - 1 : rows.stop - 1])
+            metadata.hidden.update(used[rows.start - 1 : rows.stop - 1])
         for rows, errors in self.rows_with_errors:
-            extras.texts.update(dict.fromkeys(used[rows.start - 1 : rows.stop - 1], errors))
-        extras.add_merged(self.merged)
-        return extras
+            metadata.texts.update(dict.fromkeys(used[rows.start - 1 : rows.stop - 1], errors))
+        metadata.add_merged(self.merged)
+        return metadata
 
 
-def ods_extras(path: Path) -> list[Extras]:
+def ods_metadata(path: Path) -> list[Metadata]:
     """Hidden rows, merged cells and error values of each sheet.
 
     Raises:
@@ -70,7 +70,7 @@ def ods_extras(path: Path) -> list[Extras]:
                     depth += 0 if tag[4] else 1
     for table in tables:
         check_spread(path, table.last_row, table.width, table.cells)
-    return [table.extras() for table in tables]
+    return [table.metadata() for table in tables]
 
 
 def _whole_tags(archive: zipfile.ZipFile) -> Iterator[bytes]:

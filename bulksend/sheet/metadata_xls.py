@@ -7,7 +7,7 @@ from pathlib import Path
 import olefile
 
 from bulksend.sheet.messages import Refusal, refuse
-from bulksend.sheet.metadata import Extras, check_spread
+from bulksend.sheet.metadata import Metadata, check_spread
 
 _ROW, _BOOLERR, _FORMULA, _BOUNDSHEET, _FILEPASS, _EOF = 0x0208, 0x0205, 0x0006, 0x0085, 0x002F, 0x000A
 _CELLS = {_FORMULA, _BOOLERR, 0x0203, 0x0204, 0x00FD, 0x027E, 0x00BD}  # NUMBER, LABEL, LABELSST, RK, MULRK
@@ -15,7 +15,7 @@ _ROW_HIDDEN = 0x20
 _ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A"}
 
 
-def xls_extras(path: Path) -> list[Extras]:
+def xls_metadata(path: Path) -> list[Metadata]:
     """Hidden rows and error values of each sheet.
 
     Raises:
@@ -32,31 +32,31 @@ def xls_extras(path: Path) -> list[Extras]:
             starts.append(struct.unpack_from("<I", record)[0])
     if any(start >= len(stream) for start in starts):
         raise refuse(Refusal.DAMAGED, name=path.name)
-    return [_sheet_extras(path, stream, start) for start in starts]
+    return [_sheet_metadata(path, stream, start) for start in starts]
 
 
-def _sheet_extras(path: Path, stream: bytes, start: int) -> Extras:
-    extras = Extras()
+def _sheet_metadata(path: Path, stream: bytes, start: int) -> Metadata:
+    metadata = Metadata()
     last_row = width = cells = 0
     for kind, record in _records(stream, start):
         if kind == _ROW and len(record) >= 14:
             row, flags = struct.unpack_from("<H10xH", record)
             if flags & _ROW_HIDDEN:
-                extras.hidden.add(row + 1)
+                metadata.hidden.add(row + 1)
         elif kind in _CELLS and len(record) >= 6:
             row, column = struct.unpack_from("<HH", record)
             last_row, width, cells = max(last_row, row + 1), max(width, column + 1), cells + 1
             if kind == _BOOLERR and len(record) >= 8 and record[7]:
-                _note_error(extras, record, record[6])
+                _note_error(metadata, record, record[6])
             elif kind == _FORMULA and len(record) >= 14 and record[6] == 2 and record[12:14] == b"\xff\xff":
-                _note_error(extras, record, record[8])
+                _note_error(metadata, record, record[8])
     check_spread(path, last_row, width, cells)
-    return extras
+    return metadata
 
 
-def _note_error(extras: Extras, record: bytes, code: int) -> None:
+def _note_error(metadata: Metadata, record: bytes, code: int) -> None:
     row, column = struct.unpack_from("<HH", record)
-    extras.texts.setdefault(row + 1, {})[column] = _ERRORS.get(code, "#N/A")
+    metadata.texts.setdefault(row + 1, {})[column] = _ERRORS.get(code, "#N/A")
 
 
 def _records(stream: bytes, start: int) -> Iterator[tuple[int, bytes]]:

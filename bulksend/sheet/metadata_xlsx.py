@@ -1,4 +1,4 @@
-"""The XML of an .xlsx sheet, streamed once: much faster than openpyxl for the few things only it would tell."""
+"""The XML of an .xlsx sheet, streamed once: much faster than parsing it whole for the few things that are needed."""
 
 import html
 import posixpath
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from bulksend.sheet.metadata import NOT_WORKED_OUT, Extras, check_spread
+from bulksend.sheet.metadata import NOT_CALCULATED, Metadata, check_spread
 
 _CHUNK = 1 << 20
 _LARGEST_PART = 16 << 20  # of the small parts that are parsed whole
@@ -28,25 +28,25 @@ _NO_VALUE = re.compile(
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 
-def xlsx_extras(path: Path, name: str) -> Extras:
+def xlsx_metadata(path: Path, name: str) -> Metadata:
     """Hidden rows, error values and formulas without a value of the sheet called ``name``.
 
     Raises:
         SheetError: the sheet's used area is so large that reading it would fill the memory.
         BadZipFile: the workbook is damaged.
     """
-    extras, area = Extras(), _Area()
+    metadata, area = Metadata(), _Area()
     with zipfile.ZipFile(path) as archive:
         unusual = False
         for number, data in enumerate(_whole_rows(archive, _part(archive, name))):
             if number == 0:
                 unusual = b":sheetData" in data or b" r='" in data  # prefixes and quotes few programs write
-            area.rows = _read_rows(data, area.rows, extras)
+            area.rows = _read_rows(data, area.rows, metadata)
             _measure(data, area, unusual=unusual)
             if unusual or b't="e"' in data or (b"<f" in data and _NO_VALUE.search(data)):
-                _read_cells(data, extras)
+                _read_cells(data, metadata)
     check_spread(path, area.rows, area.width, area.cells)
-    return extras
+    return metadata
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class _Area:
 
 
 def _measure(data: bytes, area: _Area, *, unusual: bool) -> None:
-    """Take in how far the cells reach, with a look at each reference only where one is unlike the others.
+    """Note how far the cells reach; each reference is looked at only where one differs from the others.
 
     The reader goes by the references of cells, not of rows, and reserves all of the area they span.
     """
@@ -128,7 +128,7 @@ def _whole_rows(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
         yield left
 
 
-def _read_rows(data: bytes, last_row: int, extras: Extras) -> int:
+def _read_rows(data: bytes, last_row: int, metadata: Metadata) -> int:
     """Note hidden rows; the number of the last row so far."""
     if b"hidden=" not in data:
         start = data.rfind(b"row r=")
@@ -139,11 +139,11 @@ def _read_rows(data: bytes, last_row: int, extras: Extras) -> int:
         number = _ROW_NUMBER.search(attributes)
         last_row = int(number[1]) if number else last_row + 1
         if _HIDDEN.search(attributes):
-            extras.hidden.add(last_row)
+            metadata.hidden.add(last_row)
     return last_row
 
 
-def _read_cells(data: bytes, extras: Extras) -> None:
+def _read_cells(data: bytes, metadata: Metadata) -> None:
     for cell in _CELL.finditer(data):
         attributes, content = cell[1] or b"", cell[2] or b""
         kind, place = _TYPE.search(attributes), _CELL_AT.search(attributes)
@@ -154,6 +154,6 @@ def _read_cells(data: bytes, extras: Extras) -> None:
         if kind and kind[1] == b"e":
             text = html.unescape(value[1].decode("utf-8", "replace")) if value else "#N/A"
         elif _FORMULA.search(content) and not (value and value[1]) and not (kind and kind[1] == b"str"):
-            text = NOT_WORKED_OUT
+            text = NOT_CALCULATED
         if text:
-            extras.texts.setdefault(int(place[2]), {})[column_number(place[1].decode()) - 1] = text
+            metadata.texts.setdefault(int(place[2]), {})[column_number(place[1].decode()) - 1] = text

@@ -50,27 +50,27 @@ class Sheet:
         """
         if self._source.continued_on:
             raise refuse(Refusal.CONTINUED, name=self.path.name, sheet=self._source.continued_on)
-        for block in self._source.blocks(rows):
-            columns = block.columns
+        for raw in self._source.raw_chunks(rows):
+            columns = raw.columns
             keep = ~blank_rows(columns)
-            keep[: max(0, self._first_row - block.first_row)] = False
+            keep[: max(0, self._first_row - raw.first_row)] = False
             if not keep.any():
                 continue
-            cells = frame(columns, block.first_row) if block.cells is None else block.cells
+            cells = frame(columns, raw.first_row) if raw.cells is None else raw.cells
             too_wide = np.zeros(len(keep), dtype=np.bool_)
             for texts in columns[self.cells_of_headings :]:
                 too_wide |= np.fromiter((bool(text.strip()) for text in texts), dtype=np.bool_, count=len(texts))
             if keep.all():
-                yield Chunk(cells, block.hidden, too_wide)
+                yield Chunk(cells, raw.hidden, too_wide)
             else:
-                yield Chunk(cells[keep], block.hidden[keep], too_wide[keep])
+                yield Chunk(cells[keep], raw.hidden[keep], too_wide[keep])
 
 
 def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collection[str] = ()) -> Sheet:
     """Open the file at ``path`` and find its headings.
 
     Args:
-        path: the file; what it is, is told by its bytes.
+        path: the file; its format is recognised by its bytes.
         sheet: the sheet of a workbook to read; without it, the first that is not hidden.
         heading_names: headings the user named (``--map``), which help to find the row of headings.
 

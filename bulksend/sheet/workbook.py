@@ -22,15 +22,15 @@ from bulksend.sheet.cell_text import column_texts, duration_texts
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
 from bulksend.sheet.file_format import Kind
 from bulksend.sheet.messages import Refusal, listed, quoted, refuse
-from bulksend.sheet.metadata import Extras
-from bulksend.sheet.metadata_ods import ods_extras
-from bulksend.sheet.metadata_xls import xls_extras
-from bulksend.sheet.metadata_xlsx import xlsx_extras
+from bulksend.sheet.metadata import Metadata
+from bulksend.sheet.metadata_ods import ods_metadata
+from bulksend.sheet.metadata_xls import xls_metadata
+from bulksend.sheet.metadata_xlsx import xlsx_metadata
 
 _T = TypeVar("_T")
 
 _STEP = 1_000  # rows taken from the reader at a time: few enough to stay in the processor's cache
-_EVERY_SHEET = {Kind.ODS: ods_extras, Kind.XLS: xls_extras}
+_EVERY_SHEET = {Kind.ODS: ods_metadata, Kind.XLS: xls_metadata}
 
 
 class WorkbookSource:
@@ -48,9 +48,9 @@ class WorkbookSource:
         position = _choose(path, sheets, sheet)
         self.name: str | None = sheets[position].name
         if every is None:
-            self._extras: Extras = self._guarded(lambda: xlsx_extras(path, sheets[position].name))
+            self._metadata: Metadata = self._guarded(lambda: xlsx_metadata(path, sheets[position].name))
         else:
-            self._extras = every[position] if position < len(every) else Extras()
+            self._metadata = every[position] if position < len(every) else Metadata()
         self._sheet: CalamineSheet = self._guarded(lambda: workbook.get_sheet_by_index(position))
         if self._sheet.start is None or self._sheet.end is None:
             others = [entry.name for entry in sheets if entry.name != self.name]
@@ -62,12 +62,12 @@ class WorkbookSource:
         further = limits.page_name(self.name, 2)
         full = sheet is None and self._sheet.end[0] + 1 >= limits.MOST_ROWS
         self.continued_on = further if full and further in {entry.name for entry in sheets} else None
-        self._extras.add_merged(self._guarded(lambda: self._sheet.merged_cell_ranges or []))
+        self._metadata.add_merged(self._guarded(lambda: self._sheet.merged_cell_ranges or []))
 
     def head(self) -> list[list[str]]:
         """The first rows as texts."""
-        block = next(self.blocks(HEAD_ROWS), None)
-        return [] if block is None else [list(row) for row in zip(*block.columns, strict=True)]
+        raw = next(self.raw_chunks(HEAD_ROWS), None)
+        return [] if raw is None else [list(row) for row in zip(*raw.columns, strict=True)]
 
     def cells_in_row(self, position: int) -> int:  # noqa: ARG002
         """In a workbook all rows are as wide as the sheet."""
@@ -75,12 +75,12 @@ class WorkbookSource:
 
     def end_of_headings(self, position: int, columns: list[int]) -> int:
         """The last position that merged heading cells reach down to."""
-        return self._extras.merged_down_to(position, columns)
+        return self._metadata.merged_down_to(position, columns)
 
-    def blocks(self, rows: int) -> Iterator[RawChunk]:
+    def raw_chunks(self, rows: int) -> Iterator[RawChunk]:
         """All rows, at most ``rows`` at a time."""
         iterator = self._guarded(self._sheet.iter_rows)
-        fills = self._extras.fills()
+        fills = self._metadata.fills()
         first_row = 1
         while True:
             columns: list[list[str]] = [[] for _ in range(self._first_column, self.width)]
@@ -98,7 +98,7 @@ class WorkbookSource:
             if self._kind is Kind.ODS:
                 columns = [duration_texts(texts) for texts in columns]
             fills.apply(columns, first_row)
-            yield RawChunk(columns, first_row, self._extras.hidden_flags(first_row, length))
+            yield RawChunk(columns, first_row, self._metadata.hidden_flags(first_row, length))
             first_row += length
 
     def _guarded(self, work: Callable[[], _T]) -> _T:
@@ -110,14 +110,14 @@ class WorkbookSource:
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except Exception as error:  # noqa: BLE001  # the readers below raise their own errors for each kind of damage
-            raise _told(error, self._path) from None
+            raise _sheet_error(error, self._path) from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":
                 raise
             raise refuse(Refusal.DAMAGED, name=self._path.name) from None
 
 
-def _told(error: Exception, path: Path) -> Exception:
+def _sheet_error(error: Exception, path: Path) -> Exception:
     if isinstance(error, SheetError | MemoryError):
         return error
     if "password" in str(error).lower() or "encrypt" in str(error).lower():

@@ -35,7 +35,7 @@ def write_sheet(
         headings: of all columns.
         rows: all cells as text, as many as there are headings, and whether the row is hidden (in a workbook).
         dialect: how a text file is to be written; by default UTF-8 with commas.
-        name: of the worksheet. Where the rows are more than one can hold, others like it follow.
+        name: of the worksheet. Where the rows are more than one can hold, the table continues on others like it.
         status_column: where the columns of `RESULT_COLUMNS` begin, if the rows have them.
         summary: facts for the summary that a workbook of results has (when, portal, who spoke); counts by status and
             by error code are added.

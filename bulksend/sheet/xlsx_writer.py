@@ -46,7 +46,7 @@ def new_workbook(path: Path) -> Iterator[xlsxwriter.Workbook]:
 
 
 class Table:
-    """Headings and rows in a workbook, which go on on another worksheet where one is full.
+    """Headings and rows in a workbook, which continue on another worksheet where one is full.
 
     Attributes:
         statuses: how many rows have each status.
@@ -102,7 +102,7 @@ class Table:
             if code:
                 self.codes[code] += 1
             paint = self._painted.get(status, self._text)
-        self._widths.see(number, row)
+        self._widths.add(number, row)
         lines = lines_of(row, sentence)
         if hidden or lines > 1:
             self._pages[-1].set_row(number, LINE * max(lines, 1), None, {"hidden": hidden})

@@ -1,8 +1,8 @@
 """Message templates: one text, filled in with each row of a sheet.
 
 The template is Jinja2 (``Dear {{ client_name }}, your {{ amount | money }} is due on {{ due_date | date }}.``), closed
-to what a message needs: see ``language`` for what it may say, ``names`` for which column a name means, ``values`` for
-how numbers and dates are read and written.
+to what a message needs: see ``language`` for what it may contain, ``names`` for which column a name means, ``values``
+for how numbers and dates are read and written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 import pandas as pd
 from jinja2 import TemplateRuntimeError, UndefinedError
 
+from bulksend.template.compiled import CompiledTemplate
 from bulksend.template.files import load_template, read_template, ready_templates
 from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type, empty_cell, join_texts, too_long
-from bulksend.template.meaning import Meaning
+from bulksend.template.messages import EMPTY_EXAMPLE, RowFault
 from bulksend.template.names import Columns, spelling
-from bulksend.template.sentences import EMPTY_EXAMPLE, RowSlip
 
 __all__ = ["MessageTemplate", "Problem", "Rendered", "load_template", "read_template", "ready_templates"]
 
@@ -58,11 +58,11 @@ class MessageTemplate:
         Russian where the template's own words are Russian, else as in English.
 
         Raises:
-            TemplateError: it cannot be used with these columns: an unknown name, a slip of syntax, something that is
-                no part of a message template.
+            TemplateError: it cannot be used with these columns: an unknown name, a syntax error, something that is
+                not allowed in a message template.
         """
         self._columns = Columns(headings)
-        self._meaning = Meaning(source, self._columns)
+        self._compiled = CompiledTemplate(source, self._columns)
 
     def render(self, cells: pd.DataFrame) -> Rendered:
         """Return the messages of these rows.
@@ -70,12 +70,12 @@ class MessageTemplate:
         ``cells`` are texts, one column for each heading, in their order. Blanks around a cell's text are dropped, and
         so are those around the message.
         """
-        keys = list(self._meaning.keys)
-        columns = [self._values(cells, self._meaning.keys[key]) for key in keys]
+        keys = list(self._compiled.keys)
+        columns = [self._values(cells, self._compiled.keys[key]) for key in keys]
         rows: Iterable[tuple[object, ...]] = zip(*columns, strict=True) if columns else repeat((), len(cells))
         messages: list[str] = []
         problems: dict[int, Problem] = {}
-        template = self._meaning.template
+        template = self._compiled.template
         for number, values in zip(cells.index.tolist(), rows, strict=True):
             context = template.new_context(dict(zip(keys, values, strict=True)), shared=True)
             message = ""
@@ -89,9 +89,9 @@ class MessageTemplate:
             except MemoryError:
                 problems[number] = _cannot(str(too_long()))
             except UndefinedError:
-                problems[number] = _cannot(RowSlip.MISSING_PART)
+                problems[number] = _cannot(RowFault.MISSING_PART)
             except (TemplateRuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-                problems[number] = _cannot(RowSlip.CANNOT_FILL.format(why=error))
+                problems[number] = _cannot(RowFault.CANNOT_FILL.format(why=error))
             messages.append(message)
         return Rendered(pd.Series(messages, index=cells.index, dtype=object, name="message"), problems)
 
@@ -106,7 +106,7 @@ class MessageTemplate:
 @lru_cache(maxsize=256)
 def _empty(heading: str) -> Problem:
     # Kept, for a column may be empty in a million rows.
-    description = RowSlip.EMPTY.format(heading=heading, name=spelling(heading))
+    description = RowFault.EMPTY.format(heading=heading, name=spelling(heading))
     return Problem(EMPTY_VALUE, description, EMPTY_EXAMPLE.format(heading=heading))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bulksend.errors import TemplateError
-from bulksend.template.sentences import Slip
+from bulksend.template.messages import TemplateFault
 
 LARGEST_FILE: Final = 400_000
 """Bytes; a template of the greatest length is smaller in any encoding."""
@@ -22,16 +22,16 @@ def read_template(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise TemplateError(Slip.NO_SUCH_FILE.format(path=path, ready="")) from None
+        raise TemplateError(TemplateFault.NO_SUCH_FILE.format(path=path, ready="")) from None
     except OSError as error:
         if path.is_dir():
-            raise TemplateError(Slip.IS_A_FOLDER.format(path=path)) from None
-        raise TemplateError(Slip.CANNOT_OPEN.format(path=path, why=error.strerror or error)) from None
+            raise TemplateError(TemplateFault.IS_A_FOLDER.format(path=path)) from None
+        raise TemplateError(TemplateFault.CANNOT_OPEN.format(path=path, why=error.strerror or error)) from None
     if len(content) > LARGEST_FILE:
-        raise TemplateError(Slip.LARGE_FILE.format(path=path))
+        raise TemplateError(TemplateFault.LARGE_FILE.format(path=path))
     text = _decode(content)
     if text is None:
-        raise TemplateError(Slip.NO_TEXT.format(path=path))
+        raise TemplateError(TemplateFault.NO_TEXT.format(path=path))
     return text
 
 
@@ -64,7 +64,7 @@ def load_template(name: str) -> str:
     if name in ready:
         return _folder().joinpath(name).read_text(encoding="utf-8")
     listed = f", or take one of the ready ones: {', '.join(ready)}"
-    raise TemplateError(Slip.NO_SUCH_FILE.format(path=name, ready=listed))
+    raise TemplateError(TemplateFault.NO_SUCH_FILE.format(path=name, ready=listed))
 
 
 def ready_templates() -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, NoReturn
 from jinja2 import StrictUndefined, TemplateRuntimeError, Undefined
 from jinja2.filters import do_default
 
-from bulksend.template.sentences import CellProblem, RowSlip
-from bulksend.template.values import DEFAULT_DATE, Language, read_moment, read_number, say_moment, say_number
+from bulksend.template.messages import CellFault, RowFault
+from bulksend.template.values import DEFAULT_DATE, Language, format_moment, format_number, parse_moment, parse_number
 
 LONGEST_TEXT: Final = 50_000
 """Characters of a message, or of any text on the way to one: the messenger itself cuts at 20,000."""
@@ -47,12 +47,12 @@ class EmptyCell(StrictUndefined):
 
 
 def empty_cell(heading: str) -> EmptyCell:
-    """Return the stand-in for the empty cells of one column."""
+    """Return what stands for the empty cells of one column."""
     return EmptyCell(hint=heading, exc=EmptyCellError)
 
 
 class Cell(str):
-    """A cell's text, which says so where it is taken for a number.
+    """A cell's text, which raises an error where it is used as a number.
 
     Text times two is the text twice, "9" is more than "10", and "100" is never 100: each would quietly put a wrong
     figure in front of a customer. Each column has its own subclass, which knows the heading.
@@ -72,7 +72,7 @@ class Cell(str):
     __hash__ = str.__hash__
 
     def _is_text(self, *_: object) -> NoReturn:
-        raise CannotFillError(RowSlip.TEXT_COMPARED.format(heading=self.heading))
+        raise CannotFillError(RowFault.TEXT_COMPARED.format(heading=self.heading))
 
     __lt__ = __le__ = __gt__ = __ge__ = _is_text
 
@@ -91,7 +91,7 @@ def named(value: object) -> str:
 
 def too_long() -> CannotFillError:
     """Return the error for a text that is longer than any message."""
-    return CannotFillError(RowSlip.TOO_LONG.format(longest=LONGEST_TEXT))
+    return CannotFillError(RowFault.TOO_LONG.format(longest=LONGEST_TEXT))
 
 
 def join_texts(parts: Iterable[object], separator: object = "") -> str:
@@ -108,11 +108,11 @@ def join_texts(parts: Iterable[object], separator: object = "") -> str:
 
 
 def as_text(value: object) -> str:
-    """Return what a value puts into a message; a list, a yes or no, or nothing at all is no text."""
+    """Return what a value puts into a message; a list, a boolean or nothing at all is not a text."""
     if isinstance(value, str | Undefined):
         return str(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise CannotFillError(RowSlip.NO_TEXT)
+        raise CannotFillError(RowFault.NO_TEXT)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -121,15 +121,15 @@ def as_number(value: object, reads: str | None = None) -> Decimal:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return Decimal(value)
     try:
-        return read_number(as_text(value), reads)
+        return parse_number(as_text(value), reads)
     except ValueError as error:
-        raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=error)) from None
+        raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=error)) from None
 
 
 def _whole_number(value: object) -> int:
     """Return an argument that must be a small whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST_TEXT:
-        raise CannotFillError(RowSlip.NO_WHOLE_NUMBER)
+        raise CannotFillError(RowFault.NO_WHOLE_NUMBER)
     return value
 
 
@@ -151,13 +151,13 @@ def _truncate(value: object, length: int = 100, end: str = "…") -> str:
 
 def _size(value: object) -> int:
     if not isinstance(value, str | list | tuple):
-        raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=CellProblem.NO_LENGTH))
+        raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=CellFault.NO_LENGTH))
     return len(value)
 
 
 def _end(value: object, position: int) -> object:
     if not isinstance(value, str | list | tuple) or not value:
-        raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=CellProblem.NO_LENGTH))
+        raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=CellFault.NO_LENGTH))
     return value[position]
 
 
@@ -165,25 +165,25 @@ def _round(value: object, decimals: int = 0) -> Decimal:
     return as_number(value).quantize(Decimal(1).scaleb(-_decimals(decimals)), rounding=ROUND_HALF_UP)
 
 
-def _speaking(language: Language) -> dict[str, Callable[..., Any]]:
+def _formatting_filters(language: Language) -> dict[str, Callable[..., Any]]:
     """Return the filters that write as a language does."""
 
     def number(value: object, decimals: int | None = None, reads: str | None = None) -> str:
-        return say_number(as_number(value, reads), None if decimals is None else _decimals(decimals), language)
+        return format_number(as_number(value, reads), None if decimals is None else _decimals(decimals), language)
 
     def money(value: object, decimals: int = 2, reads: str | None = None) -> str:
         return number(value, decimals, reads)
 
     def date(value: object, pattern: str = DEFAULT_DATE[language], reads: str | None = None) -> str:
         try:
-            return say_moment(read_moment(as_text(value), reads), as_text(pattern), language)
+            return format_moment(parse_moment(as_text(value), reads), as_text(pattern), language)
         except ValueError as error:
-            raise CannotFillError(RowSlip.CELL.format(cell=named(value), problem=error)) from None
+            raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=error)) from None
 
     return {"number": number, "money": money, "date": date}
 
 
-def _leaving_blanks_alone(function: Callable[..., Any]) -> Callable[..., Any]:
+def _passing_blanks(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let an empty cell through untouched, so that a ``default`` further on still meets it."""
 
     @functools.wraps(function)
@@ -211,5 +211,5 @@ def filters(language: Language) -> dict[str, Callable[..., Any]]:
         "float": as_number,
         "round": _round,
     }
-    blank_safe = {name: _leaving_blanks_alone(function) for name, function in (plain | _speaking(language)).items()}
+    blank_safe = {name: _passing_blanks(function) for name, function in (plain | _formatting_filters(language)).items()}
     return blank_safe | {"default": do_default, "d": do_default}

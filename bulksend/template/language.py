@@ -1,4 +1,4 @@
-"""What a message template may say: a small, closed part of Jinja2's language.
+"""What a message template may contain: a small, closed part of Jinja2's language.
 
 A template may come from anyone. So nothing is open unless it is listed here: filling in a row takes bounded time and
 memory, and reaches nothing but the row's own cells.
@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bulksend.template.filters import CannotFillError, as_text, filters, join_texts
-from bulksend.template.sentences import RowSlip
+from bulksend.template.messages import RowFault
 from bulksend.template.values import Language
 
 LARGEST: Final = Decimal(10) ** 30
@@ -42,11 +42,11 @@ class MessageLanguage(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_put_into_message)
         self.globals = {}
-        self.speak("en")
+        self.use_language("en")
         self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
 
-    def speak(self, language: Language) -> None:
-        """Let the filters write numbers and dates as in this language."""
+    def use_language(self, language: Language) -> None:
+        """Let the filters format numbers and dates for this language."""
         # The one in brackets cannot be spelled in a template; it takes the place of `~`.
         self.filters = cast("Any", {**filters(language), "(join)": join_texts})
 
@@ -60,20 +60,20 @@ class MessageLanguage(ImmutableSandboxedEnvironment):
             return obj[argument]
         except (TypeError, LookupError):
             if isinstance(obj, Undefined):
-                str(obj)  # says that the cell is empty
+                str(obj)  # raises the error that the cell is empty
             return self.undefined(obj=obj, name=cast("str", argument))
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:  # noqa: ARG002
-        """Count with numbers, exactly; text is never added up or multiplied."""
+        """Calculate with numbers, exactly; text is never added or multiplied."""
         for value in (left, right):
             if isinstance(value, Undefined):
-                str(value)  # says that the cell is empty
+                str(value)  # raises the error that the cell is empty
             if isinstance(value, bool) or not isinstance(value, int | Decimal):
-                raise CannotFillError(RowSlip.TEXT_COUNTED.format(sign=operator))
+                raise CannotFillError(RowFault.TEXT_COUNTED.format(sign=operator))
         first, second = (Decimal(cast("int | Decimal", value)) for value in (left, right))
         result = _ARITHMETIC[operator](first, second)
         if not result.is_finite() or abs(result) > LARGEST:
-            raise CannotFillError(RowSlip.LARGE_NUMBER)
+            raise CannotFillError(RowFault.LARGE_NUMBER)
         return result
 
 

@@ -9,7 +9,7 @@ from keyword import iskeyword
 from typing import Final
 
 from bulksend.errors import TemplateError
-from bulksend.template.sentences import Slip
+from bulksend.template.messages import TemplateFault
 
 _SHOWN: Final = 12
 """How many columns a sentence lists before it says "and so on"."""
@@ -66,11 +66,11 @@ class Columns:
             return found[0] if found else None
         headings = [self.headings[position] for position in found]
         if len(set(headings)) == len(headings):
-            cure = f'write row["{headings[0]}"] for the one you mean'
+            advice = f'write row["{headings[0]}"] for the one you mean'
         else:
-            cure = "give them different headings in the sheet"
+            advice = "give them different headings in the sheet"
         shown = " and ".join(f"'{heading}'" for heading in headings)
-        raise TemplateError(Slip.TWO_COLUMNS.format(name=asked, columns=shown, cure=cure))
+        raise TemplateError(TemplateFault.TWO_COLUMNS.format(name=asked, columns=shown, advice=advice))
 
     def near(self, *attempts: str) -> str | None:
         """Return the spelling of the column that was probably meant by one of ``attempts``, the likeliest first."""

@@ -1,4 +1,4 @@
-"""Numbers and dates as they stand in a sheet, and as a message should say them.
+"""Numbers and dates as they stand in a sheet, and as a message should show them.
 
 Nothing here guesses: a text that two people could read differently raises ``ValueError``. Its text is the rest of a
 sentence that begins with the cell, as in ``"30.13.2026" is not a date of the calendar``.
@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Final, Literal
 
-from bulksend.template.sentences import CellProblem
+from bulksend.template.messages import CellFault
 
 Language = Literal["en", "ru"]
 
@@ -33,7 +33,7 @@ _GROUPED: Final = {
 
 
 @lru_cache(maxsize=10_000)
-def read_number(text: str, reads: str | None = None) -> Decimal:
+def parse_number(text: str, reads: str | None = None) -> Decimal:
     """Return the number that ``text`` holds, be it ``1250.5``, ``1 250,50 ₽`` or ``$1,250.50``.
 
     ``reads`` is the sheet's sign for decimals, ``"."`` or ``","``; without it ``1,250`` is refused, for it is 1250 to
@@ -43,22 +43,22 @@ def read_number(text: str, reads: str | None = None) -> Decimal:
         ValueError: there is no number in it, or not only one way to read it.
     """
     if reads not in {None, ".", ","}:
-        raise ValueError(CellProblem.NO_SUCH_READING.format(reads=reads))
+        raise ValueError(CellFault.NO_SUCH_READING.format(reads=reads))
     found = _NUMBER_WITH_UNIT.fullmatch(text.translate(_SPACES).strip()) if len(text) <= LONGEST_NUMBER else None
     if found is None:
-        raise ValueError(CellProblem.NO_NUMBER)
+        raise ValueError(CellFault.NO_NUMBER)
     digits = found[1].rstrip()
     if reads is not None:
         return _read_number_with(digits, reads)
     if _COULD_BE_THOUSANDS.fullmatch(digits):
         whole, broken = re.sub(r"[.,]", "", digits), digits.replace(",", ".")
-        raise ValueError(CellProblem.COMMA_OR_POINT.format(whole=whole, broken=broken))
+        raise ValueError(CellFault.COMMA_OR_POINT.format(whole=whole, broken=broken))
     if _PLAIN.fullmatch(digits):
         return Decimal(digits.replace(",", "."))
     for sign, pattern in _GROUPED.items():
         if pattern.fullmatch(digits):
             return _read_number_with(digits, sign)
-    raise ValueError(CellProblem.NO_NUMBER)
+    raise ValueError(CellFault.NO_NUMBER)
 
 
 def _read_number_with(digits: str, sign: str) -> Decimal:
@@ -66,11 +66,11 @@ def _read_number_with(digits: str, sign: str) -> Decimal:
     other = "," if sign == "." else "."
     shape = rf"[-+]?(?:\d+|\d{{1,3}}(?:[ '\{other}]\d{{3}})+)(?:\{sign}\d+)?"
     if not re.fullmatch(shape, digits):
-        raise ValueError(CellProblem.OTHER_DECIMALS.format(sign=sign))
+        raise ValueError(CellFault.OTHER_DECIMALS.format(sign=sign))
     return Decimal(re.sub(rf"[ '\{other}]", "", digits).replace(sign, "."))
 
 
-def say_number(value: Decimal, decimals: int | None, language: Language) -> str:
+def format_number(value: Decimal, decimals: int | None, language: Language) -> str:
     """Return ``1,250.50`` in English and ``1 250,50`` in Russian; without ``decimals``, with as many as it has.
 
     The space is an ordinary one: a no-break space may come back from the portal's history as another character, and a
@@ -89,7 +89,7 @@ def say_number(value: Decimal, decimals: int | None, language: Language) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A date, a time of day, or both: what one cell says about when."""
+    """A date, a time of day, or both, from one cell."""
 
     day: date | None
     clock: time | None
@@ -107,11 +107,11 @@ _CLOCK_ALONE: Final = re.compile(_CLOCK, re.IGNORECASE)
 
 
 @lru_cache(maxsize=10_000)
-def read_moment(text: str, reads: str | None = None) -> Moment:
+def parse_moment(text: str, reads: str | None = None) -> Moment:
     """Return the date, time or both of a text: ``2026-11-30``, ``30.11.2026 14:00``, ``11/30/2026``, ``9:30``.
 
     ``reads`` is the sheet's own pattern (``%d/%m/%Y``), for what is not one of these; without it ``03/04/2026`` is
-    refused, for it is in March to some and in April to others. A time zone is dropped: what the cell says is said.
+    refused, for it is in March to some and in April to others. A time zone is dropped: the time is the cell's.
 
     Raises:
         ValueError: there is no date in it, or not only one way to read it.
@@ -121,7 +121,7 @@ def read_moment(text: str, reads: str | None = None) -> Moment:
         try:
             moment = datetime.strptime(text, reads)  # noqa: DTZ007 - a cell's date has no zone
         except (ValueError, re.error):  # the second where the pattern has a part twice
-            raise ValueError(CellProblem.OTHER_DATE.format(reads=reads)) from None
+            raise ValueError(CellFault.OTHER_DATE.format(reads=reads)) from None
         return Moment(moment.date(), moment.time() if re.search("%[HIXcTR]", reads) else None)
     found = next((match for pattern in _WHEN if (match := pattern.fullmatch(text))), None)
     if found is not None:
@@ -129,7 +129,7 @@ def read_moment(text: str, reads: str | None = None) -> Moment:
         return Moment(_read_day(parts), _read_clock(parts))
     if alone := _CLOCK_ALONE.fullmatch(text):
         return Moment(None, _read_clock(alone.groupdict()))
-    raise ValueError(CellProblem.NO_DATE)
+    raise ValueError(CellFault.NO_DATE)
 
 
 def _read_day(parts: dict[str, str | None]) -> date:
@@ -138,12 +138,12 @@ def _read_day(parts: dict[str, str | None]) -> date:
     if parts.get("one"):
         one, two = int(parts["one"] or 0), int(parts["two"] or 0)
         if one <= 12 and two <= 12 and one != two:
-            raise ValueError(CellProblem.DAY_OR_MONTH)
+            raise ValueError(CellFault.DAY_OR_MONTH)
         day, month = (one, two) if one > 12 else (two, one)
     try:
         return date(year + 2000 if year < 100 else year, month, day)
     except ValueError:
-        raise ValueError(CellProblem.NOT_IN_CALENDAR) from None
+        raise ValueError(CellFault.NOT_IN_CALENDAR) from None
 
 
 def _read_clock(parts: dict[str, str | None]) -> time | None:
@@ -152,13 +152,13 @@ def _read_clock(parts: dict[str, str | None]) -> time | None:
         return None
     hour, half = int(parts["hour"]), (parts["half"] or "").lower()
     if half and not 1 <= hour <= 12:
-        raise ValueError(CellProblem.NO_TIME)
+        raise ValueError(CellFault.NO_TIME)
     if half:
         hour = hour % 12 + (12 if half == "pm" else 0)
     try:
         return time(hour, int(parts["minute"] or 0), int(parts["second"] or 0))
     except ValueError:
-        raise ValueError(CellProblem.NO_TIME) from None
+        raise ValueError(CellFault.NO_TIME) from None
 
 
 DEFAULT_DATE: Final[dict[Language, str]] = {"en": "%-d %B %Y", "ru": "%d.%m.%Y"}
@@ -184,7 +184,7 @@ def known_directives() -> list[str]:
 
 
 @lru_cache(maxsize=10_000)
-def say_moment(moment: Moment, pattern: str, language: Language) -> str:
+def format_moment(moment: Moment, pattern: str, language: Language) -> str:
     """Return the moment as ``pattern`` puts it (``%d.%m.%Y``, ``%-d %B``, ``%H:%M``).
 
     The names of months and days are the language's, in the form that dates take, whatever the system's locale is.
@@ -196,17 +196,17 @@ def say_moment(moment: Moment, pattern: str, language: Language) -> str:
 
     when = datetime.combine(moment.day or date.min, moment.clock or time.min)
 
-    def said(found: re.Match[str]) -> str:
+    def formatted(found: re.Match[str]) -> str:
         part = found[0]
         if part == "%%":
             return "%"
         if part in _OF_DAY and moment.day is None:
-            raise ValueError(CellProblem.NO_DATE_IN_IT.format(part=part))
+            raise ValueError(CellFault.NO_DATE_IN_IT.format(part=part))
         if part in _OF_CLOCK and moment.clock is None:
-            raise ValueError(CellProblem.NO_CLOCK_IN_IT.format(part=part))
+            raise ValueError(CellFault.NO_CLOCK_IN_IT.format(part=part))
         unicode_part = _OF_DAY.get(part) or _OF_CLOCK.get(part)
         if unicode_part is None:
-            raise ValueError(CellProblem.UNKNOWN_PART.format(part=part, known=" ".join(known_directives())))
+            raise ValueError(CellFault.UNKNOWN_PART.format(part=part, known=" ".join(known_directives())))
         return format_datetime(when, unicode_part, locale=language)
 
-    return _DIRECTIVE.sub(said, pattern)
+    return _DIRECTIVE.sub(formatted, pattern)

@@ -12,7 +12,7 @@ import pandas as pd
 from bulksend.errors import UsageError
 from bulksend.sheet.chunks import Chunk, Flags
 from bulksend.sheet.headings import Columns
-from bulksend.sheet.metadata import NOT_WORKED_OUT
+from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.messages import describe
 from bulksend.validation.report import FIRST_ROWS, Report
@@ -24,7 +24,7 @@ LONGEST_MESSAGE = 20_000
 PREVIEW_ROWS = 3
 
 _FORMULA_ERRORS = re.compile(
-    rf"{NOT_WORKED_OUT}|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|#NUM!|#CALC!|#SPILL!"
+    rf"{NOT_CALCULATED}|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|#NUM!|#CALC!|#SPILL!"
     r"|#Н/Д|#ССЫЛКА!|#ЗНАЧ!|#ИМЯ\?|#ДЕЛ/0!|#ПУСТО!|#ЧИСЛО!|Err:\d{3}"
 )
 _PLACEHOLDER = re.compile(r"\{\{?[^{}\n]{1,60}\}\}?|#[A-ZА-Я_]{2,40}#|%[A-Za-zА-Яа-я_]{2,40}%")
@@ -88,7 +88,7 @@ class Checked:
             unusable), user_id (0: the portal's own user), message, error_code ("" where good) and error_description.
             Hidden rows are there with the code HIDDEN_ROW and are not checked.
         hidden: one flag for each of ``rows``.
-        looked_up: likewise: the row names no chat, so that it has the one that a lookup finds.
+        looked_up: likewise: the row names no chat and gets the one that a lookup finds.
         more_codes: of rows that have several problems, by row number: the codes after the first.
     """
 
@@ -123,7 +123,7 @@ class Checker:
         self._chats = chats
         self._report = Report()
         self._duplicates = Duplicates()
-        self._told_duplicates = False
+        self._added_duplicates = False
 
     def check(self, chunk: Chunk) -> Checked:
         """Check the rows of ``chunk``; chunks come in the sheet's order, each once."""
@@ -142,8 +142,8 @@ class Checker:
 
     def report(self) -> Report:
         """The report over all chunks checked so far; to be asked for once they all were."""
-        if not self._told_duplicates:
-            self._told_duplicates = True
+        if not self._added_duplicates:
+            self._added_duplicates = True
             again, first, chats = self._duplicates.repeats()
             if len(again):
                 example = f"the text of row {first[0]} for chat {chats[0]}"
@@ -236,7 +236,7 @@ class _Findings:
         self.codes = np.full(len(numbers), "", dtype=object)
         self.descriptions = np.full(len(numbers), "", dtype=object)
         self.good = np.ones(len(numbers), dtype=np.bool_)
-        self.untold = np.zeros(len(numbers), dtype=np.bool_)  # a template could not write these rows' messages
+        self.unfilled = np.zeros(len(numbers), dtype=np.bool_)  # a template could not write these rows' messages
         self.more_codes: dict[int, tuple[str, ...]] = {}  # by row number, of rows with several problems
         self._report = report
 
@@ -245,8 +245,8 @@ class _Findings:
         if not wrong.any():
             return
         places = np.flatnonzero(wrong)
-        telling = None if texts is None else next((place for place in places if texts[place].strip()), None)
-        example, row = ("", 0) if texts is None or telling is None else (texts[telling], int(self.numbers[telling]))
+        shown = None if texts is None else next((place for place in places if texts[place].strip()), None)
+        example, row = ("", 0) if texts is None or shown is None else (texts[shown], int(self.numbers[shown]))
         self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example, row)
         described: dict[str | None, str] = {}
         for place in places.tolist():
@@ -256,14 +256,14 @@ class _Findings:
             self._describe(place, code, described[cell])
 
     def note_row(self, row: int, problem: RowProblem) -> None:
-        """One row's problem in words of its own: what a template says."""
+        """One row's problem in its own words, from a template."""
         place = int(np.searchsorted(self.numbers, row))
-        self.untold[place] = True
+        self.unfilled[place] = True
         self._report.add(problem.code, row, problem.example)
         self._describe(place, problem.code, problem.description)
 
     def warn(self, code: str, places: list[int], example: str = "") -> None:
-        """These rows are told of in the report, and sent nevertheless."""
+        """These rows are reported, and sent nevertheless."""
         if places:
             self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example)
 
@@ -304,7 +304,7 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, w
     empty = lengths == 0
     for place in np.flatnonzero(lengths == 1).tolist():
         empty[place] = stripped[place] == "0"  # the portal takes it for empty (portal documentation: message.add)
-    findings.note("EMPTY_MESSAGE", empty & ~findings.untold)
+    findings.note("EMPTY_MESSAGE", empty & ~findings.unfilled)
     joined = "\0".join(texts)
     if "#" in joined or "Err:" in joined:
         # a formula with an error shows nothing else; a template puts the error of one cell among its own words

@@ -17,7 +17,7 @@ class Duplicates:
         self._chats: list[npt.NDArray[np.int64]] = []
 
     def add(self, chats: npt.NDArray[np.int64], texts: npt.NDArray[np.object_], rows: npt.NDArray[np.int64]) -> None:
-        """Take in some rows: chat ids, texts and row numbers."""
+        """Add some rows: chat ids, texts and row numbers."""
         if len(chats):
             # Python's own hash of a text has 64 bits, is fast, and need not outlive the process
             hashes = np.fromiter(map(hash, texts.tolist()), dtype=np.int64, count=len(texts)).view(np.uint64)

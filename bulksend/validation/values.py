@@ -38,7 +38,7 @@ def entity_type(text: str) -> str:
     if word.endswith((".0", ",0")):
         word = word[:-2]
     if re.search("[a-z]", word):
-        # a Cyrillic letter in a Latin word is a slip that nobody can see; alone, "С" could be anything
+        # a Cyrillic letter in a Latin word is an invisible mistake; alone, "С" could be anything
         word = word.translate(LOOKALIKES)
     return _TYPES.get(word, "")
 
@@ -59,14 +59,14 @@ def identifier(text: str, *, chat: bool = False) -> int:
     plain = _plain(text)
     if not plain:
         return BLANK
-    if not text.isascii() and any(letter.isnumeric() and not letter.isdecimal() for letter in text):
-        return UNREADABLE  # 5¹ is a five with a footnote, and no 51
+    if not text.isascii() and any(character.isnumeric() and not character.isdecimal() for character in text):
+        return UNREADABLE  # 5¹ is a five with a footnote, not 51
     lower = plain.casefold().removeprefix("'").strip()
     found = _ID.fullmatch(lower) or (_CHAT_ID.fullmatch(lower) if chat else None)
     if found:
         digits = found["digits"].replace(" ", "")
-    elif told := _QUOTED_FORMULA.fullmatch(plain):
-        digits = told[1]
+    elif quoted := _QUOTED_FORMULA.fullmatch(plain):
+        digits = quoted[1]
     else:
         return UNREADABLE
     digits = digits.lstrip("0")

@@ -11,12 +11,12 @@ from bulksend.sheet.headings import (
     FIELDS,
     RESULT_COLUMNS,
     Columns,
+    column_letters,
     field_of,
     find_columns,
     guess_columns,
     heading_position,
     implied_type,
-    letters,
 )
 
 API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
@@ -188,7 +188,14 @@ def test_row_of_headings_is_the_one_that_knows_most_fields(rows: list[list[str]]
 
 def test_columns_have_excels_names() -> None:
     """A, Z, AA, XFD."""
-    assert [letters(position) for position in (0, 25, 26, 701, 702, 16_383)] == ["A", "Z", "AA", "ZZ", "AAA", "XFD"]
+    assert [column_letters(position) for position in (0, 25, 26, 701, 702, 16_383)] == [
+        "A",
+        "Z",
+        "AA",
+        "ZZ",
+        "AAA",
+        "XFD",
+    ]
 
 
 def test_columns_are_guessed_for_a_person_to_confirm() -> None:

@@ -43,7 +43,7 @@ def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
     """A Word document, a picture: one sentence that says how to save it."""
     path = tmp_path / "hello.txt"
     path.write_bytes(content)
-    with pytest.raises(TemplateError, match="is no text file: save"):
+    with pytest.raises(TemplateError, match="is not a text file: save"):
         read_template(path)
 
 

@@ -252,7 +252,7 @@ rendered = template.render(cells)
 print(rendered.messages.tolist(), {row: problem.description for row, problem in rendered.problems.items()})
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
-    assert done.stdout.startswith("['100', '', '100'] {1: 'The message grows longer than"), done.stderr
+    assert done.stdout.startswith("['100', '', '100'] {1: 'The message is longer than"), done.stderr
 
 
 def test_a_long_sheet() -> None:

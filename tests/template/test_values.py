@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from bulksend.template.values import Language, Moment, read_moment, read_number, say_moment, say_number
+from bulksend.template.values import Language, Moment, format_moment, format_number, parse_moment, parse_number
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from bulksend.template.values import Language, Moment, read_moment, read_number,
 )
 def test_a_number_that_can_be_read_in_one_way(text: str, number: str) -> None:
     """Is read, whatever sets its thousands and decimals apart."""
-    assert read_number(text) == Decimal(number)
+    assert parse_number(text) == Decimal(number)
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ def test_a_number_that_can_be_read_in_one_way(text: str, number: str) -> None:
 def test_a_number_that_cannot_be_read_safely(text: str) -> None:
     """Is refused, never guessed."""
     with pytest.raises(ValueError, match="can be read"):
-        read_number(text)
+        parse_number(text)
 
 
 def test_a_number_read_as_the_template_says() -> None:
     """The sign for decimals settles what could be read in two ways, and refuses what it does not fit."""
-    assert read_number("1,250", ".") == 1250
-    assert read_number("1,250", ",") == Decimal("1.25")
+    assert parse_number("1,250", ".") == 1250
+    assert parse_number("1,250", ",") == Decimal("1.25")
     with pytest.raises(ValueError, match="decimals"):
-        read_number("1.250,50", ".")
+        parse_number("1.250,50", ".")
     with pytest.raises(ValueError, match="reads"):
-        read_number("1", ";")
+        parse_number("1", ";")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_number_read_as_the_template_says() -> None:
 )
 def test_a_number_is_said_as_people_write_it(number: str, decimals: int | None, language: Language, text: str) -> None:
     """Thousands apart, halves rounded up, no minus before nothing."""
-    assert say_number(Decimal(number), decimals, language) == text
+    assert format_number(Decimal(number), decimals, language) == text
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_number_is_said_as_people_write_it(number: str, decimals: int | None, 
 )
 def test_a_date_that_can_be_read_in_one_way(text: str, moment: Moment) -> None:
     """Is read, with its time of day where it has one."""
-    assert read_moment(text) == moment
+    assert parse_moment(text) == moment
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_a_date_that_can_be_read_in_one_way(text: str, moment: Moment) -> None:
 def test_a_date_that_cannot_be_read_safely(text: str) -> None:
     """Is refused, never guessed."""
     with pytest.raises(ValueError, match=r"read|calendar|time of the day"):
-        read_moment(text)
+        parse_moment(text)
 
 
 def test_a_date_read_as_the_template_says() -> None:
     """A pattern settles which is the day and which the month."""
-    assert read_moment("03/04/2026", "%d/%m/%Y") == Moment(date(2026, 4, 3), None)
-    assert read_moment("20260403 1405", "%Y%m%d %H%M") == Moment(date(2026, 4, 3), time(14, 5))
+    assert parse_moment("03/04/2026", "%d/%m/%Y") == Moment(date(2026, 4, 3), None)
+    assert parse_moment("20260403 1405", "%Y%m%d %H%M") == Moment(date(2026, 4, 3), time(14, 5))
     with pytest.raises(ValueError, match="look like"):
-        read_moment("2026-04-03", "%d/%m/%Y")
+        parse_moment("2026-04-03", "%d/%m/%Y")
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_a_date_read_as_the_template_says() -> None:
 )
 def test_a_date_is_said_as_the_pattern_puts_it(pattern: str, language: Language, text: str) -> None:
     """The same on every system: names of months and days do not come from its locale."""
-    assert say_moment(Moment(date(2026, 1, 5), time(15, 7)), pattern, language) == text
+    assert format_moment(Moment(date(2026, 1, 5), time(15, 7)), pattern, language) == text
 
 
 def test_a_date_that_lacks_what_the_pattern_asks_for() -> None:
     """A day without a time is not at midnight, and a time without a day is not today."""
     with pytest.raises(ValueError, match="no time of day"):
-        say_moment(Moment(date(2026, 1, 5), None), "%H:%M", "en")
+        format_moment(Moment(date(2026, 1, 5), None), "%H:%M", "en")
     with pytest.raises(ValueError, match="no date"):
-        say_moment(Moment(None, time(9, 30)), "%d.%m.", "en")
+        format_moment(Moment(None, time(9, 30)), "%d.%m.", "en")

@@ -115,8 +115,8 @@ REFUSALS: dict[Refusal, Callable[[Path], Path]] = {
     Refusal.NO_VISIBLE_SHEET: _hidden,
     Refusal.EMPTY_SHEET: _book(lambda book: None),
     Refusal.EMPTY_TABLE: _text("\n,,\n"),
-    Refusal.UNKNOWN_LETTERS: _text("MESSAGE\nCafé à côté\n".encode("latin-1")),
-    Refusal.BROKEN_LETTERS: _text("MESSAGE\nПривет\nПри".encode()[:-1]),
+    Refusal.UNKNOWN_ENCODING: _text("MESSAGE\nCafé à côté\n".encode("latin-1")),
+    Refusal.BROKEN_ENCODING: _text("MESSAGE\nПривет\nПри".encode()[:-1]),
     Refusal.BINARY_IN_TEXT: _text(b"a,b\n" * 70_000 + b"\0"),
     Refusal.UNCLOSED_QUOTE: _text(f'{HEADINGS}\ndeal,1,2,3,"Hello\n'),
     Refusal.STRAY_QUOTE: _text(f'{HEADINGS}\ndeal,1,2,3,"Hello" there\n'),
@@ -190,7 +190,7 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
         template="Call {{ user_id }}",
         beside={
             2: "The column 'USER_ID' is empty here, and the message needs it: fill in the cell, or give the template "
-            'a stand-in, as in {{ user_id | default("…") }}.'
+            'a default, as in {{ user_id | default("…") }}.'
         },
     ),
     "TEMPLATE_ERROR": Sheet(

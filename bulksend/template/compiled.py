@@ -9,9 +9,9 @@ from jinja2.visitor import NodeTransformer
 
 from bulksend.errors import TemplateError
 from bulksend.template.language import MessageLanguage
+from bulksend.template.messages import TemplateFault
 from bulksend.template.names import Columns, spelling
 from bulksend.template.review import Review, is_row
-from bulksend.template.sentences import Slip
 
 if TYPE_CHECKING:
     from bulksend.template.values import Language
@@ -20,17 +20,17 @@ LONGEST_TEMPLATE: Final = 50_000
 """Characters of a template's source."""
 
 
-class Meaning:
+class CompiledTemplate:
     """A template that may be used: what it compiles to, and the columns it takes by which names."""
 
     def __init__(self, source: str, columns: Columns) -> None:
         """Read the template.
 
         Raises:
-            TemplateError: it cannot be used with these columns; says on which line, and what to do.
+            TemplateError: it cannot be used with these columns; the error names the line and what to do.
         """
         if len(source) > LONGEST_TEMPLATE:
-            raise TemplateError(Slip.TOO_LONG.format(longest=LONGEST_TEMPLATE))
+            raise TemplateError(TemplateFault.TOO_LONG.format(longest=LONGEST_TEMPLATE))
         self.keys: dict[str, int] = {}
         """What a render's context must hold -> the position of its column."""
         environment = MessageLanguage()
@@ -39,17 +39,17 @@ class Meaning:
             Review(columns, environment).read(tree)
             words = "".join(text.data for text in tree.find_all(nodes.TemplateData))
             self.language: Language = "ru" if re.search("[а-яё]", words, re.IGNORECASE) else "en"
-            environment.speak(self.language)
+            environment.use_language(self.language)
             tree = _Closing(columns, self.keys).visit(tree)
             self._take_names(tree, columns)
             self.template: Template = environment.from_string(tree)
         except TemplateSyntaxError as error:
             hint = _spaced_name(source, error.lineno, columns)
             reason = (error.message or "").rstrip(".")
-            raise TemplateError(Slip.UNREADABLE.format(line=error.lineno, why=reason, hint=hint)) from None
+            raise TemplateError(TemplateFault.UNREADABLE.format(line=error.lineno, why=reason, hint=hint)) from None
         except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError):
             # Python's own limits on nesting and on the length of a number, met while Jinja2 reads or compiles.
-            raise TemplateError(Slip.TOO_DEEP) from None
+            raise TemplateError(TemplateFault.TOO_DEEP) from None
 
     def _take_names(self, tree: nodes.Template, columns: Columns) -> None:
         """Find the column that each name stands for."""
@@ -62,7 +62,7 @@ class Meaning:
                 unknown.setdefault(name.name, _unknown(name, columns, tree))
         if unknown:
             used = " and ".join(unknown.values())
-            raise TemplateError(Slip.UNKNOWN_NAMES.format(names=used, columns=columns.listed()))
+            raise TemplateError(TemplateFault.UNKNOWN_NAMES.format(names=used, columns=columns.listed()))
 
 
 def _unknown(name: nodes.Name, columns: Columns, tree: nodes.Template) -> str:
@@ -74,7 +74,7 @@ def _unknown(name: nodes.Name, columns: Columns, tree: nodes.Template) -> str:
 
 
 def _spaced_name(source: str, line: int, columns: Columns) -> str:
-    """Return the cure where a placeholder on this line is a heading written with spaces, the commonest slip of all."""
+    """Return the advice where a placeholder on this line is a heading written with spaces, the most common mistake."""
     lines = source.splitlines()
     text = lines[line - 1] if 0 < line <= len(lines) else ""
     for inside in re.findall(r"\{\{([^{}]*)\}\}", text):

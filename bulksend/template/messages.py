@@ -1,26 +1,25 @@
-"""Every sentence about a message template, in one place.
+"""Every sentence about a message template: faults of the template, of a row, of a cell.
 
-`Slip` is what makes a template unusable; `RowSlip` is why one row cannot fill it, `CellProblem` the end of one that
-begins with a cell's text. The words in braces are filled in.
+The words in braces are filled in.
 """
 
 from enum import StrEnum
 
 EMPTY_EXAMPLE = "the one in the column '{heading}'"
-"""What a report of many rows shows of `RowSlip.EMPTY`."""
+"""What a report of many rows shows of `RowFault.EMPTY`."""
 
 
-class Slip(StrEnum):
+class TemplateFault(StrEnum):
     """Why a template cannot be used at all: what is wrong, and what to do."""
 
     NO_SUCH_FILE = "There is no message template '{path}': check the name and the folder{ready}."
     IS_A_FOLDER = "'{path}' is a folder: name the message template in it."
     CANNOT_OPEN = "The message template '{path}' cannot be opened ({why}): check that you may read it."
     LARGE_FILE = "'{path}' is too large for a message template: use a short text file."
-    NO_TEXT = "'{path}' is no text file: save the message template as plain text (.txt), in UTF-8 if asked."
+    NO_TEXT = "'{path}' is not a text file: save the message template as plain text (.txt), in UTF-8 if asked."
 
     TOO_LONG = "The message template is longer than {longest:,} characters: shorten it."
-    TOO_DEEP = "The message template is nested too deeply or holds too long a number: simplify it."
+    TOO_DEEP = "The message template is nested too deeply or has too long a number: simplify it."
     UNREADABLE = "Line {line} of the message template cannot be read ({why}){hint}."
     UNKNOWN_NAMES = (
         "The message template uses {names}, but the sheet has no such column: the columns it has are {columns}."
@@ -29,26 +28,28 @@ class Slip(StrEnum):
         "Line {line} of the message template uses {used}, but the sheet has no such column{hint}: "
         "the columns it has are {columns}."
     )
-    TWO_COLUMNS = "The name {name} in the message template could be any of the columns {columns}: {cure}."
+    TWO_COLUMNS = "The name {name} in the message template could be any of the columns {columns}: {advice}."
     UNKNOWN_FILTER = "Line {line} of the message template uses the filter '{name}', which does not exist: use {known}."
-    UNKNOWN_DATE_PART = "Line {line} of the message template uses '{part}' in a date, which means nothing: use {known}."
+    UNKNOWN_DATE_PART = (
+        "Line {line} of the message template uses '{part}' in a date, which is not a date format: use {known}."
+    )
     ROW_ALONE = 'Line {line} of the message template uses row without a heading in quotes: write row["Heading"].'
     ROW_ATTRIBUTE = 'Line {line} of the message template uses row.{name}: write row["{name}"].'
     METHOD_OF_A_FILTER = "Line {line} of the message template uses .{name}(…): write | {name}(…) after the name."
-    CLOSED = "Line {line} of the message template uses {what}, which is no part of a message template: {cure}."
+    CLOSED = "Line {line} of the message template uses {what}, which is not allowed in a message template: {advice}."
     TOO_MANY_PARTS = (
-        "Line {line} of the message template puts too many parts into lists or together with ~ ({most} at the most): "
-        "write the texts one after the other."
+        "Line {line} of the message template has too many parts in lists or joined with ~ ({most} at most): write "
+        "the texts one after the other."
     )
-    TOO_LARGE_A_NUMBER = "Line {line} of the message template holds too large a number: write a smaller one."
+    TOO_LARGE_A_NUMBER = "Line {line} of the message template has a number that is too large: write a smaller one."
 
 
-class RowSlip(StrEnum):
+class RowFault(StrEnum):
     """Why a row cannot fill the template: what is wrong, and what to do."""
 
     EMPTY = (
         "The column '{heading}' is empty here, and the message needs it: fill in the cell, or give the template "
-        'a stand-in, as in {{{{ {name} | default("…") }}}}.'
+        'a default, as in {{{{ {name} | default("…") }}}}.'
     )
     CELL = "{cell} {problem}."
     TEXT_COMPARED = (
@@ -56,13 +57,13 @@ class RowSlip(StrEnum):
         "with numbers."
     )
     TEXT_COUNTED = (
-        "The template uses {sign} on something that is no number: write | float after a column's name to count with "
-        "it, or ~ to put texts together."
+        "The template uses {sign} on something that is not a number: write | float after a column's name to calculate "
+        "with it, or ~ to join texts."
     )
-    LARGE_NUMBER = "The template counts with numbers that are too large: check the cells it counts with."
-    NO_TEXT = "The template puts something into the message that is no text and no number: take it out."
-    TOO_LONG = "The message grows longer than {longest:,} characters here: shorten the template or the cells."
-    NO_WHOLE_NUMBER = "A length or a number of decimals in the template is no whole number: write one, such as 2."
+    LARGE_NUMBER = "The template calculates with numbers that are too large: check the cells it uses."
+    NO_TEXT = "The template puts something into the message that is neither text nor a number: remove it."
+    TOO_LONG = "The message is longer than {longest:,} characters in this row: shorten the template or the cells."
+    NO_WHOLE_NUMBER = "A length or a number of decimals in the template is not a whole number: write one, such as 2."
     MISSING_PART = (
         "The template asks for a part of a cell that is missing in this row: fill in the cell, or give the part a "
         "default."
@@ -70,8 +71,8 @@ class RowSlip(StrEnum):
     CANNOT_FILL = "The template cannot be filled in with this row ({why}): check the template."
 
 
-class CellProblem(StrEnum):
-    """Why a cell is not what a filter takes it for; goes on from the cell's text."""
+class CellFault(StrEnum):
+    """Why a filter cannot use a cell; the sentence begins with the cell's text."""
 
     NO_NUMBER = "is not a number that can be read safely"
     COMMA_OR_POINT = (
@@ -89,5 +90,5 @@ class CellProblem(StrEnum):
     OTHER_DATE = "does not look like '{reads}'"
     NO_DATE_IN_IT = "has no date, which {part} asks for"
     NO_CLOCK_IN_IT = "has no time of day, which {part} asks for"
-    UNKNOWN_PART = "cannot be shown as '{part}': use {known}"
+    UNKNOWN_PART = "cannot be written as '{part}': use {known}"
     NO_LENGTH = "has no length, no first and no last part"
