@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from bulksend.journal import Journal
     from bulksend.plan import Plan
     from bulksend.queries.chats import Numbers
     from bulksend.queries.query import QueryRunner
@@ -147,21 +146,13 @@ def rows_of_plan(plan: Plan) -> Iterator[tuple[int, ChatRow]]:
         place += len(rows)
 
 
-def rows_of_run(journal: Journal, run_id: int, chunk: int = 5_000) -> Iterator[tuple[int, ChatRow]]:
-    """The rows of a campaign that are still to be sent, for `check_online`."""
-    after = -1
-    while rows := journal.open_rows(run_id, State.PENDING, after, chunk):
-        yield from ((row.n, row) for row in rows)
-        after = rows[-1].n
-
-
 def check_online(rows: Iterable[tuple[int, ChatRow]], queries: QueryRunner, report: Report | None = None) -> Findings:
     """Ask for every row that can be sent whether its chat is an active chat of its entity; send nothing.
 
     Each entity is asked for once. Memory: less than 100 bytes a row.
 
     Args:
-        rows: places and rows, as `rows_of_plan` or `rows_of_run` give them; only pending ones are looked at.
+        rows: places and rows, as `rows_of_plan` gives them; only pending ones are looked at.
         queries: asks the portal.
         report: takes up what is found, in the same words as problems found without a portal.
 

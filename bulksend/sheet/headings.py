@@ -9,49 +9,77 @@ from typing import NamedTuple
 
 from bulksend.sheet.messages import Refusal, listed, quoted, refuse
 
-FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a message, which a column of the sheet holds.
+
+    Attributes:
+        attribute: of `Columns`, which says where the column is.
+        names: the headings it goes by besides its own name; case, spaces, underscores and punctuation do not matter.
+        hints: headings that are too vague to be trusted, but worth asking about where the field is missing.
+        required: whether a sheet must have it.
+    """
+
+    attribute: str
+    names: tuple[str, ...]
+    hints: tuple[str, ...]
+    required: bool = True
+
+
+FIELDS: Mapping[str, Field] = MappingProxyType(
     {
-        # the portal's own names come first; letter case, spaces, underscores and punctuation do not matter
-        "CRM_ENTITY_TYPE": (
-            "crm entity type", "entity type", "type of entity", "crm type", "owner type",
-            "тип сущности", "тип сущности crm", "тип объекта", "тип объекта crm", "тип элемента", "тип элемента crm",
-            "сущность crm", "тип crm",
+        "CRM_ENTITY_TYPE": Field(
+            "entity_type",
+            names=(
+                "crm entity type", "entity type", "type of entity", "crm type", "owner type",
+                "тип сущности", "тип сущности crm", "тип объекта", "тип объекта crm", "тип элемента",
+                "тип элемента crm", "сущность crm", "тип crm",
+            ),
+            hints=("type", "entity", "тип", "сущность", "вид", "объект"),
         ),
-        "CRM_ENTITY": (
-            "crm entity", "crm entity id", "entity id", "id of entity", "entity number", "owner id", "crm id",
-            "id сущности", "id сущности crm", "ид сущности", "номер сущности", "id объекта", "id объекта crm",
-            "ид объекта", "id элемента", "id элемента crm", "ид элемента", "id crm",
-            "lead id", "id of lead", "id лида", "ид лида", "номер лида",
-            "deal id", "id of deal", "id сделки", "ид сделки", "номер сделки",
-            "contact id", "id of contact", "id контакта", "ид контакта", "номер контакта",
-            "company id", "id of company", "id компании", "ид компании", "номер компании",
+        "CRM_ENTITY": Field(
+            "entity_id",
+            names=(
+                "crm entity", "crm entity id", "entity id", "id of entity", "entity number", "owner id", "crm id",
+                "id сущности", "id сущности crm", "ид сущности", "номер сущности", "id объекта", "id объекта crm",
+                "ид объекта", "id элемента", "id элемента crm", "ид элемента", "id crm",
+                "lead id", "id of lead", "id лида", "ид лида", "номер лида",
+                "deal id", "id of deal", "id сделки", "ид сделки", "номер сделки",
+                "contact id", "id of contact", "id контакта", "ид контакта", "номер контакта",
+                "company id", "id of company", "id компании", "ид компании", "номер компании",
+            ),
+            hints=("id", "ид", "lead", "deal", "contact", "company", "лид", "сделка", "контакт", "компания"),
         ),
-        "CHAT_ID": (
-            "chat id", "id of chat", "chat number", "open channel chat id", "dialog id",
-            "id чата", "ид чата", "номер чата", "чат id", "id диалога", "номер диалога", "id чата открытой линии",
+        "CHAT_ID": Field(
+            "chat_id",
+            names=(
+                "chat id", "id of chat", "chat number", "open channel chat id", "dialog id",
+                "id чата", "ид чата", "номер чата", "чат id", "id диалога", "номер диалога", "id чата открытой линии",
+            ),
+            hints=("chat", "dialog", "чат", "диалог"),
         ),
-        "USER_ID": (
-            "user id", "id of user", "sender id", "operator id", "employee id", "speaker id", "from user id",
-            "id пользователя", "ид пользователя", "id отправителя", "ид отправителя", "id сотрудника",
-            "ид сотрудника", "id оператора", "ид оператора", "id менеджера", "от имени id",
+        "USER_ID": Field(
+            "user_id",
+            names=(
+                "user id", "id of user", "sender id", "operator id", "employee id", "speaker id", "from user id",
+                "id пользователя", "ид пользователя", "id отправителя", "ид отправителя", "id сотрудника",
+                "ид сотрудника", "id оператора", "ид оператора", "id менеджера", "от имени id",
+            ),
+            hints=("user", "sender", "operator", "пользователь", "отправитель", "оператор", "сотрудник"),
+            required=False,
         ),
-        "MESSAGE": (
-            "message", "message text", "text of message", "text", "message body",
-            "сообщение", "текст сообщения", "текст", "тело сообщения",
+        "MESSAGE": Field(
+            "message",
+            names=(
+                "message", "message text", "text of message", "text", "message body",
+                "сообщение", "текст сообщения", "текст", "тело сообщения",
+            ),
+            hints=("msg", "body", "comment", "сообщения", "смс", "комментарий"),
         ),
     }
 )  # fmt: skip
-
-# Headings too vague to be trusted, but worth asking about where a field is missing.
-HINTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "CRM_ENTITY_TYPE": ("type", "entity", "тип", "сущность", "вид", "объект"),
-        "CRM_ENTITY": ("id", "ид", "lead", "deal", "contact", "company", "лид", "сделка", "контакт", "компания"),
-        "CHAT_ID": ("chat", "dialog", "чат", "диалог"),
-        "USER_ID": ("user", "sender", "operator", "пользователь", "отправитель", "оператор", "сотрудник"),
-        "MESSAGE": ("msg", "body", "comment", "сообщения", "смс", "комментарий"),
-    }
-)
+"""By the portal's own names; a new field is added here, and to `Columns`."""
 
 # A heading that names the kind of entity itself, so that no column of types is needed beside it.
 _KINDS = {"lead": ("lead", "лида"), "deal": ("deal", "сделки"), "contact": ("contact", "контакта"), "company": ("company", "компании")}  # fmt: skip  # noqa: E501
@@ -77,9 +105,9 @@ _OLDEST_RESULTS = 6
 CHAT_HEADING = "CHAT_ID"
 LOOKUP_NOTE = "lookup_note"
 OTHER_CHATS = "other_chats"
-"""The headings of the columns that a filled sheet has more than the one it was made of."""
+"""The headings of the columns that a lookup adds to a sheet."""
 
-# Cyrillic letters that look exactly like Latin ones: typed on the wrong keyboard, they look the same.
+# Cyrillic letters that look exactly like Latin ones, typed on the wrong keyboard.
 LOOKALIKES = str.maketrans("авсеніоркмтхуѕј", "abceniopkmtxysj")
 
 _FIELD_OF = {}  # filled below, once `key` is defined
@@ -89,11 +117,11 @@ _FIELD_OF = {}  # filled below, once `key` is defined
 class Columns:
     """Where each field stands: positions counted from 0, None where the sheet has no such column."""
 
-    entity_type: int | None
     entity_id: int
-    chat_id: int | None
-    user_id: int | None
-    message: int | None
+    entity_type: int | None = None
+    chat_id: int | None = None
+    user_id: int | None = None
+    message: int | None = None
     implied_type: str = ""  # lead | deal | contact | company, where the id's heading names it ("Deal ID")
 
 
@@ -103,7 +131,7 @@ def key(heading: str) -> str:
     return "".join(letter for letter in text if letter.isalnum())
 
 
-_FIELD_OF = {key(name): field for field, names in FIELDS.items() for name in (field, *names)}
+_FIELD_OF = {key(name): field for field, known in FIELDS.items() for name in (field, *known.names)}
 
 
 def field_of(heading: str) -> str | None:
@@ -142,8 +170,8 @@ def find_columns(
     Args:
         headings: as the sheet shows them.
         overrides: field to heading, as ``--map FIELD=HEADING`` gives them; they win over what the headings say.
-        optional: fields that may be missing besides USER_ID: MESSAGE where a template writes the text, CHAT_ID where
-            a lookup fills it in.
+        optional: required fields that may be missing: MESSAGE where a template writes the text, CHAT_ID where a lookup
+            fills it in.
 
     Raises:
         SheetError: a field is missing or doubled, or an override names no field or no heading; the sentence names all
@@ -165,18 +193,11 @@ def find_columns(
     implied = ""
     if "CRM_ENTITY_TYPE" not in chosen and "CRM_ENTITY" in chosen:
         implied = implied_type(headings[chosen["CRM_ENTITY"]])
-    needed = [f for f in FIELDS if f != "USER_ID" and f not in optional and not (f == "CRM_ENTITY_TYPE" and implied)]
-    missing = [field for field in needed if field not in chosen]
+    may_miss = {*chosen, *optional, *(["CRM_ENTITY_TYPE"] if implied else [])}
+    missing = [name for name, field in FIELDS.items() if field.required and name not in may_miss]
     if missing:
         raise _missing(headings, missing, set(chosen.values()))
-    return Columns(
-        entity_type=chosen.get("CRM_ENTITY_TYPE"),
-        entity_id=chosen["CRM_ENTITY"],
-        chat_id=chosen.get("CHAT_ID"),
-        user_id=chosen.get("USER_ID"),
-        message=chosen.get("MESSAGE"),
-        implied_type=implied,
-    )
+    return Columns(**{FIELDS[name].attribute: position for name, position in chosen.items()}, implied_type=implied)
 
 
 def original_width(headings: Sequence[str]) -> int:
@@ -253,9 +274,9 @@ def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Ex
 
 
 def _near_miss(field: str, spare: list[str]) -> str | None:
-    names = [key(name) for name in FIELDS[field]]
+    names = [key(name) for name in FIELDS[field].names]
     for heading in spare:
-        if key(heading) in {key(hint) for hint in HINTS[field]}:
+        if key(heading) in {key(hint) for hint in FIELDS[field].hints}:
             return heading
     for heading in spare:
         if difflib.get_close_matches(key(heading), names, 1, 0.75):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +132,7 @@ class Checker:
             rows, looked_up, more = self._check(chunk.cells, chunk.too_wide)
             return Checked(rows, hidden, looked_up, more)
         self._report.hidden += int(hidden.sum())
-        rows = _unchecked(chunk.cells.index)
+        rows = _hidden(chunk.cells.index)
         looked_up = np.zeros(len(rows), dtype=np.bool_)
         more_codes: Mapping[int, tuple[str, ...]] = {}
         if not hidden.all():
@@ -196,16 +196,15 @@ class Checker:
                     messages[row],
                 )
             )
-        rows = pd.DataFrame(
-            {
-                "entity_type": pd.Series(types, index=cells.index, dtype=object),
-                "entity_id": pd.Series(entity_ids, index=cells.index),
-                "chat_id": pd.Series(chat_ids, index=cells.index),
-                "user_id": pd.Series(user_ids, index=cells.index),
-                "message": pd.Series(messages, index=cells.index, dtype=object),
-                "error_code": pd.Series(findings.codes, index=cells.index, dtype=object),
-                "error_description": pd.Series(findings.descriptions, index=cells.index, dtype=object),
-            }
+        rows = _frame(
+            cells.index,
+            entity_type=types,
+            entity_id=entity_ids,
+            chat_id=chat_ids,
+            user_id=user_ids,
+            message=messages,
+            error_code=findings.codes,
+            error_description=findings.descriptions,
         )
         return rows, looked_up, findings.more_codes
 
@@ -319,17 +318,22 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, w
         findings.warn("GARBLED_MESSAGE", [place for place, text in enumerate(texts) if _GARBLED.search(text)])
 
 
-def _unchecked(index: pd.Index) -> pd.DataFrame:
-    blank = pd.Series("", index=index, dtype=object)
-    zero = pd.Series(0, index=index, dtype=np.int64)
-    return pd.DataFrame(
-        {
-            "entity_type": blank,
-            "entity_id": zero,
-            "chat_id": zero,
-            "user_id": zero,
-            "message": blank,
-            "error_code": pd.Series("HIDDEN_ROW", index=index, dtype=object),
-            "error_description": pd.Series(describe("HIDDEN_ROW"), index=index, dtype=object),
-        }
+def _hidden(index: pd.Index) -> pd.DataFrame:
+    """Rows that are not checked, because the sheet hides them."""
+    count = len(index)
+    blank, zero = np.full(count, "", dtype=object), np.zeros(count, dtype=np.int64)
+    return _frame(
+        index,
+        entity_type=blank,
+        entity_id=zero,
+        chat_id=zero,
+        user_id=zero,
+        message=blank,
+        error_code=np.full(count, "HIDDEN_ROW", dtype=object),
+        error_description=np.full(count, describe("HIDDEN_ROW"), dtype=object),
     )
+
+
+def _frame(index: pd.Index, **columns: npt.NDArray[Any]) -> pd.DataFrame:
+    """Columns as a frame; texts stay objects, because pandas' own strings are slower here."""
+    return pd.DataFrame({name: pd.Series(values, index=index, dtype=values.dtype) for name, values in columns.items()})

@@ -13,7 +13,7 @@ import pytest
 from bulksend.campaign import Campaign
 from bulksend.journal import Counts
 from bulksend.plan import SheetOptions, examine
-from bulksend.queries.preflight import check_online, probe, rows_of_plan, rows_of_run
+from bulksend.queries.preflight import check_online, probe, rows_of_plan
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import Faults, Limits, Sandbox, World
 from bulksend.sender.options import Options
@@ -198,7 +198,7 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
     with Sandbox(world=world_of_eighteen(), limits=Limits.none()) as portal, asking(portal, tmp_path) as queries:
         target = target_of(portal.webhook)
         with Campaign.enter(queries.journal, plan, target) as campaign:
-            findings = check_online(rows_of_run(queries.journal, campaign.id), queries)
+            findings = check_online(rows_of_plan(plan), queries)
             assert campaign.invalidate(findings.refused) == 18
             campaign.send(Options(rule=UNLIMITED))
             results = campaign.write_results()
@@ -210,7 +210,7 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
             portal.world.add_chat(1000 + deal, status=40)
         with Campaign.go_on(queries.journal, queries.journal.run(campaign.id), target) as campaign:
             assert campaign.retry() == 18
-            findings = check_online(rows_of_run(queries.journal, campaign.id), queries)
+            findings = check_online(rows_of_plan(plan), queries)
             assert campaign.invalidate(findings.refused) == 8
             campaign.send(Options(rule=UNLIMITED))
             assert campaign.run.counts == Counts(sent=32, invalid=8)

@@ -35,10 +35,14 @@ API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
 )
 def test_headings_are_found_in_any_spelling(headings: list[str]) -> None:
     """Case, spaces, underscores, punctuation, language and look-alike letters do not matter."""
-    assert find_columns(headings) == Columns(0, 1, 2, 3, 4)
+    assert find_columns(headings) == Columns(entity_type=0, entity_id=1, chat_id=2, user_id=3, message=4)
 
 
-@given(st.sampled_from([(f, n) for f, names in FIELDS.items() for n in names]), st.randoms(), st.sampled_from(" _-. "))
+@given(
+    st.sampled_from([(f, n) for f, field in FIELDS.items() for n in field.names]),
+    st.randoms(),
+    st.sampled_from(" _-. "),
+)
 def test_every_known_heading_is_found_however_it_is_written(known: tuple[str, str], chance: object, gap: str) -> None:
     """All names of the table stand for one field each, in any case and with any gaps."""
     field, name = known
@@ -48,7 +52,7 @@ def test_every_known_heading_is_found_however_it_is_written(known: tuple[str, st
 def test_order_and_other_columns_do_not_matter() -> None:
     """Extra columns are left where they are."""
     assert find_columns(["Note", "MESSAGE", "CHAT_ID", "", "CRM_ENTITY", "CRM_ENTITY_TYPE"]) == Columns(
-        5, 4, 2, None, 1
+        entity_type=5, entity_id=4, chat_id=2, message=1
     )
 
 

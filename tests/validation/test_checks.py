@@ -142,7 +142,7 @@ def test_error_in_a_cell_does_not_get_into_a_message() -> None:
 def test_sheet_without_messages_and_template_is_refused() -> None:
     """Nothing could be sent."""
     with pytest.raises(UsageError, match="no column of messages"):
-        Checker(Columns(0, 1, 2, None, None)).check(_piece([["deal", "1", "2"]]))
+        Checker(Columns(entity_type=0, entity_id=1, chat_id=2)).check(_piece([["deal", "1", "2"]]))
 
 
 def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
