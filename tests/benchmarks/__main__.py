@@ -62,8 +62,8 @@ def main() -> int:
     print(render(lines))
     print(f"\n{machine_line(facts)}")
     if asked.json:
-        told = as_json(lines, facts, {"most_rows": rows, "rounds": rounds})
-        asked.json.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        figures = as_json(lines, facts, {"most_rows": rows, "rounds": rounds})
+        asked.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 1 if any(line.met is False for line in lines) else 0
 
 

@@ -23,7 +23,7 @@ def growth(scale: Scale) -> list[Line]:
 
     One campaign for each size goes through all of them, each in a process of its own.
     """
-    told: dict[str, list[Line]] = {"check": [], "journaling": [], "sending": [], "results": [], "journal": []}
+    lines_of: dict[str, list[Line]] = {"check": [], "journaling": [], "sending": [], "results": [], "journal": []}
     for size in SIZES:
         if size > scale.most_rows:
             break
@@ -39,12 +39,12 @@ def growth(scale: Scale) -> list[Line]:
         for name, job in jobs.items():
             done = once(job)
             each = Quantity(done.seconds / size * 1e6, "µs a row")
-            told[name].append(Line(f"growth: {name}, {size:,} rows", each, peak=done.peak))
+            lines_of[name].append(Line(f"growth: {name}, {size:,} rows", each, peak=done.peak))
             if name == "journaling":
-                told["journal"].append(_size(size, done.facts["bytes"], sheet.stat().st_size))
+                lines_of["journal"].append(_size(size, done.facts["bytes"], sheet.stat().st_size))
         journal.unlink()
         results.unlink()
-    return [line for lines in told.values() for line in lines]
+    return [line for lines in lines_of.values() for line in lines]
 
 
 def _size(rows: int, journal: int, sheet: int) -> Line:

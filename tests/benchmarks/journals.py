@@ -24,7 +24,7 @@ NAME = "portal.example"
 
 
 def target(portal: str = NAME) -> Target:
-    """A portal that nobody listens at, to enter campaigns for."""
+    """A portal that is not there, to enter campaigns for."""
     from bulksend.target import Target  # noqa: PLC0415 - only some measurements need it
 
     return Target(portal, "", parse_webhook(WEBHOOK), 27)

@@ -65,17 +65,17 @@ def once(job: Job, environment: Mapping[str, str] | None = None) -> Result:
     )
     if done.returncode:
         raise RuntimeError(f"{place} ended with {done.returncode}.")
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Result(told["seconds"], told["peak"], told["facts"], (told["seconds"],))
+    figures = json.loads(done.stdout.splitlines()[-1])
+    return Result(figures["seconds"], figures["peak"], figures["facts"], (figures["seconds"],))
 
 
 def in_turn(rounds: int, *jobs: Job) -> list[Result]:
     """Do jobs in turn (A B A B …), each time in a fresh process; one result for each."""
-    told: list[list[Result]] = [[] for _ in jobs]
+    by_job: list[list[Result]] = [[] for _ in jobs]
     for _ in range(rounds):
-        for job, results in zip(jobs, told, strict=True):
+        for job, results in zip(jobs, by_job, strict=True):
             results.append(once(job))
-    return [together(results) for results in told]
+    return [together(results) for results in by_job]
 
 
 def together(results: list[Result]) -> Result:

@@ -54,7 +54,7 @@ def served(*, rate: tuple[float, float] | None = None, latency: float = 0.0, tls
     )
     if process.stdin is None or process.stdout is None:
         raise AssertionError("pipes were asked for")
-    with process, process.stdin:  # the portal ends when nobody writes to it any more
+    with process, process.stdin:  # the portal ends when its input is closed
         yield Served(**json.loads(process.stdout.readline()))
 
 

@@ -95,7 +95,7 @@ def unlimited(scale: Scale) -> list[Line]:
         ("b24pysdk call_batches()", True, Job(send_with_sdk, {"count": count})),
         ("a loop of requests.post()", False, Job(send_with_requests, {"count": max(1, count // 10)})),
     ]
-    told: dict[str, list[Result]] = {name: [] for name, _, _ in contenders}
+    by_job: dict[str, list[Result]] = {name: [] for name, _, _ in contenders}
     for _ in range(scale.rounds):
         for name, tls, job in contenders:
             with served(tls=tls) as portal:
@@ -103,10 +103,10 @@ def unlimited(scale: Scale) -> list[Line]:
                 result = once(Job(job.work, {**job.arguments, "webhook": portal.webhook}), environment)
                 if portal.delivered() != result.facts["sent"]:
                     raise RuntimeError(f"{name}: the portal has not got what was sent.")
-            told[name].append(result)
-    results = {name: together(measured) for name, measured in told.items()}
+            by_job[name].append(result)
+    results = {name: together(measured) for name, measured in by_job.items()}
     rates = {
-        name: statistics.median(result.facts["sent"] / result.seconds for result in told[name]) for name in results
+        name: statistics.median(result.facts["sent"] / result.seconds for result in by_job[name]) for name in results
     }
     ours = results["bulksend"]
     lines = []

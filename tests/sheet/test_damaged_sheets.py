@@ -161,8 +161,8 @@ def _read(path: Path) -> None:
         for chunk in sheet.chunks():
             checker.check(chunk)
         checker.report().lines()
-    except SheetError as told:
-        sentence = str(told)
+    except SheetError as error:
+        sentence = str(error)
     else:
         sentence = ""
     assert "\n" not in sentence

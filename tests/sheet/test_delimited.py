@@ -1,4 +1,4 @@
-"""Text files: what programs write is read back to the letter, in pieces, with the rows' own numbers."""
+"""Text files: what programs write is read back exactly, in chunks, with the rows' own numbers."""
 
 import csv
 import io
@@ -33,8 +33,8 @@ def _written(rows: list[list[str]], delimiter: str, quoting: Literal[0, 1] = csv
 
 def _read(sheet: Sheet, rows: int = 50_000) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for piece in sheet.chunks(rows):
-        found |= dict(zip(piece.cells.index.tolist(), piece.cells.to_numpy().tolist(), strict=True))
+    for read in sheet.chunks(rows):
+        found |= dict(zip(read.cells.index.tolist(), read.cells.to_numpy().tolist(), strict=True))
     return found
 
 
@@ -45,12 +45,12 @@ def _read(sheet: Sheet, rows: int = 50_000) -> dict[int, list[str]]:
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     chunk=st.sampled_from([7, 64, 1 << 22]),
-    piece=st.sampled_from([1, 3, 1000]),
+    size=st.sampled_from([1, 3, 1000]),
 )
 def test_what_a_program_writes_is_read_back_to_the_letter(
-    tmp_path: Path, rows: list[list[str]], delimiter: str, encoding: str, quoting: Literal[0, 1], chunk: int, piece: int
+    tmp_path: Path, rows: list[list[str]], delimiter: str, encoding: str, quoting: Literal[0, 1], chunk: int, size: int
 ) -> None:
-    """Any text in any cell, with any separator and encoding, read in chunks and pieces of any size."""
+    """Any text in any cell, with any separator and encoding, read in buffers and chunks of any size."""
     path = tmp_path / "sheet.csv"
     path.write_bytes(_written(rows, delimiter, quoting).encode(encoding))
     with pytest.MonkeyPatch.context() as patch:
@@ -58,8 +58,8 @@ def test_what_a_program_writes_is_read_back_to_the_letter(
         sheet = open_sheet(path)
         assert sheet.headings == HEADINGS
         want = {number: row for number, row in enumerate(rows, 2) if any(cell.strip() for cell in row)}
-        assert _read(sheet, piece) == want
-        assert _read(sheet, piece) == want  # as often as asked for
+        assert _read(sheet, size) == want
+        assert _read(sheet, size) == want  # as often as asked for
 
 
 @IN_ONE_FOLDER
@@ -68,15 +68,15 @@ def test_any_quoting_is_read_as_excel_does_or_refused(tmp_path: Path, text: str,
     """Marks at odd places never shift cells silently."""
     path = tmp_path / "sheet.csv"
     path.write_text(",".join(HEADINGS) + "\n" + text, encoding="utf-8", newline="")
-    found, told = None, ""
+    found, sentence = None, ""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_CHUNK", chunk)
         try:
             found = _read(open_sheet(path))
         except SheetError as error:
-            told = str(error)
+            sentence = str(error)
     if found is None:
-        assert "quotation mark" in told
+        assert "quotation mark" in sentence
         with pytest.raises(csv.Error):
             list(csv.reader(io.StringIO(path.read_text("utf-8"), newline=""), strict=True))
         return

@@ -144,7 +144,7 @@ def test_map_wins_over_headings() -> None:
 
 
 def test_map_of_an_unknown_field_names_the_fields() -> None:
-    """A slip in --map is told."""
+    """A mistake in --map is named in the error."""
     with pytest.raises(SheetError) as refused:
         find_columns(API, {"PHONE": "MESSAGE"})
     assert str(refused.value) == (

@@ -64,7 +64,7 @@ def _charts(path: Path) -> int:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
-def test_results_are_read_back_to_the_letter(tmp_path: Path, suffix: str) -> None:
+def test_results_are_read_back_exactly(tmp_path: Path, suffix: str) -> None:
     """Text that looks like a formula, a number or a phone stays the text it was."""
     sheet = open_sheet(_write(tmp_path / f"out.{suffix}"))
     assert sheet.headings == HEADINGS
@@ -179,7 +179,7 @@ def test_texts_longer_than_a_cell_are_cut_rather_than_dropped(tmp_path: Path) ->
 
 
 def test_old_results_stay_whole_when_writing_breaks_off(tmp_path: Path) -> None:
-    """The new file is made aside, and nothing of it is left."""
+    """The new file is made beside it, and nothing of it is left."""
     path = _write(tmp_path / "out.csv")
     old = path.read_bytes()
 
@@ -227,7 +227,7 @@ def test_results_have_the_permissions_of_other_files(tmp_path: Path, monkeypatch
         assert _write(tmp_path / name).stat().st_mode == other.stat().st_mode
 
 
-def test_rows_beyond_a_full_worksheet_go_on_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_beyond_a_full_worksheet_continue_on_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has the headings and the widths of the first; the summary counts them all."""
     monkeypatch.setattr(limits, "MOST_ROWS", 3)
     path = _write(tmp_path / "out.xlsx", [SENT, FAILED, SKIPPED, SENT, FAILED])
@@ -241,7 +241,9 @@ def test_rows_beyond_a_full_worksheet_go_on_another(tmp_path: Path, monkeypatch:
     assert ("sent", 2) in {row[:2] for row in book["Summary"].iter_rows(values_only=True)}
 
 
-def test_sheet_that_goes_on_another_is_not_read_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sheet_that_continues_on_another_is_not_read_for_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows of further worksheets would be left out without a word; each can be read by its name."""
     monkeypatch.setattr(limits, "MOST_ROWS", 3)
     path = _write(tmp_path / "out.xlsx")
@@ -254,7 +256,7 @@ def test_sheet_that_goes_on_another_is_not_read_for_the_whole(tmp_path: Path, mo
 
 
 def test_other_sheets_with_such_names_are_left_alone(tmp_path: Path) -> None:
-    """A worksheet that is not full does not go on another, whatever that is called."""
+    """A worksheet that is not full is not continued on another, whatever that is called."""
     path = tmp_path / "a.xlsx"
     book = openpyxl.Workbook()
     for name in ("Март", "Март (2)"):
@@ -266,7 +268,9 @@ def test_other_sheets_with_such_names_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Март [1/2]: 'всё'", "x" * 31, None])
-def test_copy_of_a_sheet_goes_on_another_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
+def test_copy_of_a_sheet_continues_on_another_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
     """Under a name that Excel takes, with its hidden rows hidden."""
     monkeypatch.setattr(limits, "MOST_ROWS", 2)
     rows = [(["1"], False), (["2"], True)]
@@ -277,7 +281,7 @@ def test_copy_of_a_sheet_goes_on_another_too(tmp_path: Path, monkeypatch: pytest
     assert [sheet.row_dimensions[2].hidden for sheet in (first, second)] == [False, True]
 
 
-def test_problems_sheet_goes_on_another_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_sheet_continues_on_another_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy that `check` writes."""
     source = tmp_path / "a.csv"
     lines = ["CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE", *[f"deal,{number},x,Hi" for number in range(1, 6)]]

@@ -197,7 +197,7 @@ def test_what_is_said_of_a_cell(reason: CellFault) -> None:
 
 
 def test_all_sentences_are_brought_about() -> None:
-    """None is there that nobody can ever read."""
+    """Each can be brought about."""
     assert {*OF_THE_TEMPLATE, *OF_A_FILE} == set(TemplateFault)
     assert set(OF_A_ROW) == set(RowFault)
     assert set(OF_A_CELL) == set(CellFault)

@@ -110,7 +110,7 @@ BLANK = ["", "", "  ", "", "", "", ""]
 
 
 def test_an_empty_value() -> None:
-    """Is a problem of its row, which names the column and the cure; other rows go on."""
+    """Is a problem of its row, which names the column and what to do; other rows are not affected."""
     rendered = fill("Hi {{ client_name }}", BLANK, ANN)
     assert rendered.messages.tolist() == ["", "Hi Ann"]
     assert list(rendered.problems) == [2]

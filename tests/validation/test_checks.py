@@ -20,7 +20,7 @@ HEADINGS = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"]
 COLUMNS = find_columns(HEADINGS)
 
 
-def _piece(rows: list[list[str]], first: int = 2, hidden: list[bool] | None = None) -> Chunk:
+def _chunk(rows: list[list[str]], first: int = 2, hidden: list[bool] | None = None) -> Chunk:
     cells = pd.DataFrame(rows, columns=range(len(rows[0])), index=range(first, first + len(rows)), dtype=object)
     return Chunk(cells, np.array(hidden or [False] * len(rows)), np.zeros(len(rows), dtype=np.bool_))
 
@@ -28,7 +28,7 @@ def _piece(rows: list[list[str]], first: int = 2, hidden: list[bool] | None = No
 def test_good_row_comes_out_ready_to_send() -> None:
     """Types and ids as the portal takes them, the text untouched, no speaker as 0."""
     checked = Checker(COLUMNS).check(
-        _piece([["Сделка", "№ 288", "chat8773", "", " Hello\n"], ["2", "1", "2", "27", "x"]])
+        _chunk([["Сделка", "№ 288", "chat8773", "", " Hello\n"], ["2", "1", "2", "27", "x"]])
     )
     assert checked.rows.to_dict("split") == {
         "index": [2, 3],
@@ -41,7 +41,7 @@ def test_good_row_comes_out_ready_to_send() -> None:
 def test_row_with_several_problems_tells_them_all() -> None:
     """Its code is the first one's; each is counted in its own group."""
     checker = Checker(COLUMNS)
-    row = checker.check(_piece([["x", "-1", "", "y", "0"]])).rows.iloc[0]
+    row = checker.check(_chunk([["x", "-1", "", "y", "0"]])).rows.iloc[0]
     assert row["error_code"] == "INVALID_ENTITY_TYPE"
     assert row["error_description"].count(". ") >= 5
     assert [problem.code for problem in checker.report().problems] == [
@@ -53,8 +53,8 @@ def test_row_with_several_problems_tells_them_all() -> None:
 def test_rows_above_and_below_a_bad_one_are_good() -> None:
     """Problems never move to a neighbour, whatever the chunk's size."""
     rows = [["deal", str(n), str(n), "27", "x" if n % 3 else ""] for n in range(1, 30)]
-    whole = Checker(COLUMNS).check(_piece(rows)).rows
-    one_by_one = pd.concat([Checker(COLUMNS).check(_piece([row], n)).rows for n, row in enumerate(rows, 2)])
+    whole = Checker(COLUMNS).check(_chunk(rows)).rows
+    one_by_one = pd.concat([Checker(COLUMNS).check(_chunk([row], n)).rows for n, row in enumerate(rows, 2)])
     assert whole.equals(one_by_one)
     assert [bool(code) for code in whole["error_code"]] == [n % 3 == 0 for n in range(1, 30)]
 
@@ -63,7 +63,7 @@ def test_report_groups_problems_over_pieces() -> None:
     """How many, the first ten rows, the first example."""
     checker = Checker(COLUMNS)
     for first in range(2, 42, 4):
-        checker.check(_piece([["deal", "1", f"bad{first + n}", "1", f"text {first + n}"] for n in range(4)], first))
+        checker.check(_chunk([["deal", "1", f"bad{first + n}", "1", f"text {first + n}"] for n in range(4)], first))
     [problem] = checker.report().problems
     assert (problem.count, problem.rows, problem.example) == (40, list(range(2, 12)), "bad2")
     assert "(rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 30 more)" in problem.line()
@@ -72,23 +72,23 @@ def test_report_groups_problems_over_pieces() -> None:
 def test_report_is_the_same_for_programs() -> None:
     """Plain values: counts, groups, and the first messages as they would go out."""
     checker = Checker(COLUMNS)
-    checker.check(_piece([["deal", "1", "5", "27", "Hi"], ["deal", "1", "5", "27", "Hi"], ["?", "1", "5", "27", "Hi"]]))
-    told = json.loads(json.dumps(checker.report().to_json()))
-    assert {key: told[key] for key in ("rows", "good", "hidden", "chats", "errors", "warnings")} == {
+    checker.check(_chunk([["deal", "1", "5", "27", "Hi"], ["deal", "1", "5", "27", "Hi"], ["?", "1", "5", "27", "Hi"]]))
+    report = json.loads(json.dumps(checker.report().to_json()))
+    assert {key: report[key] for key in ("rows", "good", "hidden", "chats", "errors", "warnings")} == {
         "rows": 3, "good": 2, "hidden": 0, "chats": 1, "errors": 1, "warnings": 1,
     }  # fmt: skip
-    assert told["problems"][0]["code"] == "INVALID_ENTITY_TYPE"
-    assert told["warning_groups"][0]["rows"] == [3]
-    assert told["preview"][0] == {
+    assert report["problems"][0]["code"] == "INVALID_ENTITY_TYPE"
+    assert report["warning_groups"][0]["rows"] == [3]
+    assert report["preview"][0] == {
         "row": 2, "entity_type": "deal", "entity_id": 1, "chat_id": 5, "user_id": 27, "message": "Hi",
     }  # fmt: skip
-    assert checker.report().to_json() == told
+    assert checker.report().to_json() == report
 
 
 def test_same_text_to_another_chat_is_no_duplicate() -> None:
     """Only the same chat with the same text is; rows that are not sent do not count."""
     checker = Checker(COLUMNS)
-    checker.check(_piece([["deal", "1", "5", "", "Hi"], ["deal", "1", "6", "", "Hi"], ["?", "1", "5", "", "Hi"]]))
+    checker.check(_chunk([["deal", "1", "5", "", "Hi"], ["deal", "1", "6", "", "Hi"], ["?", "1", "5", "", "Hi"]]))
     assert checker.report().warnings == []
 
 
@@ -96,7 +96,7 @@ def test_duplicates_are_found_over_pieces() -> None:
     """Row numbers are those of the repeats; the first is named as the example."""
     checker = Checker(COLUMNS)
     for first in (2, 5, 8):
-        checker.check(_piece([["deal", "1", str(n), "", "Hi"] for n in (1, 2, 3)], first))
+        checker.check(_chunk([["deal", "1", str(n), "", "Hi"] for n in (1, 2, 3)], first))
     [warning] = checker.report().warnings
     assert (warning.count, warning.rows) == (6, [5, 6, 7, 8, 9, 10])
     assert warning.example == "the text of row 2 for chat 1"
@@ -105,13 +105,13 @@ def test_duplicates_are_found_over_pieces() -> None:
 def test_sheet_without_types_takes_them_from_the_heading() -> None:
     """Under "ID сделки" there are deals."""
     columns = find_columns(["ID сделки", "ID чата", "Текст"])
-    assert Checker(columns).check(_piece([["1", "2", "x"]])).rows["entity_type"].tolist() == ["deal"]
+    assert Checker(columns).check(_chunk([["1", "2", "x"]])).rows["entity_type"].tolist() == ["deal"]
 
 
 def test_sheet_without_chats_is_checked_for_all_else() -> None:
     """A lookup fills them in later."""
     columns = find_columns(["ID сделки", "Текст"], optional={"CHAT_ID"})
-    rows = Checker(columns).check(_piece([["1", "x"], ["0", "y"]])).rows
+    rows = Checker(columns).check(_chunk([["1", "x"], ["0", "y"]])).rows
     assert rows["chat_id"].tolist() == [0, 0]
     assert rows["error_code"].tolist() == ["", "INVALID_ENTITY_ID"]
 
@@ -120,7 +120,7 @@ def test_template_writes_the_messages() -> None:
     """Where it cannot, the row says why, once."""
     columns = find_columns(["ID сделки", "ID чата", "Имя"], optional={"MESSAGE"})
     template = MessageTemplate("Здравствуйте, {{ имя }}!", ["ID сделки", "ID чата", "Имя"])
-    rows = Checker(columns, message=template).check(_piece([["1", "2", "Анна"], ["1", "2", ""]])).rows
+    rows = Checker(columns, message=template).check(_chunk([["1", "2", "Анна"], ["1", "2", ""]])).rows
     assert rows["message"].tolist() == ["Здравствуйте, Анна!", ""]
     assert rows["error_code"].tolist() == ["", "EMPTY_VALUE"]
     assert "Имя" in rows["error_description"].iloc[1]
@@ -130,19 +130,19 @@ def test_error_in_a_cell_does_not_get_into_a_message() -> None:
     """What a formula failed to give is no word for a customer; a message typed by hand may speak of it."""
     columns = find_columns(["ID сделки", "ID чата", "Имя"], optional={"MESSAGE"})
     template = MessageTemplate("Здравствуйте, {{ имя }}!", ["ID сделки", "ID чата", "Имя"])
-    rows = Checker(columns, message=template).check(_piece([["1", "2", "#Н/Д"], ["1", "2", "Анна"]])).rows
+    rows = Checker(columns, message=template).check(_chunk([["1", "2", "#Н/Д"], ["1", "2", "Анна"]])).rows
     assert rows["error_code"].tolist() == ["FORMULA_ERROR", ""]
     assert "('#Н/Д')" in rows["error_description"].iloc[0]
 
     columns = find_columns(["ID сделки", "ID чата", "Текст"])
-    typed = _piece([["1", "2", "What does #REF! mean?"], ["1", "2", " #REF! "]])
+    typed = _chunk([["1", "2", "What does #REF! mean?"], ["1", "2", " #REF! "]])
     assert Checker(columns).check(typed).rows["error_code"].tolist() == ["", "FORMULA_ERROR"]
 
 
 def test_sheet_without_messages_and_template_is_refused() -> None:
     """Nothing could be sent."""
     with pytest.raises(UsageError, match="no column of messages"):
-        Checker(Columns(entity_type=0, entity_id=1, chat_id=2)).check(_piece([["deal", "1", "2"]]))
+        Checker(Columns(entity_type=0, entity_id=1, chat_id=2)).check(_chunk([["deal", "1", "2"]]))
 
 
 def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
 
 def test_every_problem_of_a_row_has_its_code() -> None:
     """Its first code decides; the others are kept beside it, so that every cell can be marked."""
-    checked = Checker(COLUMNS).check(_piece([["what", "x", "8773", "", ""], ["deal", "1", "2", "", "good"]]))
+    checked = Checker(COLUMNS).check(_chunk([["what", "x", "8773", "", ""], ["deal", "1", "2", "", "good"]]))
     assert checked.rows["error_code"].tolist() == ["INVALID_ENTITY_TYPE", ""]
     assert checked.more_codes == {2: ("INVALID_ENTITY_ID", "EMPTY_MESSAGE")}
 

@@ -1,4 +1,4 @@
-"""What people write into cells: read when there is one meaning, else left for a person to mend."""
+"""What people write into cells: read when there is one meaning, else left for a person to correct."""
 
 # ruff: noqa: E501  # tables of cells, as wide as they need to be
 
