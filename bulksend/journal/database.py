@@ -54,8 +54,12 @@ class Database:
             sa.event.listen(self._engine, "begin", _take_write_lock)
         else:
             sa.event.listen(self._engine, "begin", self._take_turn)
-        with self.transaction() as connection:
-            self._bring_up_to_date(connection)
+        try:
+            with self.transaction() as connection:
+                self._bring_up_to_date(connection)
+        except BaseException:
+            self.close()
+            raise
         if self.files is not None:
             self.files.opened()
 
@@ -84,6 +88,8 @@ class Database:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+        if self.files is not None:
+            self.files.close()
 
     def __enter__(self) -> Self:
         return self

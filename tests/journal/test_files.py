@@ -3,6 +3,8 @@
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -170,3 +172,20 @@ def test_damaged_anywhere(tmp_path: Path) -> None:
         except BulksendError as error:
             told["damaged" if "is damaged" in str(error) else str(error).replace(str(path), "")] += 1
     assert told["damaged"] > 5, told
+
+
+def test_journals_of_one_process_do_not_take_each_others_locks(tmp_path: Path) -> None:
+    """Closing any descriptor of a file lets go of all locks that the process has on it: SQLite's must outlast that.
+
+    A server has several journals of one file open; another process must not take the file for one that nobody uses,
+    and delete the write-ahead log that they go on writing to.
+    """
+    path = tmp_path / "journal.db"
+    close = "import sys; from bulksend import Journal; Journal(sys.argv[1]).close()"
+    with Journal(path) as first, Journal(path) as second:
+        number = begin(first)
+        subprocess.run([sys.executable, "-c", close, path], check=True, cwd=Path(__file__).parents[2])
+        first.heartbeat(number)
+        assert second.run(number).id == number
+    with Journal(path) as later:
+        assert later.run(number).id == number
