@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from bulksend.campaign import AlreadyDone, Campaign
+    from bulksend.campaign import Campaign
+    from bulksend.entry import AlreadyDone
     from bulksend.errors import BulksendError
     from bulksend.journal import Counts, Journal, Run, State
     from bulksend.plan import Plan, SheetOptions, examine
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bulksend.target import Target, find_target
 
 _PLACES = {
-    "AlreadyDone": "campaign",
+    "AlreadyDone": "entry",
     "BulksendError": "errors",
     "Campaign": "campaign",
     "Counts": "journal",

@@ -1,48 +1,29 @@
-"""A dry run: everything that sending does but the calls, in a journal that is thrown away afterwards."""
+"""What sending a sheet would do, known before anybody is asked: the journal is read, and stays as it is."""
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
-import time
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from bulksend.campaign import ALREADY_SENT, Campaign, find_same
-from bulksend.journal import Change, Journal, State
-from bulksend.portal.error_help import advice
-from bulksend.results import write_run_results
-from bulksend.sender.options import SAME_TEXT_SECONDS
+from bulksend.entry import NOTHING_REFUSED, Draft, Forecast, take_up, unfinished
+from bulksend.errors import UsageError
+from bulksend.journal import Run, Stage, State
+from bulksend.results import STATUS, write_run_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from bulksend.journal import Run
+    from bulksend.journal import Journal, NewRow
     from bulksend.plan import Plan
     from bulksend.target import Target
 
-WOULD_BE_SENT = ("DRY_RUN", "This was a dry run: the row would have been sent.")
+WOULD_BE_SENT: Final = ("DRY_RUN", "This was a dry run: the row would have been sent.")
 """What the sheet of a dry run says of a row that nothing keeps from being sent."""
 
-_PIECE = 5_000
 
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What sending would begin with.
-
-    Attributes:
-        run: the campaign as it would be: its pending rows would be sent. It is in no journal, unless ``known``.
-        known: whether an unfinished campaign of the same sheet would be gone on with.
-        repeats: rows that another campaign sent to the same chat in the last 24 hours: (row number, campaign).
-        written: the sheet that says what would become of each row, where one was asked for.
-    """
-
-    run: Run
-    known: bool
-    repeats: list[tuple[int, int]]
-    written: Path | None = None
+class _Undo(Exception):
+    """Ends a transaction so that nothing of it happens."""
 
 
 def dry_run(
@@ -51,57 +32,74 @@ def dry_run(
     target: Target,
     *,
     again: bool = False,
-    limit: int | None = None,
     skip_sent: bool = False,
+    limit: int | None = None,
+    refused: Mapping[int, tuple[str, str]] = NOTHING_REFUSED,
     results: Path | None = None,
 ) -> Forecast:
-    """Do everything that sending a sheet does but the calls.
+    """Do everything that `Campaign.enter` does, and undo it.
 
-    ``journal`` is only read: afterwards the sheet can be sent as if there had been no dry run. The other arguments are
-    those of sending it; ``results`` is where to write what would become of each row.
+    Args:
+        journal: it is only read.
+        plan: as for `Campaign.enter`.
+        target: likewise.
+        again: likewise.
+        skip_sent: whether rows that other campaigns have sent would be left out.
+        limit: as for `Campaign.enter`.
+        refused: likewise.
+        results: where to write what would become of each row.
 
     Raises:
         AlreadyDone: it was sent before and ``again`` is not set.
+        Held: another process is sending it.
         UsageError: the sheet at ``results`` cannot be written.
     """
     again = again or target.is_ephemeral
-    same = find_same(journal, plan, target, again=again)
-    if same is not None:
-        written = (
-            None if results is None else write_run_results(journal, same, results, not_sent=WOULD_BE_SENT, note=False)
+    newest = journal.same(target.portal, plan.content)
+    same = unfinished(journal, newest, again=again)
+    if same is None:
+        draft = Draft(
+            journal, plan, target, again=again, repeats="skip" if skip_sent else None, limit=limit, refused=refused
         )
-        return Forecast(same, known=True, repeats=[], written=written)
-    with _passing_journal() as passing, Campaign.enter(passing, plan, target, results=results) as campaign:
-        campaign.limit(limit)
-        repeats = [] if again else list(_sent_before(journal, passing, campaign.run))
-        if skip_sent:
-            skipped = [
-                Change(place, State.PENDING, State.SKIPPED, ALREADY_SENT, advice(ALREADY_SENT))
-                for place, _, _ in repeats
-            ]
-            passing.apply(campaign.id, skipped)
-        run = replace(campaign.run, settings={})
-        written = None if results is None else write_run_results(passing, run, results, not_sent=WOULD_BE_SENT)
-    numbers = [] if skip_sent else [(number, other) for _, number, other in repeats]
-    return Forecast(run, known=False, repeats=numbers, written=written)
+        written = _write(plan, draft.rows(), results)
+        run = Run(
+            id=0,
+            created_at=journal.now(),
+            ended_at=None,
+            stage=Stage.LOADING,
+            reason="",
+            counts=draft.counts,
+            holder=None,
+            **draft.described(None, {}),
+        )
+        return Forecast(run, draft.repeats, newest, written)
+    forecast = Forecast(same, (), newest)
+    with contextlib.suppress(_Undo), journal.transaction():
+        repeats = take_up(
+            journal,
+            same,
+            target,
+            None,
+            again=again,
+            repeats="skip" if skip_sent else None,
+            lift_limit=True,
+            limit=limit,
+            refused=refused,
+        )
+        run = journal.run(same.id)
+        written = results and write_run_results(journal, run, results, not_sent=WOULD_BE_SENT, note=False)
+        forecast = Forecast(run, repeats, newest, written)
+        raise _Undo
+    return forecast
 
 
-@contextlib.contextmanager
-def _passing_journal() -> Iterator[Journal]:
-    with (
-        tempfile.TemporaryDirectory(prefix="bulksend-", ignore_cleanup_errors=True) as folder,
-        Journal(Path(folder) / "journal.db") as journal,
-    ):
-        yield journal
-
-
-def _sent_before(journal: Journal, passing: Journal, run: Run) -> Iterator[tuple[int, int, int]]:
-    """Rows whose text another campaign of the real journal sent lately: (place, row number, that campaign)."""
-    since = time.time() - SAME_TEXT_SECONDS
-    if not journal.busy_since(run.portal, since):
-        return
-    after = -1
-    while rows := passing.open_rows(run.id, State.PENDING, after, _PIECE):
-        found = journal.sent_since(run.portal, [row.fingerprint for row in rows], since)
-        yield from ((row.n, row.number, found[row.fingerprint]) for row in rows if row.fingerprint in found)
-        after = rows[-1].n
+def _write(plan: Plan, drafted: Iterator[list[NewRow]], path: Path | None) -> Path | None:
+    """Read the rows to their end, and write what would become of them where that is wanted."""
+    if path is None:
+        for _ in drafted:
+            pass
+        return None
+    try:
+        return plan.write_rows(path, drafted, (STATUS[State.PENDING], *WOULD_BE_SENT))
+    except OSError as error:
+        raise UsageError(f"The sheet cannot be written to {path} ({error.strerror or 'write error'}).") from None

@@ -20,13 +20,13 @@ from bulksend.template import MessageTemplate
 from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SheetOptions:
     """How a sheet is to be read.
 
@@ -97,14 +97,16 @@ class Plan:
             "dialect": asdict(dialect) if dialect else None,
         }
 
-    def new_rows(self) -> Iterator[list[NewRow]]:
+    def new_rows(self, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})) -> Iterator[list[NewRow]]:
         """Read the sheet again as rows for the journal, in chunks.
+
+        Args:
+            refused: what only the portal found wrong: a row's place in the sheet (from 0) → (error code, description).
 
         Raises:
             SheetError: the file has changed since it was checked.
         """
-        for rows, _ in self.read():
-            yield rows
+        return _refuse((rows for rows, _ in self.read()), refused)
 
     def read(self) -> Iterator[tuple[list[NewRow], list[bool]]]:
         """As `new_rows`, with a flag for each row: its chat is one that a lookup finds.
@@ -145,22 +147,40 @@ class Plan:
 
         Args:
             path: where to.
-            refused: what only the portal found wrong: the row's place in the sheet (from 0) → (code, description).
+            refused: what only the portal found wrong, as for `new_rows`.
 
         Raises:
             SheetError: the file has changed since it was checked.
             OSError: it cannot be written.
         """
         checker = _checker(self.sheet, self.columns, self.options, self.chats)
-        words = {State.PENDING: "", State.INVALID: "invalid", State.SKIPPED: "skipped"}
+        rows = (_rows(chunk, checker.check(chunk), self.width) for chunk in self.sheet.chunks())
+        return self.write_rows(path, _refuse(rows, refused))
+
+    def write_rows(
+        self, path: Path, chunks: Iterable[list[NewRow]], pending: tuple[str, str, str] = ("", "", "")
+    ) -> Path:
+        """Write a copy of the sheet with what is to become of each row beside it, in the columns of a results sheet.
+
+        Args:
+            path: where to.
+            chunks: all rows, in the sheet's order.
+            pending: status, error code and description of a row that can be sent.
+
+        Raises:
+            SheetError: the file has changed since it was checked.
+            OSError: it cannot be written.
+        """
+        words = {State.INVALID: "invalid", State.SKIPPED: "skipped"}
+        can_be_sent = ResultCells(pending[0], error_code=pending[1], error_description=pending[2])
 
         def lines() -> Iterator[tuple[list[str], bool]]:
-            rows = (row for chunk in self.sheet.chunks() for row in _rows(chunk, checker.check(chunk), self.width))
-            for place, row in enumerate(rows):
-                status, code, why = words[row.state], row.error_code, row.error_description
-                if place in refused:
-                    status, (code, why) = "invalid", refused[place]
-                yield [*row.cells, *ResultCells(status, error_code=code, error_description=why)], False
+            for row in (row for rows in chunks for row in rows):
+                results = can_be_sent
+                if row.state is not State.PENDING:
+                    status, code, why = words[row.state], row.error_code, row.error_description
+                    results = ResultCells(status, error_code=code, error_description=why)
+                yield [*row.cells, *results], False
 
         return write_sheet(
             path,
@@ -173,6 +193,17 @@ class Plan:
         )
 
 
+def _refuse(chunks: Iterable[list[NewRow]], refused: Mapping[int, tuple[str, str]]) -> Iterator[list[NewRow]]:
+    place = 0
+    for rows in chunks:
+        for index, row in enumerate(rows if refused else []):
+            if row.state is State.PENDING and place + index in refused:
+                code, description = refused[place + index]
+                rows[index] = row._replace(state=State.INVALID, error_code=code, error_description=description)
+        place += len(rows)
+        yield rows
+
+
 def dialect_of(form: Mapping[str, Any]) -> Dialect | None:
     """The dialect in what `Plan.form` gave."""
     return Dialect(**form["dialect"]) if form.get("dialect") else None
@@ -180,7 +211,7 @@ def dialect_of(form: Mapping[str, Any]) -> Dialect | None:
 
 def examine(
     path: Path,
-    options: SheetOptions,
+    options: SheetOptions = SheetOptions(),
     *,
     identify: bool = True,
     see: Callable[[Chunk, Checked], None] = lambda _chunk, _checked: None,

@@ -12,6 +12,7 @@ ROOMS = [
     "cli",
     "dry_run",
     "campaign",
+    "entry",
     "sender",
     "queries",
     "results",
@@ -28,7 +29,7 @@ ROOMS = [
 ]
 """From the top to the bottom; CONTRIBUTING.md draws the same order."""
 
-AT_THE_ROOT = {"__init__", "__main__", "campaign", "dry_run", "errors", "plan", "results", "target"}
+AT_THE_ROOT = {"__init__", "__main__", "campaign", "dry_run", "entry", "errors", "plan", "results", "target"}
 
 
 def _modules() -> dict[str, Path]:

@@ -16,21 +16,29 @@ from typing import Any, Final, NamedTuple, NoReturn
 import click
 
 from bulksend import __version__
-from bulksend.cli.console import NobodyReads, NothingSent, OutputError, hint, refused_by_system, say
-from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, Answer
-from bulksend.cli.signals import heeding
+from bulksend.cli.console import (
+    NobodyReads,
+    NothingSent,
+    OutputError,
+    describe_bug,
+    describe_os_error,
+    hint,
+    say,
+    say_traceback,
+)
+from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, Answer, asked_by_environment
+from bulksend.cli.signals import INTERRUPTED, Interrupt, handle
 from bulksend.errors import BulksendError
 
 REFUSED: Final = 2
 STOPPED: Final = 3
-INTERRUPTED: Final = 130
 """Exit codes: 0 every row was sent, 1 some row was not, 2 it did not start, 3 it stopped early, 130 interrupted."""
 
 COMMANDS: Final = {
     "send": "bulksend.cli.send:send",
     "check": "bulksend.cli.check:check",
-    "resume": "bulksend.cli.send:resume",
-    "retry": "bulksend.cli.send:retry",
+    "resume": "bulksend.cli.resume:resume",
+    "retry": "bulksend.cli.resume:retry",
     "runs": "bulksend.cli.runs:runs",
     "results": "bulksend.cli.runs:results",
     "lookup": "bulksend.cli.lookup:lookup",
@@ -43,7 +51,7 @@ COMMANDS: Final = {
 SUMMARIES: Final = {
     "send": "Check a sheet, confirm, send it, write the results sheet.",
     "check": "Say everything that is wrong with a sheet; send nothing.",
-    "resume": "Go on with an interrupted campaign.",
+    "resume": "Continue an interrupted campaign.",
     "retry": "Send again the rows that failed or were not sent.",
     "runs": "List campaigns.",
     "results": "Write a campaign's results sheet (again).",
@@ -77,9 +85,9 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every option can also come from the environment: --portal from BULKSEND_PORTAL, and so on. Exit codes: 0 "
-    "every row was sent; 1 some row failed, is unknown, invalid or skipped; 2 it did not start; 3 it stopped early; "
-    "130 interrupted.",
+    epilog="Every option can also come from the environment, --portal from BULKSEND_PORTAL and so on, except --again "
+    "and --resend-unknown. Exit codes: 0 every row was sent; 1 some row failed, is unknown, invalid or skipped; 2 it "
+    "did not start; 3 it stopped early; 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="bulksend")
 def bulksend() -> None:
@@ -91,17 +99,21 @@ def bulksend() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code; an error is one sentence, never a traceback."""
+    """Run the command line as this process and exit with its code; an error is one sentence, never a traceback."""
+    interrupt = Interrupt()
+    handle(interrupt)
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A console that cannot show a letter (Windows code pages) must not end a campaign.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
-    arguments = sys.argv[1:] if arguments is None else arguments
-    with heeding(("SIGTERM", "SIGHUP"), _interrupt):
-        code = _run(arguments)
-    _talk_to_nobody()
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+        interrupt.ignore()
+    except KeyboardInterrupt:  # it came while something else was being reported
+        code = INTERRUPTED
+    _discard_unwritten()
     sys.exit(code)
 
 
@@ -114,11 +126,8 @@ def _open_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - likewise
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
+    """Run the command line within a process that has other things to do, and return the exit code."""
     answer = Answer(asked="--json" in arguments)
     try:
         code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
@@ -126,7 +135,9 @@ def _run(arguments: list[str]) -> int:
         return int(ended.exit_code)
     except NobodyReads:
         return 0
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what is not foreseen is told in a sentence too
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - even what was not foreseen is one sentence
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            answer.asked |= asked_by_environment(error.ctx)
         failed = _failure(error)
         _say_failure(error, failed, verbose="--verbose" in arguments)
         with contextlib.suppress(OutputError):
@@ -149,17 +160,14 @@ def _failure(error: BaseException) -> _Failure:
     if isinstance(error, click.ClickException):
         return _Failure(REFUSED, NOT_STARTED, error.format_message())
     if isinstance(error, BulksendError):
+        from bulksend.cli.hints import with_hint
         from bulksend.journal import Held
 
         held = isinstance(error, Held)
-        return _Failure(STOPPED if held else REFUSED, HELD if held else NOT_STARTED, str(error))
+        return _Failure(STOPPED if held else REFUSED, HELD if held else NOT_STARTED, with_hint(error))
     if isinstance(error, OSError):
-        return _Failure(REFUSED, NOT_STARTED, refused_by_system(error))
-    sentence = (
-        f"something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal: "
-        "`bulksend resume` goes on safely. Please report it, with what --verbose adds."
-    )
-    return _Failure(STOPPED, BROKEN, sentence)
+        return _Failure(REFUSED, NOT_STARTED, describe_os_error(error))
+    return _Failure(STOPPED, BROKEN, describe_bug(error))
 
 
 def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> None:
@@ -171,13 +179,11 @@ def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> No
     plain = isinstance(error, KeyboardInterrupt | click.Abort | NothingSent)
     say(failed.sentence if plain else f"Error: {failed.sentence}")
     if verbose and failed.how == BROKEN:
-        import traceback
-
-        hint("".join(traceback.format_exception(error)))
+        say_traceback(error)
 
 
-def _talk_to_nobody() -> None:
-    """Let what could not be said go nowhere, or Python would try again when it ends, and end with a code of its own."""
+def _discard_unwritten() -> None:
+    """Drop output that could not be written, or Python would try again when it ends, and end with a code of its own."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -48,11 +48,26 @@ def put(line: str, *, secrets: bool = False) -> None:
         raise (NobodyReads if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
 
 
-def refused_by_system(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """What this computer refused, in a sentence."""
     why = error.strerror or type(error).__name__
     place = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
-    return f"The operating system refused what was to be done: {why}{place}; mend that, then run this again."
+    return f"The operating system refused what was to be done: {why}{place}; correct that, then run this again."
+
+
+def describe_bug(error: BaseException) -> str:
+    """What is said of an error that nobody foresaw."""
+    return (
+        f"something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal, so "
+        "`bulksend resume` continues safely. Please report this, with what --verbose adds."
+    )
+
+
+def say_traceback(error: BaseException) -> None:
+    """Show where an error comes from, for a report."""
+    import traceback
+
+    hint("".join(traceback.format_exception(error)))
 
 
 def say(sentence: str, *, err: bool = True) -> None:

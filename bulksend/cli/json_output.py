@@ -39,6 +39,12 @@ class Answer:
             self.give(failure(how, reason, code))
 
 
+def asked_by_environment(context: click.Context) -> bool:
+    """Whether the environment asks for an answer of this command, whose arguments could not be understood."""
+    option = next((each for each in context.command.params if each.name == "as_json"), None)
+    return option is not None and bool(option.type_cast_value(context, option.value_from_envvar(context)))
+
+
 def failure(how: str, reason: str, code: int, run: int | None = None) -> dict[str, Any]:
     """How a command ended of whose campaign nothing can be told."""
     return {"run": run, "ended": how, "reason": reason, "exit_code": code}

@@ -26,7 +26,12 @@ def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(*names, envvar=variable, **settings)
 
 
-def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def typed_option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """A click option that has to be typed, since a forgotten variable must not let a customer be messaged again."""
+    return click.option(*names, **settings)
+
+
+def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Several options as one decorator; help shows them in this order."""
 
     def decorate(command: Any) -> Any:
@@ -72,6 +77,10 @@ json_option = option(
     callback=_note_json,
     help="The summary as one JSON object on standard output.",
 )
+verbose_option = option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
+skip_sent_option = option(
+    "--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours."
+)
 user_option = option("--user-id", type=click.IntRange(min=1), metavar="N", help="Who speaks, for rows without a user.")
 
 prefer_option = option("--prefer", metavar="CHANNEL", help="Of several chats take one of this channel: whatsapp, …")
@@ -93,7 +102,7 @@ map_option = option(
     "--map", "mapping", type=_Pair(), multiple=True, metavar="FIELD=HEADING", help="Name a column; may be repeated."
 )
 
-sheet_options = together(
+sheet_options = combine(
     option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one."),
     map_option,
     option("--message", metavar="TEXT", help="A message template over the sheet's columns: 'Dear {{ name }}, …'."),
@@ -101,7 +110,7 @@ sheet_options = together(
     option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones."),
 )
 
-sending_options = together(
+sending_options = combine(
     rate_option,
     option("--batch", type=click.IntRange(1, BATCH_LIMIT), metavar="N", help="Rows a call, 1 to 50.  [default: 1]"),
     option("--burst", type=click.IntRange(min=1), metavar="N", help="Calls that may go out at once.  [default: 1]"),
@@ -153,7 +162,13 @@ def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -
         from bulksend.template import load_template
 
         message = load_template(message_file)
-    return SheetOptions(params.pop("sheet"), mapping, message, params.pop("include_hidden"), without_chats)
+    return SheetOptions(
+        sheet=params.pop("sheet"),
+        mapping=mapping,
+        message=message,
+        include_hidden=params.pop("include_hidden"),
+        without_chats=without_chats,
+    )
 
 
 def home() -> Path:

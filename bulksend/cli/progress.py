@@ -6,7 +6,9 @@ import contextlib
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
 
 from bulksend.portal.redaction import without_secrets
 
@@ -18,16 +20,37 @@ LINE_SECONDS: Final = 30.0
 """How often a line is written where there is no terminal."""
 
 
-class Display(Protocol):
+class Display(ABC):
     """Shows progress until it is closed."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
+    def __init__(self) -> None:
+        self._soon: deque[str] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._say_waiting()
+
     def show(self, progress: Progress) -> None:
         """Show the state of things now."""
+        self._say_waiting()
+        self._show(progress)
 
+    def say_soon(self, sentence: str) -> None:
+        """Say it with what is shown next. For signal handlers, which may run in the middle of a line."""
+        self._soon.append(sentence)
+
+    def _say_waiting(self) -> None:
+        while self._soon:
+            self.say(self._soon.popleft())
+
+    @abstractmethod
     def say(self, sentence: str) -> None:
         """Write a sentence without breaking what is shown."""
+
+    @abstractmethod
+    def _show(self, progress: Progress) -> None: ...
 
 
 def display(counts: Counts) -> Display:
@@ -35,12 +58,13 @@ def display(counts: Counts) -> Display:
     return Bar(counts) if sys.stderr.isatty() else Lines(counts)
 
 
-class Bar:
+class Bar(Display):
     """A bar with what has been settled, the pace, the time left, and what is being waited for."""
 
     def __init__(self, counts: Counts) -> None:
         from tqdm import tqdm
 
+        super().__init__()
         self._settled = _settled(counts)
         self._bar = tqdm(
             total=self._settled + counts.left,
@@ -51,14 +75,11 @@ class Bar:
             bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}",
         )
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
+        super().__exit__()
         self._bar.close()
 
-    def show(self, progress: Progress) -> None:
-        """See `Display`."""
+    def _show(self, progress: Progress) -> None:
         settled = _settled(progress.counts)
         self._bar.set_postfix_str(_words(progress), refresh=False)
         if settled != self._settled:
@@ -73,22 +94,16 @@ class Bar:
             self._bar.write(without_secrets(sentence), file=sys.stderr)
 
 
-class Lines:
+class Lines(Display):
     """A plain line every half minute, and one whenever something new is waited for."""
 
     def __init__(self, counts: Counts) -> None:
+        super().__init__()
         self._total = _settled(counts) + counts.left
         self._next = time.monotonic() + LINE_SECONDS
         self._waiting = ""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def show(self, progress: Progress) -> None:
-        """See `Display`."""
+    def _show(self, progress: Progress) -> None:
         now = time.monotonic()
         news = bool(progress.waiting) and progress.waiting != self._waiting and progress.until - time.time() > 2
         if now < self._next and not news:
@@ -99,8 +114,7 @@ class Lines:
 
     def say(self, sentence: str) -> None:
         """See `Display`."""
-        # That nobody listens any more, or that a signal came in the middle of a line, must not end a campaign.
-        with contextlib.suppress(OSError, RuntimeError):
+        with contextlib.suppress(OSError):  # that nobody listens any more must not end a campaign
             print(without_secrets(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
 
 

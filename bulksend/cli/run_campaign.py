@@ -1,4 +1,4 @@
-"""A campaign carried out: under a display, ended in good order by a signal, told to its end."""
+"""A campaign sent under a progress display, stopped in good order by a signal, and reported on at its end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bulksend.cli import STOPPED
-from bulksend.cli.console import NobodyReads, OutputError, put, refused_by_system, say
+from bulksend.cli.console import NobodyReads, OutputError, describe_bug, describe_os_error, put, say, say_traceback
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
-from bulksend.cli.signals import heeding
+from bulksend.cli.signals import handled
 from bulksend.cli.summary import exit_code, shown_path, summary, tally
 from bulksend.errors import JournalError, UsageError
 
@@ -18,47 +18,62 @@ if TYPE_CHECKING:
 
     from bulksend.campaign import Campaign
     from bulksend.journal import Run
-    from bulksend.sender.options import Options
+    from bulksend.sender.options import Options, RunResult
 
 
-def carry_out(campaign: Campaign, options: Options, *, as_json: bool, verbose: bool) -> int:
-    """Send a campaign under a progress display, write its results, tell how it ended, return the exit code."""
+def run_campaign(campaign: Campaign, options: Options, *, as_json: bool, verbose: bool) -> int:
+    """Send a campaign under a progress display, write its results, say how it ended, return the exit code."""
     from bulksend.sender.options import RunResult, StopReason
 
-    with display(campaign.run.counts) as shown, _interrupts(campaign, shown), _log(shown, verbose=verbose):
-        try:
-            ending = campaign.send(options, shown.show)
-        except JournalError as error:
-            ending = RunResult(StopReason.JOURNAL, str(error))
-        except OSError as error:
-            ending = RunResult(StopReason.SYSTEM, refused_by_system(error))
+    result = _send(campaign, options, verbose=verbose)
     code, run, path = STOPPED, None, None
+    unwritten = ""
     try:
         path = campaign.write_results()
     except (UsageError, JournalError) as error:
-        say(f"Error: {error}")
+        unwritten = str(error)
+        say(f"Error: {unwritten}")
     try:
         run = campaign.run
-        code = exit_code(run, ending)
+        code = exit_code(run, result)
     except JournalError as error:
-        ending = ending if ending.sentence else RunResult(StopReason.JOURNAL, str(error))
-    if ending.sentence:
-        say(f"Stopped: {ending.sentence}")
+        result = result if result.sentence else RunResult(StopReason.JOURNAL, str(error))
+    if result.sentence:
+        say(f"Stopped: {result.sentence}")
+    if unwritten:
+        code = code or 1  # every row was sent, but nobody can see it
     try:
         if as_json:
-            facts = None if run is None else summary(run, ending.how.value, path, code, ending.sentence)
-            answer(facts or failure(ending.how.value, ending.sentence, code, campaign.id))
+            reason = result.sentence or unwritten
+            facts = None if run is None else summary(run, result.how.value, path, code, reason)
+            answer(facts or failure(result.how.value, reason, code, campaign.id))
         elif run is not None:
             put(tally(run))
             if path is not None:
                 put(f"Results: {shown_path(path)}")
     except NobodyReads:
         pass
-    except OutputError as error:  # the campaign is what it is
+    except OutputError as error:  # the campaign ended as it did
         say(f"Error: {error}")
     if run is not None:
-        _say_onward(run)
+        _say_next_step(run)
     return code
+
+
+def _send(campaign: Campaign, options: Options, *, verbose: bool) -> RunResult:
+    from bulksend.sender.options import RunResult, StopReason
+
+    with display(campaign.run.counts) as shown, _stopped_by_signals(campaign, shown), _log(shown, verbose=verbose):
+        try:
+            return campaign.send(options, shown.show)
+        except JournalError as error:
+            return RunResult(StopReason.JOURNAL, str(error))
+        except OSError as error:
+            return RunResult(StopReason.SYSTEM, describe_os_error(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the results sheet has to be written
+            if verbose:
+                say_traceback(error)
+            return RunResult(StopReason.ERROR, describe_bug(error))
 
 
 @contextmanager
@@ -66,11 +81,11 @@ def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
     """With --verbose, say what becomes of each row; never its text."""
     import logging
 
-    class Said(logging.Handler):
+    class ToDisplay(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             shown.say(record.getMessage())
 
-    logger, handler = logging.getLogger("bulksend"), Said(logging.INFO if verbose else logging.WARNING)
+    logger, handler = logging.getLogger("bulksend"), ToDisplay(logging.INFO if verbose else logging.WARNING)
     logger.addHandler(handler)
     if verbose:
         logger.setLevel(logging.INFO)
@@ -81,24 +96,29 @@ def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts(campaign: Campaign, shown: Display) -> Iterator[None]:
-    """Ctrl-C and a polite kill end the campaign in good order; a second one ends it at once."""
-    asked = False
+def _stopped_by_signals(campaign: Campaign, shown: Display) -> Iterator[None]:
+    """Ctrl-C and a polite kill stop the campaign in good order; a second one ends the command at once."""
+    stopping = False
 
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal asked
-        if asked:
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            shown.say_soon(
+                "Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way."
+            )
+            campaign.stop()
+        elif callable(before[number]):
+            before[number](number, frame)
+        else:
             raise KeyboardInterrupt
-        asked = True
-        campaign.stop()
-        shown.say("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
 
-    with heeding(("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"), stop):
+    with handled(stop) as before:
         yield
 
 
-def _say_onward(run: Run) -> None:
+def _say_next_step(run: Run) -> None:
     if run.counts.left:
-        say(f"To go on: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
+        say(f"To continue: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
     elif run.counts.failed:
-        say(f"To send the failed rows again, once mended: bulksend retry {run.id}")
+        say(f"To send the failed rows again, once their causes are removed: bulksend retry {run.id}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulksend.cli import INTERRUPTED, REFUSED, STOPPED
+from bulksend.cli import REFUSED, STOPPED
+from bulksend.cli.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from bulksend.journal import Run

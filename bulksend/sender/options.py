@@ -62,6 +62,7 @@ class StopReason(StrEnum):
     NEVER_REACHED = "never reached"
     JOURNAL = "journal"
     SYSTEM = "system"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)

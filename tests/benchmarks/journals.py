@@ -81,8 +81,8 @@ def settle(path: Path, run_id: int, first: int, last: int, hours_ago: float) -> 
     at = time.time() - hours_ago * 3600
     with database(path) as connection:
         connection.execute(
-            "UPDATE rows SET state = 'sent', attempts = 1, left_at = ?, earliest_portal_time = ?, sent_at = ?, message_id = "
-            "? + n WHERE run_id = ? AND n BETWEEN ? AND ?",
+            "UPDATE rows SET state = 'sent', attempts = 1, left_at = ?, earliest_portal_time = ?, sent_at = ?, "
+            "message_id = ? + n WHERE run_id = ? AND n BETWEEN ? AND ?",
             (at, at, at, run_id * 10_000_000, run_id, first, last),
         )
         moved = last - first + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulksend.cli import main
+from bulksend.cli import run as run_command
 from bulksend.sandbox import Limits, Sandbox, World
 
 Command = Callable[..., "Said"]
@@ -40,11 +40,9 @@ def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
     def run(*arguments: object) -> Said:
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
         said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, said.out, said.err)
+        return Said(code, said.out, said.err)
 
     return run
 

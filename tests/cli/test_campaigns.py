@@ -160,7 +160,7 @@ def test_every_command_explains_itself(command: Command, name: str) -> None:
 def test_help_and_runs_do_not_load_pandas() -> None:
     """What needs no sheet does not wait for the libraries that read sheets."""
     source = (
-        "import sys\nfrom bulksend.cli import _run\n_run(['--help'])\n_run(['runs', '--journal', sys.argv[1]])\n"
+        "import sys\nfrom bulksend.cli import run\nrun(['--help'])\nrun(['runs', '--journal', sys.argv[1]])\n"
         "assert not {'pandas', 'numpy', 'aiohttp', 'requests'} & set(sys.modules), sorted(sys.modules)\n"
     )
     done = subprocess.run(

@@ -32,7 +32,7 @@ def _told(said: Said, code: int) -> dict[str, Any]:
         (("send", "none.csv", "--portal", "sandbox", "--yes"), "There is no file"),
         (("send", SAMPLES / "campaign.csv", "--yes"), "Say where to send"),
         (("send", SAMPLES / "campaign.csv", "--portal", "sandbox"), "no terminal"),
-        (("send", SAMPLES / "invalid.csv", "--portal", "sandbox", "--yes"), "Nothing was sent: mend these rows"),
+        (("send", SAMPLES / "invalid.csv", "--portal", "sandbox", "--yes"), "Nothing was sent: correct these rows"),
         (("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--yes", "--map", "x"), "FIELD=HEADING"),
         (("send", SAMPLES / "campaign.csv", "--rate", "quick"), "'--rate'"),
         (("send", SAMPLES / "campaign.csv", "--swiftly"), "--swiftly"),

@@ -8,7 +8,8 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from bulksend.campaign import AlreadyDone, Campaign
+from bulksend.campaign import Campaign
+from bulksend.entry import AlreadyDone
 from bulksend.errors import UsageError
 from bulksend.journal import Counts
 from bulksend.plan import Plan, SheetOptions, examine

@@ -197,9 +197,9 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
     plan = examine(sheet_of_eighteen(tmp_path), SheetOptions())
     with Sandbox(world=world_of_eighteen(), limits=Limits.none()) as portal, asking(portal, tmp_path) as queries:
         target = target_of(portal.webhook)
-        with Campaign.enter(queries.journal, plan, target) as campaign:
-            findings = check_online(rows_of_plan(plan), queries)
-            assert campaign.invalidate(findings.refused) == 18
+        refused = check_online(rows_of_plan(plan), queries).refused
+        with Campaign.enter(queries.journal, plan, target, refused=refused) as campaign:
+            assert campaign.run.counts.invalid == 18
             campaign.send(Options(rule=UNLIMITED))
             results = campaign.write_results()
             counts = campaign.run.counts
@@ -208,12 +208,11 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
         # A customer writes again, so that the chat is open once more.
         for deal in range(1, 11):
             portal.world.add_chat(1000 + deal, status=40)
-        with Campaign.go_on(queries.journal, queries.journal.run(campaign.id), target) as campaign:
-            assert campaign.retry() == 18
-            findings = check_online(rows_of_plan(plan), queries)
-            assert campaign.invalidate(findings.refused) == 8
+        run = queries.journal.run(campaign.id)
+        with Campaign.resume(queries.journal, run, target, retry=True) as campaign:
+            assert campaign.run.counts.pending == 18
             campaign.send(Options(rule=UNLIMITED))
-            assert campaign.run.counts == Counts(sent=32, invalid=8)
+            assert campaign.run.counts == Counts(sent=32, failed=8)
     told = {row["CRM_ENTITY"]: row for row in read_sheet(results)}
     assert {row["status"] for row in told.values()} == {"sent", "invalid"}
     assert (told["1"]["status"], told["1"]["error_code"]) == ("invalid", "CHAT_NOT_IN_CRM")
@@ -228,7 +227,7 @@ def test_only_pending_rows_can_be_made_invalid(tmp_path: Path) -> None:
         portal.world.add_chat(1001, status=40)
         with Campaign.enter(queries.journal, plan, target_of(portal.webhook)) as campaign:
             campaign.send(Options(rule=UNLIMITED))
-            assert campaign.invalidate({0: ("CHAT_NOT_IN_CRM", "x")}) == 0
+            assert queries.journal.invalidate(campaign.id, {0: ("CHAT_NOT_IN_CRM", "x")}) == 0
             assert campaign.run.counts == Counts(sent=1)
 
 

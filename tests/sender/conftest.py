@@ -61,9 +61,7 @@ class Desk:
     def resume(self, run: Run, options: Options = SWIFT, *, retry: bool = False) -> tuple[RunResult, Run]:
         """Go on with a campaign."""
         with Journal(self.journal_path) as journal:
-            with Campaign.go_on(journal, run, self.target) as campaign:
-                if retry:
-                    campaign.retry()
+            with Campaign.resume(journal, run, self.target, retry=retry) as campaign:
                 ending = self._carry_out(campaign, options, None)
             return ending, journal.run(run.id)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bulksend.campaign import AlreadyDone, Campaign
+from bulksend.campaign import Campaign
+from bulksend.entry import AlreadyDone
 from bulksend.errors import JournalError
 from bulksend.journal import Held, Journal, State
 from bulksend.plan import SheetOptions, examine
@@ -218,8 +219,7 @@ def test_edited_sheet(desk: Desk) -> None:
     with Journal(desk.journal_path) as journal:
         plan = examine(desk.sheet(edited), SheetOptions())
         with Campaign.enter(journal, plan, desk.target) as campaign:
-            assert len(campaign.sent_elsewhere()) == 27
-            assert campaign.skip_sent() == 27
+            assert len(campaign.repeats) == campaign.run.counts.skipped == 27
             assert campaign.send(SWIFT).how is StopReason.ENDED
             assert campaign.run.counts.sent == 3
     assert len(desk.portal.ledger) == 33
@@ -241,14 +241,14 @@ def test_canary(desk: Desk) -> None:
     lines = rows(10, chats=10)
     with Journal(desk.journal_path) as journal:
         plan = examine(desk.sheet(lines), SheetOptions())
-        with Campaign.enter(journal, plan, desk.target) as campaign:
-            campaign.limit(3)
+        with Campaign.enter(journal, plan, desk.target, limit=3) as campaign:
             assert campaign.send(SWIFT).how is StopReason.ENDED
             run_id = campaign.id
         assert len(desk.portal.ledger) == 3
-        with Campaign.go_on(journal, journal.run(run_id), desk.target) as campaign:
-            assert campaign.retry() == 0
-            campaign.limit(None)
+        with Campaign.resume(journal, journal.run(run_id), desk.target, retry=True) as campaign:
+            assert campaign.run.counts.pending == 0
+        with Campaign.enter(journal, plan, desk.target) as campaign:
+            assert campaign.id == run_id
             campaign.send(SWIFT)
     assert len(desk.portal.ledger) == 10
 

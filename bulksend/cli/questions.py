@@ -1,0 +1,104 @@
+"""What is shown before anything is sent, and what is asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bulksend.cli.console import NothingSent, hint, say, say_first_messages
+from bulksend.cli.progress import duration
+from bulksend.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulksend.entry import Repeats, SentBefore
+    from bulksend.journal import Counts, Run
+    from bulksend.plan import Plan
+    from bulksend.sender.options import Options
+    from bulksend.target import Target
+
+NOTHING = "Nothing was sent."
+
+
+def count(number: int, thing: str) -> str:
+    """A number of things: ``1 message``, ``1,204 messages``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def has_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+def require_terminal(*, yes: bool) -> None:
+    """Make sure that what has to be asked can be asked.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    if not yes and not has_terminal():
+        raise UsageError("There is no terminal to ask on: check the sheet with `bulksend check`, then add --yes.")
+
+
+def confirm(question: str) -> None:
+    """Ask a question that has to be answered with yes.
+
+    Raises:
+        NothingSent: it was not.
+    """
+    if not click.confirm(question, err=True):
+        raise NothingSent(NOTHING)
+
+
+def ask_about_repeats(error: SentBefore) -> Repeats:
+    """Ask what is to become of rows that another campaign has sent.
+
+    Raises:
+        NothingSent: nothing is to be sent.
+    """
+    say(str(error))
+    choices: dict[str, Repeats | None] = {"skip": "skip", "again": "send", "cancel": None}
+    answer = click.prompt(
+        "Leave them out (skip), send them once more (again), or send nothing (cancel)?",
+        type=click.Choice(list(choices)),
+        default="skip",
+        err=True,
+    )
+    choice = choices[answer]
+    if choice is None:
+        raise NothingSent(NOTHING)
+    return choice
+
+
+def show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
+    """Show what is about to happen to a sheet."""
+    report = plan.report
+    rows = run.counts.pending
+    speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
+    to = f" to {count(report.chats, 'chat')}" if rows == report.good else ""
+    hint("")
+    hint(f"Sheet:   {plan.sheet.path.name}, {count(rows, 'message')}{to}")
+    hint(f"Portal:  {target.shown}")
+    hint(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
+    _show_counts(run.counts, options)
+    say_first_messages(report)
+
+
+def show_run(run: Run, target: Target, options: Options) -> None:
+    """Show what is about to happen to a campaign that is in the journal."""
+    hint(f"Sheet:   {Path(run.file).name}, {count(run.counts.pending, 'message')} of campaign {run.id}")
+    hint(f"Portal:  {target.shown}")
+    _show_counts(run.counts, options)
+
+
+def _show_counts(counts: Counts, options: Options) -> None:
+    from bulksend.sender.options import estimate
+
+    hint(f"Takes:   about {duration(estimate(counts.pending, options))}")
+    if counts.sent:
+        hint(f"Sent:    {count(counts.sent, 'row')} already, not to be sent again")
+    doubtful = counts.sending + counts.in_doubt
+    if doubtful:
+        hint(f"Unclear: {count(doubtful, 'row')} that may have arrived; the chats' histories will tell")

@@ -1,0 +1,146 @@
+"""``bulksend resume`` and ``bulksend retry``: campaigns that are in the journal, taken up again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulksend.cli import options as opts
+from bulksend.cli.connection import with_settle
+from bulksend.cli.console import hint
+from bulksend.cli.questions import ask_about_repeats, confirm, count, has_terminal, require_terminal, show_run
+from bulksend.cli.run_campaign import run_campaign
+from bulksend.errors import UsageError
+from bulksend.sender.settings import Sending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulksend.entry import Repeats
+    from bulksend.journal import Journal, Run
+    from bulksend.target import SandboxRow, Target
+
+_options = opts.combine(
+    opts.portal_option,
+    opts.results_option,
+    opts.sending_options,
+    opts.skip_sent_option,
+    opts.typed_option(
+        "--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours."
+    ),
+    opts.journal_option,
+    opts.yes_option,
+    opts.json_option,
+    opts.verbose_option,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What a person asks `resume` or `retry` for."""
+
+    sending: Sending
+    portal: str | None
+    results: Path | None
+    skip_sent: bool
+    again: bool
+    journal: str | None
+    yes: bool
+    as_json: bool
+    verbose: bool
+    retry: bool = False
+    resend_unknown: bool = False
+
+
+@click.command(short_help="Continue an interrupted campaign.")
+@click.argument("run", type=int, required=False)
+@_options
+def resume(run: int | None, **params: Any) -> int:
+    """Continue campaign RUN (without a number: the latest one that is not finished).
+
+    What is not given (pace, --max-failures and the like) is as it was when the campaign was last sent.
+    """
+    from bulksend.journal import Journal
+
+    request = _Request(sending=Sending.take(params), **params)
+    with Journal(opts.journal_there(request.journal)) as journal:
+        found = journal.run(run) if run is not None else journal.latest(unfinished=True)
+        if found is None:
+            raise UsageError("There is no unfinished campaign to continue; `bulksend runs` lists all.")
+        if not found.counts.left:
+            hint(f"Campaign {found.id} has no rows left to send.")
+        return _take_up(journal, found, request)
+
+
+@click.command(short_help="Send again the rows that failed or were not sent.")
+@click.argument("run", type=int)
+@opts.typed_option("--resend-unknown", is_flag=True, help="Send unknown rows again too, though they may have arrived.")
+@_options
+def retry(run: int, **params: Any) -> int:
+    """Send the rows of campaign RUN again that failed or were not sent.
+
+    Rows whose outcome is unknown stay as they are, since their messages may have arrived, unless --resend-unknown. What
+    is not given (pace, --max-failures and the like) is as it was when the campaign was last sent.
+    """
+    from bulksend.journal import Journal
+
+    request = _Request(sending=Sending.take(params), retry=True, **params)
+    with Journal(opts.journal_there(request.journal)) as journal:
+        found = journal.run(run)
+        unknown = found.counts.unknown if request.resend_unknown else 0
+        if unknown and not request.yes:
+            require_terminal(yes=False)
+            confirm(
+                f"{count(unknown, 'message')} may have arrived already; a customer who has one would read it twice. "
+                "Have you looked into the chats, and is all of it to be sent again?"
+            )
+        return _take_up(journal, found, request)
+
+
+def _take_up(journal: Journal, run: Run, request: _Request) -> int:
+    """Take a campaign up as it is now, and ask about what another campaign has sent meanwhile."""
+    from bulksend.entry import SentBefore
+    from bulksend.target import find_target
+
+    portal = request.portal or run.portal_name
+    if not portal:
+        raise UsageError(
+            f"Campaign {run.id} was sent to {run.portal_address} by its address, and addresses are not kept because "
+            "they hold a secret: give it again with --portal ADDRESS."
+        )
+    with find_target(portal, opts.home(), run.user_id, _rows(journal, run)) as target:
+        try:
+            return _send(journal, run, target, request, "skip" if request.skip_sent else "refuse")
+        except SentBefore as repeated:  # nothing has changed by the attempt
+            if request.yes or not has_terminal():
+                raise
+            repeats = ask_about_repeats(repeated)
+        return _send(journal, run, target, request, repeats)
+
+
+def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats: Repeats) -> int:
+    from bulksend.campaign import Campaign
+
+    sending = request.sending.over(run.settings)
+    with Campaign.resume(
+        journal,
+        run,
+        target,
+        retry=request.retry,
+        resend_unknown=request.resend_unknown,
+        again=request.again,
+        repeats=repeats,
+        results=request.results,
+        settings=sending.settings(),
+    ) as campaign:
+        options = with_settle(sending.options(run.counts.total), sending, target)
+        show_run(campaign.run, target, options)
+        return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose)
+
+
+def _rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:
+    for row in journal.all_rows(run.id):
+        yield row.entity_type, row.entity_id, row.chat_id, row.user_id or run.user_id

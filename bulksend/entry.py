@@ -1,0 +1,277 @@
+"""How a sheet becomes a campaign in the journal, and how one that is there is taken up: as a whole or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from bulksend.errors import UsageError
+from bulksend.journal import Counts, NewRow, Run, Stage, State
+from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
+from bulksend.portal.error_help import advice
+from bulksend.results import default_path, free_path
+from bulksend.sender.options import SAME_TEXT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from bulksend.journal import Journal
+    from bulksend.plan import Plan
+    from bulksend.target import Target
+
+BEYOND_LIMIT: Final = "BEYOND_LIMIT"
+ALREADY_SENT: Final = "ALREADY_SENT"
+
+Repeats = Literal["skip", "send", "refuse"]
+"""What becomes of rows whose text another campaign sent to the same chat in the last 24 hours."""
+
+Repeat = tuple[int, int]
+"""Such a row's number in the sheet, and the other campaign's number."""
+
+NOTHING_REFUSED: Final[Mapping[int, tuple[str, str]]] = MappingProxyType({})
+
+
+class AlreadyDone(UsageError):
+    """The sheet was sent to this portal before.
+
+    Attributes:
+        run: that campaign.
+        sent_before: how many of its rows were left out, because yet another campaign had sent them.
+    """
+
+    def __init__(self, run: Run, sent_before: int = 0) -> None:
+        self.run, self.sent_before = run, sent_before
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
+        left_out = f", {sent_before} left out as sent before" if sent_before else ""
+        super().__init__(
+            f"This sheet was already sent to this portal as campaign {run.id} on {when} ({run.counts.sent} "
+            f"sent{left_out})."
+        )
+
+
+class SentBefore(UsageError):
+    """Other campaigns sent some of the rows in the last 24 hours: ``repeats``."""
+
+    def __init__(self, repeats: Sequence[Repeat]) -> None:
+        self.repeats = repeats
+        rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
+        runs = ", ".join(map(str, sorted({run for _, run in repeats})))
+        super().__init__(
+            f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours "
+            f"by campaign {runs}."
+        )
+
+
+class Changed(UsageError):
+    """The campaign is no longer what it was when somebody decided to send it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process has worked on this campaign in the meantime. Nothing was changed or sent: look at it "
+            "again first."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What sending a sheet would begin with.
+
+    Attributes:
+        run: the campaign as it would be: its pending rows would be sent. Its number is 0 where it would be a new one.
+        repeats: the rows among them that other campaigns have sent.
+        newest: the newest campaign of the same sheet in the journal.
+        written: the sheet that says what would become of each row, where one was asked for.
+    """
+
+    run: Run
+    repeats: Sequence[Repeat]
+    newest: Run | None
+    written: Path | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether a campaign that is in the journal would be resumed."""
+        return self.run.id != 0
+
+
+class Draft:
+    """A sheet as a new campaign would have it.
+
+    Attributes:
+        counts: how many rows are in each state, once `rows` has been read to its end.
+        repeats: the pending rows that other campaigns have sent, likewise.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        plan: Plan,
+        target: Target,
+        *,
+        again: bool,
+        repeats: Repeats | None,
+        limit: int | None,
+        refused: Mapping[int, tuple[str, str]],
+    ) -> None:
+        self._journal, self._plan, self._target = journal, plan, target
+        self._again, self._choice, self._limit, self._refused = again or repeats == "send", repeats, limit, refused
+        self.counts = Counts()
+        self.repeats: list[Repeat] = []
+
+    def described(self, results: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+        """What the journal is to know of the campaign besides its rows."""
+        plan, target = self._plan, self._target
+        path = plan.sheet.path.absolute()
+        return {
+            "file": str(path),
+            "sheet": plan.form,
+            "headings": tuple(plan.headings),
+            "portal": target.portal,
+            "portal_name": target.name,
+            "portal_address": target.authorisation.masked,
+            "identity": target.authorisation.identity,
+            "content": plan.content,
+            "user_id": target.speaker,
+            "again": self._again,
+            "results_path": str(results or free_path(self._journal, default_path(path, plan.sheet.format))),
+            "settings": settings,
+        }
+
+    def load(self, run_id: int, settings: dict[str, Any]) -> list[Repeat]:
+        """Enter the rows of a campaign that was begun, and take it; or take all of it out of the journal again."""
+        journal, start = self._journal, 0
+        try:
+            for rows in self.rows():
+                journal.add_rows(run_id, start, rows, self._plan.message_column)
+                start += len(rows)
+            with journal.transaction():
+                journal.entered(run_id, start)
+                journal.acquire(run_id, settings)
+        except BaseException:
+            journal.forget(run_id)
+            raise
+        return self.repeats
+
+    def rows(self) -> Iterator[list[NewRow]]:
+        """Read the sheet again, in chunks.
+
+        Raises:
+            UsageError: its chats have to be looked up first.
+            SentBefore: other campaigns have sent some of them, and that is to be refused.
+            SheetError: the file has changed since it was checked.
+        """
+        if self._plan.to_look_up:
+            raise UsageError("The sheet's chats have not been looked up.")
+        since = self._journal.now() - SAME_TEXT_SECONDS
+        compare = not self._again and self._journal.busy_since(self._target.portal, since)
+        tally: Counter[State] = Counter()
+        within_limit = 0
+        for rows in self._plan.new_rows(self._refused):
+            within_limit = self._skip_beyond_limit(rows, within_limit)
+            if compare:
+                self._find_repeats(rows, since)
+            tally.update(row.state for row in rows)
+            yield rows
+        if self.repeats and self._choice == "refuse":
+            raise SentBefore(self.repeats)
+        self.counts = Counts(**{state.value: count for state, count in tally.items()})
+
+    def _skip_beyond_limit(self, rows: list[NewRow], within_limit: int) -> int:
+        """Skip rows once ``within_limit`` has reached the limit, and return it with those of these rows."""
+        if self._limit is not None:
+            for index, row in enumerate(rows):
+                if row.state is State.PENDING:
+                    within_limit += 1
+                    if within_limit > self._limit:
+                        rows[index] = _skipped(row, BEYOND_LIMIT)
+        return within_limit
+
+    def _find_repeats(self, rows: list[NewRow], since: float) -> None:
+        texts = [row.fingerprint for row in rows if row.state is State.PENDING]
+        sent = self._journal.sent_since(self._target.portal, texts, since)
+        for index, row in enumerate(rows if sent else []):
+            if row.state is State.PENDING and row.fingerprint in sent:
+                self.repeats.append((row.number, sent[row.fingerprint]))
+                if self._choice == "skip":
+                    rows[index] = _skipped(row, ALREADY_SENT)
+
+
+def _skipped(row: NewRow, code: str) -> NewRow:
+    return row._replace(state=State.SKIPPED, error_code=code, error_description=advice(code))
+
+
+def unfinished(journal: Journal, newest: Run | None, *, again: bool) -> Run | None:
+    """Of a sheet's newest campaign: the campaign itself if entering the sheet resumes it; None if a new one begins.
+
+    Raises:
+        AlreadyDone: it was sent before and ``again`` is not set.
+    """
+    if newest is None or newest.stage is not Stage.FINISHED:
+        return newest
+    if again:
+        return None
+    skipped = journal.codes(newest.id) if newest.counts.skipped else {}
+    if (State.SKIPPED, BEYOND_LIMIT) not in skipped:  # what only an earlier limit left out is yet to be sent
+        raise AlreadyDone(newest, skipped.get((State.SKIPPED, ALREADY_SENT), 0))
+    return newest
+
+
+def take_up(
+    journal: Journal,
+    run: Run,
+    target: Target,
+    settings: dict[str, Any] | None,
+    *,
+    again: bool = False,
+    repeats: Repeats | None = "skip",
+    lift_limit: bool = False,
+    limit: int | None = None,
+    refused: Mapping[int, tuple[str, str]] = NOTHING_REFUSED,
+    retry: bool = False,
+    resend_unknown: bool = False,
+) -> list[Repeat]:
+    """Take a campaign for this process and reopen or leave out rows of it; to be called in a transaction.
+
+    With ``lift_limit`` an earlier limit is replaced by ``limit``. ``repeats`` None leaves the rows that other campaigns
+    have sent as they are. Returns these rows.
+    """
+    journal.acquire(run.id, settings or dict(run.settings))
+    caller = target.authorisation
+    journal.sent_through(run.id, portal_name=target.name, portal_address=caller.masked, identity=caller.identity)
+    reopened = 0
+    if lift_limit:
+        reopened += journal.reopen(run.id, State.SKIPPED, [BEYOND_LIMIT])
+    if retry:
+        reopened += journal.reopen(run.id, State.FAILED)
+        reopened += journal.reopen(run.id, State.INVALID, [CHAT_NOT_IN_CRM, ACCESS_DENIED])
+    if resend_unknown:
+        reopened += journal.reopen(run.id, State.UNKNOWN)
+    if again:
+        journal.reopen(run.id, State.SKIPPED, [ALREADY_SENT])
+        journal.send_again(run.id)
+    journal.invalidate(run.id, refused)
+    if limit is not None:
+        journal.skip(run.id, BEYOND_LIMIT, advice(BEYOND_LIMIT), beyond=limit)
+    if again or run.again:
+        return []
+    since = journal.now() - SAME_TEXT_SECONDS
+    # What was sent before this campaign was entered was looked at then, for rows that were open then. Without this a
+    # campaign of a million rows would be compared with all the others whenever it is resumed.
+    found = journal.sent_elsewhere(run.id, since if reopened else max(since, run.created_at))
+    if found and repeats == "refuse":
+        raise SentBefore(found)
+    if found and repeats == "skip":
+        journal.skip(run.id, ALREADY_SENT, advice(ALREADY_SENT), since=since)
+    if found and repeats == "send":
+        journal.send_again(run.id)
+    return found
+
+
+def require_unchanged(before: Run | None, now: Run | None) -> None:
+    """Raise `Changed` where a campaign is another one than when somebody decided to send it, or has other counts."""
+    if (before and (before.id, before.counts)) != (now and (now.id, now.counts)):
+        raise Changed

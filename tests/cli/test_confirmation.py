@@ -1,0 +1,181 @@
+"""Nothing leaves unasked: a campaign that was not confirmed, at whatever question and in whatever way, is as it was."""
+
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bulksend.sandbox import Faults, Limits, Sandbox
+from tests.processes import TestRow, rows, write_sheet
+from tests.terminal import CTRL_C, CTRL_D, Terminal
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+
+Refusals = Mapping[str, Callable[[Terminal], object]]
+
+NOT_CONFIRMING: Refusals = {
+    "the end of the input": lambda terminal: terminal.type(CTRL_D),
+    "Ctrl-C": lambda terminal: terminal.type(CTRL_C),
+    "the terminal's closing": Terminal.close,
+    "SIGHUP": lambda terminal: terminal.signal(signal.SIGHUP),
+    "SIGTERM": lambda terminal: terminal.signal(signal.SIGTERM),
+}
+
+
+class Desk:
+    """A person at a terminal with a portal, a journal and a few sheets."""
+
+    def __init__(self, folder: Path, portal: Sandbox) -> None:
+        self.portal, self.folder, self.home = portal, folder, folder / "home"
+        self.to = ("--portal", portal.webhook, "--rate", 0)
+        self.quick = ("--portal", portal.webhook, "--rate", 0, "--timeout", 1, "--settle", 0)
+
+    def sheet(self, lines: list[TestRow], name: str = "sheet.csv") -> Path:
+        """Write a sheet."""
+        return write_sheet(self.folder / name, lines)
+
+    def run(self, *arguments: object, code: int, changes: Mapping[str, str] | None = None) -> str:
+        """Run a command that asks nothing, and give all that it said."""
+        with Terminal(self.home, *arguments, changes=changes) as terminal:
+            assert terminal.end() == code, terminal.shown
+            return " ".join(terminal.shown.split())
+
+    def journal(self) -> list[str]:
+        """All that the journal knows of campaigns, as it would be written down anew."""
+        path = self.home / "journal.db"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(path)) as journal:
+            return [
+                line for line in journal.iterdump() if line.startswith(('INSERT INTO "runs"', 'INSERT INTO "rows"'))
+            ]
+
+    def texts(self) -> list[str]:
+        """What customers have read."""
+        self.portal.drain()
+        return [delivery.text for delivery in self.portal.ledger]
+
+    def leave_unanswered(self, question: str, *arguments: object, answers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Come to a question in a command and do not confirm, in every way there is: nothing may change by it.
+
+        ``answers`` are the questions before it, each with what is typed.
+        """
+        before, read = self.journal(), self.texts()
+        no = "cancel\n" if "cancel" in question else "n\n"
+        refusals: Refusals = {**NOT_CONFIRMING, "no": partial(Terminal.type, text=no)}
+        for way, refuse in refusals.items():
+            with Terminal(self.home, *arguments) as terminal:
+                for earlier, answer in answers:
+                    terminal.read_until(earlier)
+                    terminal.type(answer)
+                terminal.read_until(question)
+                time.sleep(0.05)  # a signal just before Python begins to read is handled only at the next key
+                refuse(terminal)
+                code = terminal.end(10)
+            assert code == (2 if way == "no" else 130), f"{way}: {terminal.shown}"
+            assert "Traceback" not in terminal.shown
+            assert self.journal() == before, way
+            assert self.texts() == read, way
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk with a portal without limits, on which the first chats are there already."""
+    with Sandbox(limits=Limits.none()) as portal:
+        for number in range(4):
+            portal.world.add_chat(5000 + number, "deal", 1000 + number)
+        yield Desk(tmp_path, portal)
+
+
+def test_first_send(desk: Desk) -> None:
+    """The campaign does not exist: `runs` lists none, and there is nothing to go on with."""
+    sheet = desk.sheet(rows(6, 3))
+    desk.leave_unanswered("Send 6 messages? [y/N]", "send", sheet, *desk.to)
+    desk.leave_unanswered("Send 2 messages? [y/N]", "send", sheet, *desk.to, "--limit", 2, "--results", "other.csv")
+    assert "no campaigns" in desk.run("runs", code=0)
+    assert "no unfinished campaign" in desk.run("resume", *desk.quick, "--yes", code=2)
+    assert desk.texts() == []
+
+
+def test_the_rest_after_a_canary(desk: Desk) -> None:
+    """The limit stands, with the options and the place for results; `resume` sends nothing beyond the limit."""
+    sheet = desk.sheet(rows(6, 3))
+    desk.run("send", sheet, *desk.quick, "--yes", "--limit", 2, code=1)
+    more = ("--again", "--results", "other.csv", "--batch", 50)
+    desk.leave_unanswered("Send 4 messages? [y/N]", "send", sheet, *desk.to)
+    desk.leave_unanswered("Send 1 message? [y/N]", "send", sheet, *desk.to, "--limit", 3, "--batch", 50)
+    desk.leave_unanswered("Send 6 messages? [y/N]", "send", sheet, *desk.to, *more)
+    desk.run("resume", 1, *desk.quick, "--yes", code=1)
+    assert sorted(desk.texts()) == ["Message 0", "Message 1"]
+
+
+def test_rows_that_another_campaign_sent(desk: Desk) -> None:
+    """Neither is anything skipped or sent again, nor is there a campaign; whichever of the two questions it is."""
+    desk.run("send", desk.sheet(rows(3, 3)), *desk.quick, "--yes", code=0)
+    sheet = desk.sheet(rows(5, 3), "more.csv")
+    question = "send nothing (cancel)?"
+    desk.leave_unanswered(question, "send", sheet, *desk.to)
+    desk.leave_unanswered("Send 2 messages? [y/N]", "send", sheet, *desk.to, answers=((question, "skip\n"),))
+    desk.leave_unanswered("Send 5 messages? [y/N]", "send", sheet, *desk.to, answers=((question, "again\n"),))
+    desk.leave_unanswered("Send 2 messages? [y/N]", "send", sheet, *desk.to, "--skip-sent")
+    assert "no unfinished campaign" in desk.run("resume", *desk.quick, "--yes", code=2)
+    assert len(desk.texts()) == 3
+
+
+def _interrupted(desk: Desk) -> None:
+    """Two campaigns: of the first a row was refused and later sent by the second, which was stopped early."""
+    desk.portal.world.add_chat(5001, status=60)
+    desk.run("send", desk.sheet(rows(4, 4)), *desk.quick, "--yes", "--max-failures", 0, "--max-in-flight", 1, code=3)
+    desk.portal.world.add_chat(5001, status=40)
+    desk.run("send", desk.sheet([*rows(3, 4)[1:], *rows(1, 1, "More")], "more.csv"), *desk.quick, "--yes", code=0)
+
+
+def test_resume(desk: Desk) -> None:
+    """A campaign of which another has sent a row meanwhile: it is gone on with only after an answer."""
+    _interrupted(desk)
+    question = "send nothing (cancel)?"
+    more = ("--batch", 9, "--results", "other.csv")
+    desk.leave_unanswered(question, "resume", 1, *desk.to, *more)
+    assert "--skip-sent" in desk.run("resume", 1, *desk.quick, "--yes", *more[2:], code=2)
+    assert len(desk.texts()) == 4
+
+
+def test_retry(desk: Desk) -> None:
+    """Likewise, with the failed row that another campaign has sent meanwhile."""
+    _interrupted(desk)
+    desk.leave_unanswered("send nothing (cancel)?", "retry", 1, *desk.to, "--results", "other.csv", "--batch", 9)
+    assert "--skip-sent" in desk.run("retry", 1, *desk.quick, "--yes", code=2)
+    assert len(desk.texts()) == 4
+
+
+def test_retry_of_unknown_rows(desk: Desk) -> None:
+    """They stay unknown, and what had failed stays failed."""
+    desk.portal.world.history_refused = True
+    desk.portal.world.add_chat(5002, status=60)
+    desk.portal.faults = Faults(at={2: "close_after"})
+    desk.run("send", desk.sheet(rows(3, 3)), *desk.quick, "--yes", "--max-in-flight", 1, code=1)
+    desk.portal.world.add_chat(5002, status=40)
+    desk.leave_unanswered("sent again? [y/N]", "retry", 1, "--resend-unknown", *desk.to, "--batch", 9)
+    desk.run("resume", 1, *desk.quick, "--yes", code=1)
+    assert desk.texts() == ["Message 0", "Message 1"]
+
+
+def test_no_variable_lets_a_customer_be_messaged_again(desk: Desk) -> None:
+    """`--again` and `--resend-unknown` can only be typed: a forgotten variable must not undo a promise."""
+    desk.portal.world.history_refused = True
+    desk.portal.faults = Faults(at={2: "close_after"})
+    sheet = desk.sheet(rows(3, 3))
+    desk.run("send", sheet, *desk.quick, "--yes", "--max-in-flight", 1, code=1)
+    variables = {"BULKSEND_AGAIN": "1", "BULKSEND_RESEND_UNKNOWN": "1"}
+    assert "already sent" in desk.run("send", sheet, *desk.quick, "--yes", code=2, changes=variables)
+    desk.run("resume", 1, *desk.quick, "--yes", code=1, changes=variables)
+    desk.run("retry", 1, *desk.quick, "--yes", code=1, changes=variables)
+    repeated = desk.sheet([*rows(3, 3), *rows(1, 1, "More")], "more.csv")
+    assert "--skip-sent" in desk.run("send", repeated, *desk.quick, "--yes", code=2, changes=variables)
+    assert len(desk.texts()) == 3
