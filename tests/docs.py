@@ -9,6 +9,7 @@ import click
 from bulksend.cli import COMMANDS, bulksend
 from bulksend.cli.progress import duration
 from bulksend.portal.error_help import ADVICE
+from bulksend.sandbox.special import CHATS
 from bulksend.sender.options import estimate
 from bulksend.sender.settings import Sending
 from bulksend.validation.messages import PROBLEMS
@@ -16,7 +17,7 @@ from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (README, ROOT / "samples" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MEASURED = ROOT / "tests" / "benchmarks" / "measured.json"
 WIDTH = 100
 SIZES = (1_000, 10_000, 1_000_000)
@@ -35,6 +36,13 @@ def codes() -> str:
     """What the portal answers and what stands for no answer, as a table."""
     rows = ["| `error_code` | what happened, and what to do |", "|---|---|"]
     rows += [f"| `{code}` | {sentence} |" for code, sentence in ADVICE.items()]
+    return "\n".join(rows)
+
+
+def special() -> str:
+    """The sandbox's special chats, as a table."""
+    rows = ["| `CHAT_ID` | the chat | what a message gets |", "|---|---|---|"]
+    rows += [f"| {chat_id} | {chat.words} | {chat.answer} |" for chat_id, chat in CHATS.items()]
     return "\n".join(rows)
 
 
@@ -87,7 +95,14 @@ def times() -> str:
     return "\n".join(table)
 
 
-PARTS = {"problems": problems, "codes": codes, "times": times, "speed": speed, "commands": commands}
+PARTS = {
+    "problems": problems,
+    "codes": codes,
+    "times": times,
+    "speed": speed,
+    "special": special,
+    "commands": commands,
+}
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

@@ -152,6 +152,11 @@ class PortalProcess:
         """Every message that reached a customer, in order."""
         return self._get("ledger")
 
+    @property
+    def starts(self) -> list[dict[str, Any]]:
+        """Every start of a dialog that was carried out, in order; ``new`` where a dialog began."""
+        return self._get("starts")
+
     def calls(self, since: int = 0) -> list[dict[str, Any]]:
         """Every request to REST, in order of arrival, without the first ``since``."""
         return self._get(f"calls?since={since}")

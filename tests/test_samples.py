@@ -7,11 +7,14 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from bulksend.sandbox import Limits, Sandbox, read_world
+from bulksend.sandbox.special import CHATS, FORBIDDEN_DEAL
 from bulksend.template import MessageTemplate, load_template
+from tests.processes import Commands
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-RESERVED = {str(number) for number in range(403, 410)}
-"""Ids that the sandbox always refuses."""
+SPECIAL = {str(number) for number in (FORBIDDEN_DEAL, *CHATS)}
+"""Ids that stand for something in the sandbox."""
 
 
 def rows(name: str, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[str, str]]:
@@ -21,10 +24,10 @@ def rows(name: str, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[
 
 
 def test_a_campaign_that_all_arrives() -> None:
-    """All four kinds of entity, and nothing that the sandbox refuses."""
+    """All four kinds of entity, and nothing that is special to the sandbox."""
     campaign = rows("campaign.csv")
     assert {row["CRM_ENTITY_TYPE"].lower() for row in campaign} == {"lead", "deal", "contact", "company"}
-    assert not RESERVED & {row[heading] for row in campaign for heading in ("CRM_ENTITY_ID", "CHAT_ID")}
+    assert not SPECIAL & {row[heading] for row in campaign for heading in ("CRM_ENTITY_ID", "CHAT_ID")}
     assert all(row["MESSAGE"].strip() for row in campaign)
 
 
@@ -55,16 +58,42 @@ def test_invalid_rows() -> None:
     assert max(len(row["MESSAGE"]) for row in invalid) == 20_001
 
 
-def test_refused_rows() -> None:
-    """Each of the sandbox's reserved ids once, with a row that arrives before and after them."""
-    refused = rows("refused.csv")
-    said = [row["What the portal says"] for row in refused]
-    assert said[0] == said[-1] == "sent"
-    assert {text.split(":")[0] for text in said[1:-1]} == {
-        "ACCESS_DENIED", "CHAT_NOT_IN_CRM", "CANCELED", "MESSAGE_ADD_ERROR", "ERROR_ARGUMENT",
-    }  # fmt: skip
-    used = [row["CRM_ENTITY_ID"] if row["CRM_ENTITY_ID"] in RESERVED else row["CHAT_ID"] for row in refused[1:-1]]
-    assert used == sorted(RESERVED)
+def test_refused_rows_and_dialogs() -> None:
+    """Each of the sandbox's special ids stands in one of them, between rows that arrive; dialogs in its own words."""
+    refused, dialogs = rows("refused.csv"), rows("dialogs.csv")
+    for sheet in (refused, dialogs):
+        said = [row["What the portal says"] for row in sheet]
+        assert said[0].startswith("sent")
+        assert said[-1].startswith("sent")
+    used = {row[heading] for row in refused + dialogs for heading in ("CRM_ENTITY_ID", "CHAT_ID")}
+    assert used >= SPECIAL
+    chats = {str(chat_id): f"{chat.answer}: {chat.words}" for chat_id, chat in CHATS.items()}
+    assert all(row["What the portal says"] == chats[row["CHAT_ID"]] for row in dialogs[1:-1])
+
+
+@pytest.mark.parametrize("name", ["refused.csv", "dialogs.csv"])
+def test_a_rehearsal_meets_what_the_sample_says(tmp_path: Path, name: str) -> None:
+    """Row by row: sent, or refused with the code."""
+    sent = ("send", SAMPLES / name, "--portal", "sandbox", "--rate", 0, "--yes", "--results", "out.csv")
+    assert Commands(tmp_path).run(*sent).code == 1
+    results = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    met = results["error_code"].where(results["status"] == "failed", results["status"])
+    assert met.tolist() == [said.split(":")[0] for said in results["What the portal says"]]
+
+
+def test_a_world_file(tmp_path: Path) -> None:
+    """Is a portal that knows what it describes and nothing else."""
+    world = read_world(SAMPLES / "world.json")
+    with Sandbox(world=world, limits=Limits.none()) as portal:
+        sheet = tmp_path / "sheet.csv"
+        told = {8773: "sent", 8774: "sent", 8780: "CHAT_NOT_IN_CRM", 8791: "sent"}
+        lines = [row for row in rows("campaign.csv") if int(row["CHAT_ID"]) in told]
+        pd.DataFrame(lines).to_csv(sheet, index=False)
+        sent = ("send", sheet, "--portal", portal.webhook, "--rate", 0, "--yes", "--results", "out.csv")
+        Commands(tmp_path).run(*sent)
+    results = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    met = results["error_code"].where(results["status"] == "failed", results["status"])
+    assert dict(zip(results["CHAT_ID"], met, strict=True)) == told
 
 
 def test_deals_without_chats() -> None:

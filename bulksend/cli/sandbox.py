@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from pathlib import Path
@@ -14,11 +15,11 @@ from bulksend.cli.console import hint, put
 from bulksend.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from bulksend.sandbox import Limits, Sandbox
-    from bulksend.target import SandboxRow
+    from bulksend.sandbox import Limits, Sandbox, World
 
+_SWITCHED_OFF: dict[str, dict[str, Any]] = {"off": {"on": False}, "line-off": {"line_on": False}}
 _FROM_ZERO = click.FloatRange(min=0)
 
 
@@ -29,7 +30,18 @@ def _seconds(name: str, default: float, help: str) -> Callable[[Any], Any]:  # n
 @click.command(short_help="Run the embedded portal, to rehearse on.")
 @opts.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port; else any free one.")
 @opts.option("--secret", metavar="TEXT", help="The webhook's secret; else a random one.")
-@opts.option("--world", type=click.Path(path_type=Path), metavar="FILE", help="Know the entities and chats of a sheet.")
+@opts.option(
+    "--world", type=click.Path(path_type=Path), metavar="FILE", help="Know a sheet's chats, or what a .json describes."
+)
+@opts.option(
+    "--chats", multiple=True, metavar="NAME=VALUE", help="What chats are like, such as status=60; may be repeated."
+)
+@opts.option(
+    "--channel",
+    multiple=True,
+    metavar="CONNECTOR=HOW",
+    help="off, line-off, SECONDS until it confirms, or never; may be repeated.",
+)
 @_seconds("--latency", 0.0, "Time each HTTP request takes.")
 @_seconds("--call-time", 0.0, "Time each call takes, also in a batch.")
 @opts.option("--limit-rate", metavar="X,Y|off", default="50,2", help="The request bucket.", show_default=True)
@@ -63,14 +75,14 @@ def sandbox(**params: Any) -> int:
 
     Its webhook's address is the first line on standard output; GET /_sandbox/ledger shows what was delivered.
     """
-    from bulksend.sandbox import Faults, OAuthApp, Sandbox, World, serve
+    from bulksend.sandbox import Faults, OAuthApp, Sandbox, serve
 
     dial = {name: params[name] for name in ("seed", "silent_seconds", "late_seconds", "ahead_seconds")}
     chance = params["fault_all"]
     if params["fault"] and chance:
         raise UsageError("Give faults with --fault or with --fault-all, not with both.")
     portal = Sandbox(
-        world=World.from_rows(_rows(params["world"])) if params["world"] else None,
+        world=_world(params["world"], params["chats"], params["channel"]),
         limits=_limits(params["limit_rate"], params["limit_operating"]),
         faults=Faults.every(params["fault_all"], **dial)
         if params["fault_all"]
@@ -81,8 +93,8 @@ def sandbox(**params: Any) -> int:
         port=params["port"],
         secret=params["secret"],
         oauth=OAuthApp() if params["oauth"] else None,
-        clock_skew=params["clock_skew"],
     )
+    portal.clock_skew = params["clock_skew"]
     portal.other_traffic = params["other_traffic"]
     portal.world.history_refused = params["no_history"]
     portal.world.empty_history = params["empty_history"]
@@ -111,10 +123,36 @@ def _pair(threshold: float, drain: float) -> tuple[float, float]:
     return threshold, drain
 
 
-def _rows(path: Path) -> Iterator[SandboxRow]:
+def _world(path: Path | None, chats: Iterable[str], channels: Iterable[str]) -> World:
     from bulksend.plan import SheetOptions, examine
+    from bulksend.sandbox import World, read_world
 
-    return examine(path, SheetOptions()).sandbox_rows()
+    usual = {name.replace("-", "_"): _value(value) for name, value in map(_named, chats)}
+    try:
+        if path is not None and path.suffix.lower() == ".json":
+            world = read_world(path, **usual)
+        else:
+            rows = [] if path is None else examine(path, SheetOptions()).sandbox_rows()
+            world = World.from_rows(rows, **usual)
+        for connector, how in map(_named, channels):
+            world.add_channel(connector, **_SWITCHED_OFF.get(how) or {"confirms_after": how})
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--chats or --channel has a value that makes no sense: {error}.") from None
+    return world
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark:
+        raise UsageError(f"{text!r} needs a name and a value, such as --chats status=60 or --channel telegrambot=off.")
+    return name.strip(), value.strip()
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _announce(portal: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from bulksend.sandbox.authorisation import OAuthApp
 from bulksend.sandbox.chats import Delivery, Start, Status
+from bulksend.sandbox.description import read_world
 from bulksend.sandbox.faults import FaultKind, Faults
 from bulksend.sandbox.limits import Limits, Operating
 from bulksend.sandbox.portal import CallRecord
@@ -22,5 +23,6 @@ __all__ = [
     "Start",
     "Status",
     "World",
+    "read_world",
     "serve",
 ]

@@ -24,7 +24,7 @@ def change(world: World, asked: Mapping[str, Any]) -> None:
         if name in _SWITCHES:
             setattr(world, name, bool(value))
         elif name == "usual":
-            world.usual = dict(value)
+            world.set_usual(**value)
         elif name in verbs:
             for arguments in value:
                 verbs[name](**arguments)
@@ -32,8 +32,10 @@ def change(world: World, asked: Mapping[str, Any]) -> None:
             raise UsageError(f"A world has no {name!r}; it has {', '.join((*verbs, 'usual', *_SWITCHES))}.")
 
 
-def read_world(path: Path) -> World:
+def read_world(path: Path, **usual: Any) -> World:
     """Read a world file: a JSON object as :func:`change` takes it; with ``"open": true`` it knows other chats too.
+
+    ``usual`` is what chats are like where the file does not say otherwise, as :meth:`World.add_chat` takes it.
 
     Raises:
         UsageError: It cannot be read, or describes what there is not.
@@ -41,6 +43,7 @@ def read_world(path: Path) -> World:
     try:
         asked = json.loads(path.read_text(encoding="utf-8-sig"))
         world = World() if asked.pop("open", False) else World.closed()
+        world.set_usual(**usual)
         change(world, asked)
     except OSError as error:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}.") from error

@@ -93,28 +93,21 @@ class Portal:
         faults: Faults | None = None,
         latency: float = 0.0,
         call_time: float = 0.0,
-        request_limit: float = 60.0,
         secret: str | None = None,
-        list_batches: bool = False,
-        clock_skew: float = 0.0,
-        first_message_id: int | None = None,
     ) -> None:
         self.world = world or World()
         self.faults = faults or Faults()
         self.latency = latency
         self.call_time = call_time
-        self.request_limit = request_limit
+        self.request_limit = 60.0
         self.scopes = [OPEN_LINES, "crm", "im"]
         self.refusal = None
         self.other_traffic = 0.0
-        self.list_batches = list_batches
+        self.list_batches = False
         self.filter_scripts = True
         self.calls: list[CallRecord] = []
         self.gate = Gate(USER_ID, secret or secrets.token_hex(8))
-        self.clock_skew = clock_skew
         self.limits = limits or Limits()
-        if first_message_id is not None:
-            self.world.start_ids_at(first_message_id)
 
     @property
     def ledger(self) -> list[Delivery]:

@@ -46,10 +46,6 @@ class Sandbox(Portal):
         port: int = 0,
         secret: str | None = None,
         oauth: OAuthApp | None = None,
-        list_batches: bool = False,
-        clock_skew: float = 0.0,
-        first_message_id: int | None = None,
-        request_limit: float = 60.0,
     ) -> None:
         """Describe the portal; it is served from ``start`` or ``with`` on.
 
@@ -63,23 +59,8 @@ class Sandbox(Portal):
             port: The port; any free one where 0.
             secret: The webhook's secret; a random one where ``None``.
             oauth: An application to install besides the webhook.
-            list_batches: Answer batches with lists.
-            clock_skew: Seconds by which the portal's clock is ahead.
-            first_message_id: The first message's id; the clock's milliseconds where ``None``.
-            request_limit: Seconds of work after which a request is cut.
         """
-        super().__init__(
-            world=world,
-            limits=limits,
-            faults=faults,
-            latency=latency,
-            call_time=call_time,
-            request_limit=request_limit,
-            secret=secret,
-            list_batches=list_batches,
-            clock_skew=clock_skew,
-            first_message_id=first_message_id,
-        )
+        super().__init__(world=world, limits=limits, faults=faults, latency=latency, call_time=call_time, secret=secret)
         self.port = port
         self.tls = tls
         self._app = oauth

@@ -40,8 +40,6 @@ class World:
 
     def __init__(self) -> None:
         self.is_open = True
-        self.usual: Mapping[str, Any] = {}
-        """What chats are like where nothing else is said of them, as :meth:`add_chat` takes it."""
         self.clock_skew = 0.0
         """Seconds by which the portal's clock is ahead of this computer's."""
         self.history_refused = False
@@ -61,6 +59,7 @@ class World:
         self._channels: dict[str, Channel] = {}
         for channel in special.CHANNELS:
             self.add_channel(**channel)
+        self._usual: dict[str, Any] = {}
         self._chats: dict[int, Chat] = {}
         self._sessions: dict[int, Chat] = {}
         self._changes = 0
@@ -76,9 +75,13 @@ class World:
         return world
 
     @classmethod
-    def from_rows(cls, rows: Iterable[tuple[str, int, int, int]]) -> Self:
-        """Make an open world from rows of (entity type, entity id, chat id, user id); special ids stay special."""
+    def from_rows(cls, rows: Iterable[tuple[str, int, int, int]], **usual: Any) -> Self:
+        """Make an open world from rows of (entity type, entity id, chat id, user id); special ids stay special.
+
+        ``usual`` is what the other chats are like, as :meth:`add_chat` takes it.
+        """
         world = cls()
+        world.set_usual(**usual)
         for entity_type, entity_id, chat_id, _user_id in rows:
             if (entity_type, entity_id) != ("deal", special.FORBIDDEN_DEAL):
                 world.add_entity(entity_type, entity_id, chats=() if chat_id == special.STRAY_CHAT else (chat_id,))
@@ -153,6 +156,13 @@ class World:
             self._describe(chat, described)
             if entity_type:
                 self.add_entity(entity_type, entity_id, chats=(chat_id,))
+
+    def set_usual(self, **described: Any) -> None:
+        """Say what chats that are not there yet are like, as :meth:`add_chat` takes it."""
+        with self._lock:
+            trial = Chat(0, 0, 0.0, self._channels["livechat"], [Dialog(0, Status.OPERATOR)])
+            self._describe(trial, described)
+            self._usual = described
 
     def _describe(self, chat: Chat, described: Mapping[str, Any]) -> None:
         for name, value in described.items():
@@ -365,9 +375,8 @@ class World:
         channel = self._channels["livechat"]
         chat = self._chats[chat_id] = Chat(chat_id, len(self._chats), self.now(), channel)
         self._open_dialog(chat, Status.OPERATOR)
-        self._describe(chat, self.usual)
-        if self.is_open and chat_id in special.CHATS:
-            self._describe(chat, special.CHATS[chat_id].description)
+        known = special.CHATS.get(chat_id) if self.is_open else None
+        self._describe(chat, known.description if known else self._usual)
         return chat
 
     def _touch(self, chat: Chat) -> None:

@@ -133,7 +133,8 @@ def test_a_batch_with_a_bad_row(commands: Commands, list_batches: bool) -> None:
         commands.folder / "sheet.csv",
         [("deal", chat, 404 if chat == 1030 else chat, "", f"Row {chat}") for chat in range(FIRST_CHAT, 1051)],
     )
-    with Sandbox(limits=Limits.none(), list_batches=list_batches) as portal:
+    with Sandbox(limits=Limits.none()) as portal:
+        portal.list_batches = list_batches
         ended = commands.run("send", sheet, "--portal", portal.webhook, "--yes", "--batch", 50)
         texts = {str(delivery.message_id): delivery.text for delivery in portal.ledger}
         calls = len(portal.calls)

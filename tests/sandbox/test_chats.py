@@ -200,16 +200,6 @@ def test_joining_refuses_with_its_codes(portal: Sandbox, changes: dict[str, Any]
     assert (answer.status_code, answer.json()["error"]) == (status, code)
 
 
-@pytest.mark.parametrize("parameters", [{"CHAT_ID": 8773}, {"DIALOG_ID": "chat8773"}, {"dialog_id": "chat8773"}])
-def test_a_dialog_tells_its_session(portal: Sandbox, parameters: dict[str, Any]) -> None:
-    """The session's id is the sixth field of entity_data_1."""
-    call(portal, MESSAGE_ADD, message())
-    session = call(portal, HISTORY_GET, {"CHAT_ID": 8773}).json()["result"]["sessionId"]
-    dialog = call(portal, "imopenlines.dialog.get", parameters).json()["result"]
-    assert dialog["entity_data_1"].split("|")[:6] == ["Y", "DEAL", "288", "N", "N", str(session)]
-    assert dialog["entity_id"].split("|")[0] == "livechat"
-
-
 @pytest.mark.parametrize("parameters", [{}, {"CHAT_ID": "abc"}, {"DIALOG_ID": "8773x"}, {"CHAT_ID": -1}])
 def test_a_dialog_that_is_not_there_is_refused(portal: Sandbox, parameters: dict[str, Any]) -> None:
     """ACCESS_ERROR, whatever is wrong."""

@@ -2,12 +2,15 @@
 
 import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from bulksend.cli import main
 from bulksend.sandbox import FaultKind, Faults, Limits, Sandbox, Status, World
+from tests.processes import Commands
 from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
 
 CHAT_GET = "imopenlines.crm.chat.get"
@@ -245,3 +248,49 @@ def test_the_list_of_readers_names_the_last_message_that_the_customer_was_shown(
     assert read["27"] == sent
     assert (read[customer] == sent) == reads
     assert read[customer] <= sent
+
+
+def test_dials_on_the_command_line(tmp_path: Path) -> None:
+    """What chats are like, and channels; special chats and what a sheet says stay."""
+    dials = ("--chats", "status=60", "--chats", "silent=true", "--channel", "telegrambot=off", "--channel", "avito=0")
+    process = Commands(tmp_path).start("sandbox", *dials)
+    try:
+        assert process.stdout is not None
+        webhook = process.stdout.readline().strip()
+        codes = []
+        for chat_id in (8773, 412, 427, 433):
+            answer = requests.post(webhook + MESSAGE_ADD, json=message(CHAT_ID=chat_id), timeout=5)
+            codes.append(answer.json().get("error", "sent"))
+        assert codes == ["CHAT_NOT_IN_CRM", "sent", "CHAT_NOT_IN_CRM", "sent"]
+        told = requests.post(webhook + HISTORY_GET, json={"CHAT_ID": 433}, timeout=5).json()["result"]["message"]
+        assert "connectorMid" in next(iter(told.values()))["params"]
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--world", "none.json"), "none.json cannot be read"),
+        (("--world", "world.json"), "world.json does not describe a world"),
+        (("--chats", "colour=red"), "A chat has no 'colour'"),
+        (("--chats", "status=61"), "makes no sense"),
+        (("--chats", "status"), "needs a name and a value"),
+        (("--channel", "viber=loud"), "makes no sense"),
+    ],
+)
+def test_a_world_that_makes_no_sense_is_told_in_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, str],
+    says: str,
+) -> None:
+    """Exit 2, and what is wrong."""
+    monkeypatch.chdir(tmp_path)
+    Path("world.json").write_text('{"chats": [{"chat_id": 1, "status": 61}]}', encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["sandbox", *arguments])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err

@@ -108,6 +108,7 @@ def test_a_basket_that_falls_out_takes_only_its_own_share() -> None:
 
 def test_a_call_that_works_too_long_is_cut() -> None:
     """A gateway answers for it and nothing was carried out."""
-    with Sandbox(limits=Limits.none(), call_time=5.0, request_limit=0.1) as portal:
+    with Sandbox(limits=Limits.none(), call_time=5.0) as portal:
+        portal.request_limit = 0.1
         assert call(portal, MESSAGE_ADD, message()).status_code == 504
         assert portal.ledger == []
