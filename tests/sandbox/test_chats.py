@@ -147,32 +147,6 @@ def test_an_open_world_finds_a_chat_for_every_entity_and_always_the_same(portal:
         assert call(another, CHAT_GET, lead).json()["result"] == [chat]
 
 
-def test_a_world_from_rows_knows_their_chats_and_keeps_the_reserved_ids() -> None:
-    """Rows are taken as they are, but for those that show a refusal."""
-    world = World.from_rows(
-        [("deal", 288, 8773, 27), ("deal", 403, 8774, 27), ("deal", 5, 404, 27), ("deal", 6, 407, 0)]
-    )
-    with Sandbox(world=world, limits=Limits.none()) as portal:
-        listed = {
-            entity_id: call(portal, CHAT_GET, {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": entity_id}).json().get("result")
-            for entity_id in (288, 403, 5, 6)
-        }
-        assert call(portal, MESSAGE_ADD, message()).ok
-        assert call(portal, MESSAGE_ADD, message(CRM_ENTITY=5, CHAT_ID=404)).json()["error"] == "CHAT_NOT_IN_CRM"
-    assert [entry["CHAT_ID"] for entry in listed[288] or ()] == ["8773"]
-    assert listed[403] is None
-    assert listed[5] == listed[6] == []
-
-
-def test_a_speaker_who_is_added_to_the_chat_may_speak(portal: Sandbox) -> None:
-    """CANCELED before, delivered after; the answer is the chat's id; adding twice is a WRONG_REQUEST."""
-    join = {name: value for name, value in message(CHAT_ID=405).items() if name != "MESSAGE"}
-    assert call(portal, MESSAGE_ADD, message(CHAT_ID=405)).json()["error"] == "CANCELED"
-    assert call(portal, USER_ADD, join).json()["result"] == 405
-    assert call(portal, MESSAGE_ADD, message(CHAT_ID=405)).ok
-    assert call(portal, USER_ADD, join).json()["error"] == "WRONG_REQUEST"
-
-
 def test_without_a_chat_named_the_entitys_last_chat_is_joined(closed_world: World) -> None:
     """CHAT_ID is optional; an entity without chats gets 0, whoever is to join."""
     closed_world.add_chat(9001, "deal", 288, members=[])
