@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bulksend.entry import Forecast, Repeat, Repeats
-    from bulksend.journal import Journal, Run
+    from bulksend.entry import Forecast, Repeats
+    from bulksend.journal import Journal, Repeat, Run
     from bulksend.plan import Plan
     from bulksend.target import Target
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
-from bulksend.journal import Counts, NewRow, Run, Stage, State
+from bulksend.journal import Counts, NewRow, Repeat, Run, Stage, State
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
 from bulksend.portal.error_help import advice
 from bulksend.results import default_path, free_path
@@ -28,9 +28,6 @@ ALREADY_SENT: Final = "ALREADY_SENT"
 
 Repeats = Literal["skip", "send", "refuse"]
 """What becomes of rows whose text another campaign sent to the same chat in the last 24 hours."""
-
-Repeat = tuple[int, int]
-"""Such a row's number in the sheet, and the other campaign's number."""
 
 NOTHING_REFUSED: Final[Mapping[int, tuple[str, str]]] = MappingProxyType({})
 
@@ -195,7 +192,7 @@ class Draft:
         sent = self._journal.sent_since(self._target.portal, texts, since)
         for index, row in enumerate(rows if sent else []):
             if row.state is State.PENDING and row.fingerprint in sent:
-                self.repeats.append((row.number, sent[row.fingerprint]))
+                self.repeats.append(Repeat(row.number, sent[row.fingerprint]))
                 if self._choice == "skip":
                     rows[index] = _skipped(row, ALREADY_SENT)
 

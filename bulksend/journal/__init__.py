@@ -14,14 +14,15 @@ The journal knows nothing of portals' ways or of files: what pace and budgets me
 keeps them as text for all processes that share it.
 """
 
+from bulksend.journal.holder import HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.journal import Journal
-from bulksend.journal.lease import HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.model import (
     MOVES,
     Change,
     Counts,
     Departure,
     NewRow,
+    Repeat,
     Row,
     RowOutcome,
     Run,
@@ -38,6 +39,7 @@ __all__ = [
     "Held",
     "Journal",
     "NewRow",
+    "Repeat",
     "Row",
     "RowOutcome",
     "Run",

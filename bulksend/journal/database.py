@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bulksend.errors import JournalError
 from bulksend.journal.files import JournalFiles
-from bulksend.journal.tables import META, SCHEMA, DamagedError, metadata
+from bulksend.journal.records import DamagedError
+from bulksend.journal.tables import META, SCHEMA, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,8 +89,6 @@ class Database:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
-        if self.files is not None:
-            self.files.close()
 
     def __enter__(self) -> Self:
         return self

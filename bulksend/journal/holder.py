@@ -1,4 +1,4 @@
-"""Which process holds a campaign, and whether it still lives."""
+"""Which process holds a campaign, whether it still lives, and what the others are told."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+
+from bulksend.errors import JournalError, UsageError
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""How often a process that holds a campaign gives a sign of life."""
 
 ABANDONED_SECONDS: Final = 90.0
 """A holder on another machine that has given no sign of life for so long is taken for dead."""
@@ -82,6 +87,27 @@ class Holder:
             return False
         except psutil.AccessDenied:
             return True
+
+
+class Held(UsageError):
+    """Another process holds the campaign."""
+
+    def __init__(self, run_id: int, holder: Holder) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"Campaign {run_id} is being sent by process {holder.pid} on {holder.host} since {holder.since_text}; wait "
+            "until it ends, or stop it there, then run this again."
+        )
+
+
+class TakenOver(JournalError):
+    """A campaign was taken by another process, because its holder gave no sign of life for long."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(
+            f"Campaign {run_id} was taken over by another process, because this one gave no sign of life for long (a "
+            "computer that slept?); nothing more is sent here: `bulksend runs` shows how it goes on."
+        )
 
 
 def _space() -> str:

@@ -184,6 +184,13 @@ class Run:
     holder: Holder | None
 
 
+class Repeat(NamedTuple):
+    """A row of the sheet (its number there) whose text another campaign has sent to its chat, or may have."""
+
+    number: int
+    run_id: int
+
+
 class RowOutcome(NamedTuple):
     """What became of a row, as the results sheet has it."""
 

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from bulksend.journal.lease import HEARTBEAT_SECONDS
-from bulksend.journal.model import State
-from bulksend.journal.tables import HAS_ID, IN_ONE_STATEMENT, ROWS, RUNS, by_no_index
+from bulksend.journal.holder import HEARTBEAT_SECONDS
+from bulksend.journal.model import Repeat, State
+from bulksend.journal.store import Store
+from bulksend.journal.tables import (
+    HAS_ID,
+    HAS_LEFT,
+    IN_ONE_STATEMENT,
+    OPEN_ROWS_OF_ROWS,
+    ROWS,
+    RUNS,
+    by_no_index,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bulksend.journal.model import Row
 
@@ -74,3 +83,79 @@ def claimed_ids(connection: sa.Connection, portal: str, message_ids: Sequence[in
         )
         claimed |= {int(found) for found in connection.scalars(statement)}
     return claimed
+
+
+class OtherRuns(Store):
+    """Says what other campaigns sent, or may have sent."""
+
+    def sent_elsewhere(self, run_id: int, since: float) -> list[Repeat]:
+        """Pending rows that another campaign has sent to the same chat with the same text after ``since``.
+
+        Rows that are under way, in doubt or unknown there count too: they may have arrived.
+        """
+        with self._transaction() as connection:
+            others = others_active(run_id, portal_of(connection, run_id), since)
+            if connection.execute(others.limit(1)).first() is None:
+                return []
+            other = ROWS.alias("other")
+            statement = (
+                sa.select(ROWS.c.number, sa.func.max(other.c.run_id))
+                .join(other, other.c.fingerprint == ROWS.c.fingerprint)
+                .where(
+                    ROWS.c.run_id == run_id,
+                    OPEN_ROWS_OF_ROWS,
+                    ROWS.c.state == State.PENDING.value,
+                    *left_since(other, others, since),
+                )
+                .group_by(ROWS.c.n, ROWS.c.number)
+                .order_by(ROWS.c.n)
+            )
+            return [Repeat(int(number), int(other)) for number, other in connection.execute(statement)]
+
+    def busy_since(self, portal: str, since: float) -> bool:
+        """Whether any campaign on the portal could have sent anything after ``since``."""
+        with self._transaction() as connection:
+            return connection.execute(others_active(0, portal, since).limit(1)).first() is not None
+
+    def sent_since(self, portal: str, fingerprints: Sequence[int], since: float) -> dict[int, int]:
+        """Which of these texts (and chats) a campaign on the portal has sent after ``since``, and the newest such one.
+
+        Rows that are under way, in doubt or unknown there count too, as in `sent_elsewhere`.
+        """
+        found: dict[int, int] = {}
+        runs = others_active(0, portal, since)
+        with self._transaction() as connection:
+            for first in range(0, len(fingerprints), IN_ONE_STATEMENT):
+                statement = (
+                    sa.select(ROWS.c.fingerprint, sa.func.max(ROWS.c.run_id))
+                    .where(
+                        ROWS.c.fingerprint.in_(fingerprints[first : first + IN_ONE_STATEMENT]),
+                        *left_since(ROWS, runs, since),
+                    )
+                    .group_by(ROWS.c.fingerprint)
+                )
+                found |= {int(text): int(run_id) for text, run_id in connection.execute(statement).all()}
+        return found
+
+    def rivals(self, run_id: int, row: Row, portal: str, since: float) -> bool:
+        """Whether a row with the same text to the same chat is under way in another campaign.
+
+        Campaigns that gave no sign of life after ``since`` (Unix seconds) do not count.
+        """
+        statement = (
+            sa.select(ROWS.c.n)
+            .where(
+                ROWS.c.fingerprint == row.fingerprint,
+                HAS_LEFT,
+                ROWS.c.state == State.SENDING.value,
+                by_no_index(ROWS.c.run_id).in_(others_active(run_id, portal, since)),
+            )
+            .limit(1)
+        )
+        with self._transaction() as connection:
+            return connection.execute(statement).first() is not None
+
+    def claimed(self, portal: str, message_ids: Iterable[int]) -> set[int]:
+        """Which of these message ids already belong to a row of any campaign on this portal."""
+        with self._transaction() as connection:
+            return claimed_ids(connection, portal, list(message_ids))

@@ -1,0 +1,39 @@
+"""How many rows of a campaign are in each state: kept with it, changed in the step that changes the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from bulksend.journal.model import State
+from bulksend.journal.tables import RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COUNT = (
+    sa.update(RUNS)
+    .where(RUNS.c.id == sa.bindparam("b_run"))
+    .values(
+        {f"count_{state.value}": RUNS.c[f"count_{state.value}"] + sa.bindparam(f"b_{state.value}") for state in State}
+    )
+)
+
+COUNT_MINE = COUNT.where(RUNS.c.holder == sa.bindparam("b_me")).values(seen_at=sa.bindparam("b_now", type_=sa.Float))
+
+
+def count(connection: sa.Connection, run_id: int, moves: Mapping[tuple[State | None, State], int]) -> None:
+    """Bring a campaign's counts up to date."""
+    connection.execute(COUNT, counted(run_id, moves))
+
+
+def counted(run_id: int, moves: Mapping[tuple[State | None, State], int]) -> dict[str, Any]:
+    """What to add to a campaign's counts, as parameters of the statement that does it."""
+    tally: Counter[State] = Counter()
+    for (before, after), rows in moves.items():
+        tally[after] += rows
+        if before is not None:
+            tally[before] -= rows
+    return {"b_run": run_id, **{f"b_{state.value}": tally[state] for state in State}}

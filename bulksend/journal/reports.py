@@ -1,0 +1,43 @@
+"""What became of a campaign's rows, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from bulksend.journal.model import State
+from bulksend.journal.records import OUTCOME_COLUMNS, outcomes_of, undamaged
+from bulksend.journal.store import Store
+from bulksend.journal.tables import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulksend.journal.model import RowOutcome
+
+
+class Reports(Store):
+    """Tells of rows in the sheet's order."""
+
+    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[list[RowOutcome]]:
+        """What became of every row of the sheet, in order, in chunks."""
+        after = -1
+        while True:
+            statement = sa.select(*OUTCOME_COLUMNS).where(ROWS.c.run_id == run_id, ROWS.c.n > after)
+            with self._transaction() as connection:
+                piece = outcomes_of(connection.execute(statement.order_by(ROWS.c.n).limit(chunk)))
+            if not piece:
+                return
+            yield piece
+            after = piece[-1].n
+
+    def codes(self, run_id: int) -> dict[tuple[State, str], int]:
+        """How many rows ended in each state with each error code."""
+        statement = (
+            sa.select(ROWS.c.state, ROWS.c.error_code, sa.func.count())
+            .where(ROWS.c.run_id == run_id, ROWS.c.error_code.is_not(None))
+            .group_by(ROWS.c.state, ROWS.c.error_code)
+        )
+        with self._transaction() as connection, undamaged():
+            return {(State(state), code): int(rows) for state, code, rows in connection.execute(statement)}

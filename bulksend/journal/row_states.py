@@ -1,0 +1,352 @@
+"""A row's life: every change of state there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from bulksend.errors import JournalError
+from bulksend.journal.counting import count
+from bulksend.journal.model import MOVES, Change, Departure, State
+from bulksend.journal.other_runs import claimed_ids, elsewhere, portal_of, rival
+from bulksend.journal.pace_store import PaceStore
+from bulksend.journal.records import ROW_COLUMNS, rows_of
+from bulksend.journal.tables import IN_ONE_STATEMENT, OPEN_ROWS, ROWS, RUNS, open_places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from bulksend.journal.model import Row
+
+LEAD: Final = 5_000
+"""Rows that may leave before the file's main part has to hold more of what was written: so many have to be looked for
+in the portal's history where the newest part is lost after a kill."""
+
+APPLY_SENT = (
+    sa.update(ROWS)
+    .where(
+        ROWS.c.run_id == sa.bindparam("b_run"),
+        ROWS.c.n == sa.bindparam("b_n"),
+        ROWS.c.state == State.SENDING.value,
+    )
+    .values(
+        state=State.SENT.value,
+        error_code=None,
+        error_description=None,
+        message_id=sa.bindparam("b_message_id"),
+        sent_at=sa.bindparam("b_sent_at"),
+        doubt_since=None,
+    )
+)
+"""What becomes of nearly every row; `APPLY` does the same and anything else, with three times the parameters."""
+
+LEAVE = (
+    sa.update(ROWS)
+    .where(
+        ROWS.c.run_id == sa.bindparam("b_run"),
+        ROWS.c.n.in_(sa.bindparam("b_leaving", expanding=True)),
+        ROWS.c.state == State.PENDING.value,
+    )
+    .values(
+        state=State.SENDING.value,
+        attempts=ROWS.c.attempts + 1,
+        # What marks the first attempt stays: a message found later may be any attempt's.
+        left_at=sa.func.coalesce(ROWS.c.left_at, sa.bindparam("b_at", type_=sa.Float)),
+        earliest_portal_time=sa.func.coalesce(
+            ROWS.c.earliest_portal_time,
+            sa.func.coalesce(ROWS.c.left_at, sa.bindparam("b_at", type_=sa.Float))
+            + sa.bindparam("b_offset", type_=sa.Float),
+        ),
+        min_message_id=sa.func.coalesce(ROWS.c.min_message_id, sa.bindparam("b_newest", type_=sa.BigInteger)),
+    )
+)
+
+APPLY = (
+    sa.update(ROWS)
+    .where(
+        ROWS.c.run_id == sa.bindparam("b_run"),
+        ROWS.c.n == sa.bindparam("b_n"),
+        ROWS.c.state == sa.bindparam("b_before"),
+    )
+    .values(
+        state=sa.bindparam("b_after"),
+        error_code=sa.bindparam("b_code"),
+        error_description=sa.bindparam("b_description"),
+        message_id=sa.bindparam("b_message_id"),
+        sent_at=sa.bindparam("b_sent_at"),
+        doubt_since=sa.bindparam("b_doubt_since"),
+        attempts=ROWS.c.attempts - sa.bindparam("b_uncounted"),
+        lost=ROWS.c.lost + sa.bindparam("b_lost"),
+        **{
+            # No attempt can have arrived: what marked them must not make an older message look like this row's.
+            mark.key: sa.case((sa.and_(sa.bindparam("b_unsent") == 1, ROWS.c.lost == 0), None), else_=mark)
+            for mark in (ROWS.c.left_at, ROWS.c.earliest_portal_time, ROWS.c.min_message_id)
+        },
+    )
+)
+
+
+class RowStates(PaceStore):
+    """Gives rows out, lets them leave, and writes down what became of them."""
+
+    def open_rows(self, run_id: int, state: State, after: int, limit: int) -> list[Row]:
+        """Up to ``limit`` rows in that open state, in the sheet's order, behind row ``after`` (-1 for all)."""
+        places = open_places(run_id, state, after).limit(limit)
+        statement = (
+            sa.select(*ROW_COLUMNS)
+            .join_from(ROWS, RUNS, RUNS.c.id == ROWS.c.run_id)
+            .where(ROWS.c.run_id == run_id, ROWS.c.n.in_(places))
+            .order_by(ROWS.c.n)
+        )
+        with self._transaction() as connection:
+            return rows_of(connection.execute(statement))
+
+    def all_rows(self, run_id: int, chunk: int = 5_000) -> Iterator[Row]:
+        """Every row of the campaign that could be sent or was, in the sheet's order."""
+        after = -1
+        while True:
+            statement = (
+                sa.select(*ROW_COLUMNS)
+                .join_from(ROWS, RUNS, RUNS.c.id == ROWS.c.run_id)
+                .where(ROWS.c.run_id == run_id, ROWS.c.chat_id > 0, ROWS.c.n > after)
+                .order_by(ROWS.c.n)
+                .limit(chunk)
+            )
+            with self._transaction() as connection:
+                piece = rows_of(connection.execute(statement))
+            if not piece:
+                return
+            yield from piece
+            after = piece[-1].n
+
+    def leave(
+        self,
+        run_id: int,
+        rows: Sequence[Row],
+        *,
+        portal: str,
+        take: Callable[[str, int], tuple[str, int, float, str]],
+        at: float,
+        offset: float | None,
+        again: bool,
+        since: float,
+    ) -> Departure:
+        """Take a slot at the portal's pace and mark rows as leaving, in one synced step.
+
+        ``take`` is handed the pace's shared state (text) and how many rows of all campaigns are under way on this
+        portal; it answers the new state, how many rows may leave now, and if none, until when to wait and why. ``at``
+        is now, and ``offset`` what to add to it for the portal's clock at the least, where that is known. Rows
+        that another campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are
+        under way or unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
+        """
+        with self._transaction() as connection:
+            pace, newest = self._portal(connection, portal)
+            already = frozenset() if again else elsewhere(connection, run_id, rows, portal, since)
+            if already:
+                return Departure(0, already=already)
+            state, granted, until, why = take(pace, self._under_way(connection, portal))
+            if state != pace:
+                self._set_portal(connection, portal, pace=state)
+            if granted:
+                leaving = [row.n for row in rows[:granted]]
+                self._database.check_files()
+                self._count_mine(connection, run_id, {(State.PENDING, State.SENDING): granted})
+                self._let_main_file_know(connection, run_id, max(leaving))
+                changed = connection.execute(
+                    LEAVE,
+                    {"b_run": run_id, "b_leaving": leaving, "b_at": at, "b_offset": offset, "b_newest": newest},
+                ).rowcount
+                if changed != len(leaving):
+                    raise JournalError(
+                        f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
+                    )
+            return Departure(granted, until, why, min_message_id=newest)
+
+    def apply(
+        self,
+        run_id: int,
+        changes: Sequence[Change],
+        *,
+        portal: str = "",
+        update_pace: Callable[[str], str] | None = None,
+    ) -> frozenset[int]:
+        """Write down what became of rows, and what the answers taught of the portal's pace, in one synced step.
+
+        Returns the ``n`` of rows in doubt that stay so, because the message found for them has become another row's
+        in the meantime.
+        """
+        for change in changes:
+            if change.after not in MOVES[change.before]:
+                raise AssertionError(f"A row cannot go from {change.before} to {change.after}.")
+        with self._transaction() as connection:
+            claim_conflicts = self._claim_conflicts(connection, run_id, changes)
+            changes = [change for change in changes if change.n not in claim_conflicts]
+            ids = [change.message_id for change in changes if change.message_id]
+            if changes:
+                moves: Counter[tuple[State | None, State]] = Counter(
+                    (change.before, change.after) for change in changes
+                )
+                self._count_mine(connection, run_id, moves)
+                self._write(connection, run_id, changes)
+            if portal and (ids or update_pace):
+                pace, newest = self._portal(connection, portal)
+                if ids and newest is None:
+                    self._database.checkpoint()
+                self._set_portal(
+                    connection,
+                    portal,
+                    pace=update_pace(pace) if update_pace else pace,
+                    newest_message_id=max([*ids, *([newest] if newest else [])], default=None),
+                )
+        return claim_conflicts
+
+    def _claim_conflicts(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> frozenset[int]:
+        """Rows whose message, found in a history, is written down as another row's by now."""
+        found = {
+            change.message_id: change.n
+            for change in reversed(changes)
+            if change.before is State.IN_DOUBT and change.message_id is not None
+        }
+        doubled = {change.n for change in changes if change.before is State.IN_DOUBT and change.message_id is not None}
+        if not doubled:
+            return frozenset()
+        taken = claimed_ids(connection, portal_of(connection, run_id), list(found))
+        return frozenset((doubled - set(found.values())) | {found[message_id] for message_id in taken})
+
+    def _write(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> None:
+        sent = [change for change in changes if (change.before, change.after) == (State.SENDING, State.SENT)]
+        others = [change for change in changes if (change.before, change.after) != (State.SENDING, State.SENT)]
+        self._change(
+            connection,
+            run_id,
+            APPLY_SENT,
+            [
+                {"b_run": run_id, "b_n": change.n, "b_message_id": change.message_id, "b_sent_at": change.sent_at}
+                for change in sent
+            ],
+        )
+        self._change(
+            connection,
+            run_id,
+            APPLY,
+            [
+                {
+                    "b_run": run_id,
+                    "b_n": change.n,
+                    "b_before": change.before.value,
+                    "b_after": change.after.value,
+                    "b_code": change.error_code or None,
+                    "b_description": change.error_description or None,
+                    "b_message_id": change.message_id,
+                    "b_sent_at": change.sent_at,
+                    "b_doubt_since": change.doubt_since,
+                    "b_uncounted": int(change.uncounted),
+                    "b_unsent": int((change.before, change.after) == (State.SENDING, State.PENDING)),
+                    "b_lost": int(change.lost),
+                }
+                for change in others
+            ],
+        )
+
+    @staticmethod
+    def _change(connection: sa.Connection, run_id: int, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
+        """Change each of these rows; all of them must be as they were left."""
+        if not rows:
+            return
+        result = connection.execute(statement, rows)
+        if result.rowcount not in {-1, len(rows)}:  # -1: the driver does not tell
+            raise JournalError(f"Another process has changed the rows of campaign {run_id}; nothing more is sent here.")
+
+    def reopen(self, run_id: int, state: State, codes: Iterable[str] | None = None) -> int:
+        """Make rows pending again (all in that state, or those with these error codes) and say how many.
+
+        An unknown row keeps what marked its attempts, so that its message can still be found.
+        """
+        if State.PENDING not in MOVES[state]:
+            raise AssertionError(f"A row cannot go from {state} to pending.")
+        # What names no chat cannot be sent; it is invalid because its chat was looked up in vain.
+        condition = sa.and_(ROWS.c.run_id == run_id, ROWS.c.state == state.value, ROWS.c.chat_id > 0)
+        if codes is not None:
+            condition = sa.and_(condition, ROWS.c.error_code.in_(list(codes)))
+        marks: dict[str, Any] = {"lost": 1}
+        if state is not State.UNKNOWN:
+            marks = {"lost": 0, "left_at": None, "earliest_portal_time": None, "min_message_id": None}
+        with self._transaction() as connection:
+            moved = connection.execute(
+                sa.update(ROWS)
+                .where(condition)
+                .values(state=State.PENDING.value, error_code=None, error_description=None, **marks)
+            ).rowcount
+            count(connection, run_id, {(state, State.PENDING): moved})
+            self._database.checkpoint()
+        return moved
+
+    def skip(
+        self,
+        run_id: int,
+        code: str,
+        description: str,
+        *,
+        beyond: int | None = None,
+        since: float | None = None,
+    ) -> int:
+        """Leave pending rows out on purpose and say how many.
+
+        Either all pending rows behind the first ``beyond`` rows of the sheet that can be sent, or those that another
+        campaign sent to the same chat with the same text after ``since``.
+        """
+        with self._transaction() as connection:
+            mine = sa.and_(ROWS.c.run_id == run_id, OPEN_ROWS, ROWS.c.state == State.PENDING.value)
+            if since is not None:
+                condition = sa.and_(mine, rival(connection, run_id, since))
+            else:
+                settled = sa.and_(
+                    ROWS.c.run_id == run_id,
+                    ROWS.c.state.not_in([State.INVALID.value, State.SKIPPED.value]),
+                )
+                first_left_out = connection.scalar(
+                    sa.select(ROWS.c.n).where(settled).order_by(ROWS.c.n).offset(beyond).limit(1)
+                )
+                if first_left_out is None:
+                    return 0
+                condition = sa.and_(mine, ROWS.c.n >= first_left_out)
+            moved = connection.execute(
+                sa.update(ROWS)
+                .where(condition)
+                .values(state=State.SKIPPED.value, error_code=code, error_description=description)
+            ).rowcount
+            count(connection, run_id, {(State.PENDING, State.SKIPPED): moved})
+        return moved
+
+    def invalidate(self, run_id: int, problems: Mapping[int, tuple[str, str]]) -> int:
+        """Leave out rows that were found wrong after they had been entered, and say how many.
+
+        ``problems`` is the row's ``n`` → (code, description). Rows that are not pending stay as they are.
+        """
+        wanted = sorted(problems)
+        with self._transaction() as connection:
+            pending: list[int] = []
+            for first in range(0, len(wanted), IN_ONE_STATEMENT):
+                statement = sa.select(ROWS.c.n).where(
+                    ROWS.c.run_id == run_id,
+                    OPEN_ROWS,
+                    ROWS.c.state == State.PENDING.value,
+                    ROWS.c.n.in_(wanted[first : first + IN_ONE_STATEMENT]),
+                )
+                pending += connection.scalars(statement)
+            changes = [Change(n, State.PENDING, State.INVALID, *problems[n]) for n in pending]
+            if changes:
+                self._write(connection, run_id, changes)
+                count(connection, run_id, {(State.PENDING, State.INVALID): len(changes)})
+        return len(changes)
+
+    def _let_main_file_know(self, connection: sa.Connection, run_id: int, n: int) -> None:
+        """Before a row leaves, the file's main part says that it may have, even if all the rest is lost."""
+        if self._database.files is None or n <= self._may_leave_to.get(run_id, -1):
+            return
+        ahead = sa.func.max(sa.func.coalesce(RUNS.c.may_leave_to, -1), n + LEAD)
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(may_leave_to=ahead))
+        self._may_leave_to[run_id] = n + LEAD
+        self._database.checkpoint()

@@ -1,0 +1,67 @@
+"""What all parts of a journal share: its database, who uses it, and the count of rows."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Self
+
+from bulksend.journal.counting import COUNT_MINE, counted
+from bulksend.journal.database import Database
+from bulksend.journal.holder import Holder, TakenOver
+from bulksend.journal.interruption import stop_and_close, stop_dead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+    from bulksend.journal.model import State
+
+
+class Store:
+    """A database that is open, used by one holder."""
+
+    def __init__(self, address: str | Path) -> None:
+        self._database = Database(address)
+        self._transaction = self._database.transaction
+        self._me = Holder.this_process()
+        self._may_leave_to: dict[int, int] = {}
+        self._database.on_rollback(self._may_leave_to.clear)
+        if self._database.files is not None:
+            with self._transaction() as connection:
+                stop_dead(connection, self.now(), torn=self._database.files.torn)
+        # Also where nobody closes it: SQLite deletes its write-ahead log then, as if nothing had been under way.
+        self._finalizer = weakref.finalize(self, stop_and_close, self._database, self._me)
+
+    def close(self) -> None:
+        """Let go of the database; a campaign that is still held here is stopped."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def shown(self) -> str:
+        """Where it is, as it may be shown."""
+        return self._database.shown
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
+        return self._database.together()
+
+    def now(self) -> float:
+        """The time (Unix seconds) by the clock that all who share the journal go by: the server's, where it has one."""
+        return self._database.now()
+
+    def _count_mine(
+        self, connection: sa.Connection, run_id: int, moves: Mapping[tuple[State | None, State], int]
+    ) -> None:
+        """Bring the campaign's counts up to date if it is still held from here, as a sign of life."""
+        mine = {"b_me": self._me.to_text(), "b_now": self.now()}
+        if not connection.execute(COUNT_MINE, counted(run_id, moves) | mine).rowcount:
+            raise TakenOver(run_id)
