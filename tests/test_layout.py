@@ -25,11 +25,12 @@ ROOMS = [
     "sandbox",
     "journal",
     "portal",
+    "folders",
     "errors",
 ]
 """From the top to the bottom; CONTRIBUTING.md draws the same order."""
 
-AT_THE_ROOT = {"__init__", "__main__", "campaign", "dry_run", "entry", "errors", "plan", "results", "target"}
+AT_THE_ROOT = {"__init__", "__main__", "campaign", "dry_run", "entry", "errors", "folders", "plan", "results", "target"}
 
 
 def _modules() -> dict[str, Path]:

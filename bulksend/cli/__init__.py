@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -100,8 +101,7 @@ def bulksend() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line as this process and exit with its code; an error is one sentence, never a traceback."""
-    interrupt = Interrupt()
-    handle(interrupt)
+    handle(Interrupt())
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A console that cannot show a letter (Windows code pages) must not end a campaign.
@@ -110,9 +110,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             reconfigure(errors="replace")
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
-        interrupt.ignore()
+        handle(signal.SIG_IGN)  # its exit code is settled
     except KeyboardInterrupt:  # it came while something else was being reported
         code = INTERRUPTED
+        handle(signal.SIG_IGN)
     _discard_unwritten()
     sys.exit(code)
 

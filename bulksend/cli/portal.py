@@ -69,7 +69,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
     """List the saved portals, without their secrets."""
     from dataclasses import asdict
 
-    from bulksend.portal.credential_store import PortalStore
+    from bulksend.portal.credential_store import DAMAGED, PortalStore
 
     found = PortalStore(opts.home()).list()
     if as_json:
@@ -78,7 +78,10 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
     if not found:
         hint("No portal is saved: `bulksend portal add NAME` saves one.")
     for saved in found:
-        put(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
+        if saved.kind == DAMAGED:
+            put(f"{saved.name}  {saved.where}")
+        else:
+            put(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
     return 0
 
 

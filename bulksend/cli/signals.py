@@ -32,17 +32,13 @@ class Interrupt:
     def __call__(self, _number: int, _frame: object) -> None:
         """Handle a signal."""
         if self._ignored_until is None:
-            self.ignore()
+            self._ignored_until = time.monotonic() + UNWINDING_SECONDS
             raise KeyboardInterrupt
         if time.monotonic() > self._ignored_until:
             os._exit(INTERRUPTED)
 
-    def ignore(self) -> None:
-        """Let signals no longer interrupt the command, because it is ending."""
-        self._ignored_until = time.monotonic() + UNWINDING_SECONDS
 
-
-def handle(handler: Callable[[int, object], None]) -> Mapping[int, Any]:
+def handle(handler: Callable[[int, object], None] | signal.Handlers) -> Mapping[int, Any]:
     """Let ``handler`` have the signals that are to end the command, and return what had them before.
 
     A terminal's closing that is ignored, as under nohup, stays ignored. Ctrl-C does not: shells have programs in the

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from bulksend.errors import JournalError
+from bulksend.folders import make_private
 from bulksend.journal.files import JournalFiles
 from bulksend.journal.records import DamagedError
 from bulksend.journal.tables import META, SCHEMA, metadata
@@ -191,7 +192,7 @@ def _as_url(address: str | Path) -> sa.URL:
     if str(address) == ":memory:":
         return sa.URL.create("sqlite", database=":memory:")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         # The journal holds what is written to customers: it is for its owner alone, and SQLite's other files follow it.
         with contextlib.suppress(FileExistsError, PermissionError):
             path.touch(mode=0o600, exist_ok=False)

@@ -273,7 +273,7 @@ class OAuth:
         self._save = save
         self._load = load
         self._apart = apart
-        self._process_lock = None if lock is None else FileLock(lock, timeout=_LOCK_TIMEOUT)
+        self._process_lock = None if lock is None else FileLock(lock, timeout=_LOCK_TIMEOUT, mode=0o600)
         self._thread_lock = threading.Lock()
         self._in_vain = 0
         self._secrets = {application.client_secret}

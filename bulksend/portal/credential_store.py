@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from bulksend.errors import PortalError
+from bulksend.folders import make_private
 from bulksend.portal.address import looks_like_address
 from bulksend.portal.authorisation import (
     Application,
@@ -40,6 +41,9 @@ _KEYRING = "keyring"
 _FILE = "file"
 
 
+DAMAGED = "damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class SavedPortal:
     """What may be shown of a saved portal.
@@ -47,8 +51,8 @@ class SavedPortal:
     Attributes:
         name: what the person called it.
         masked: its address without the secret.
-        kind: ``webhook`` or ``application``.
-        where: where its secret is kept, in words.
+        kind: ``webhook`` or ``application``, or ``damaged``.
+        where: where its secret is kept, in words; of a damaged one what is wrong.
         settle: how long it may go on with an unanswered call, seconds; None where that was not said.
     """
 
@@ -155,12 +159,18 @@ class PortalStore:
         )
 
     def list(self) -> Sequence[SavedPortal]:
-        """What may be shown of each saved portal, by name.
+        """What may be shown of each saved portal, by name; one whose file is damaged is of the kind ``damaged``.
 
         Raises:
             PortalError: the data folder cannot be read.
         """
-        return [self._shown(self._read(name)) for name in self._names()]
+        return [self._found(name) for name in self._names()]
+
+    def _found(self, name: str) -> SavedPortal:
+        try:
+            return self._shown(self._read(name))
+        except PortalError as error:
+            return SavedPortal(name, "", DAMAGED, str(error))
 
     def remove(self, name: str) -> None:
         """Forget a saved portal and its secret.
@@ -220,9 +230,9 @@ class PortalStore:
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
         """Hold a portal's lock; its troubles are told in sentences."""
-        lock = FileLock(self._lock_path(name), timeout=_LOCK_TIMEOUT)
+        lock = FileLock(self._lock_path(name), timeout=_LOCK_TIMEOUT, mode=0o600)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             lock.acquire()
         except Timeout:
             raise PortalError("Another program is changing this saved portal: try again when it is done.") from None

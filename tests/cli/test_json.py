@@ -55,6 +55,9 @@ def test_the_environment_asks_for_it_as_well(command: Command, monkeypatch: pyte
     """BULKSEND_JSON=1 is --json."""
     monkeypatch.setenv("BULKSEND_JSON", "1")
     assert _told(command("resume"), 2)["ended"] == "not started"
+    for words in (("send", "--swiftly"), ("resume", "one"), ("portal", "list", "more")):
+        assert _told(command(*words), 2)["ended"] == "not started"
+    assert command("template").out == ""
 
 
 def test_what_was_sent_before_says_so(command: Command, sheet: Sheet) -> None:

@@ -105,6 +105,10 @@ def test_a_saved_name_in_any_case_beside_one_that_is_damaged(
     portal.world.add_entity("deal", 1, chats=[5])
     command("portal", "add", "ours", "--webhook", portal.webhook)
     (home / "portals" / "portal-zz.json").write_text("{", encoding="utf-8")
+    said = command("portal", "list")
+    assert (said.code, len(said.out.splitlines())) == (0, 2)
+    assert "zz is damaged: remove it and add it again" in said.out
+    assert [saved["kind"] for saved in json.loads(command("portal", "list", "--json").out)] == ["webhook", "damaged"]
     path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello"), ("deal", 1, 6, "Not there")])
     assert command("send", path, "--portal", "OURS", "--yes", "--rate", 0).code == 1
     assert command("runs").out.endswith("a.csv → ours\n")
