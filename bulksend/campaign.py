@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulksend.entry import Forecast, Repeats
-    from bulksend.journal import Journal, Repeat, Run
+    from bulksend.journal import Journal, Repeat, Run, State
     from bulksend.plan import Plan
     from bulksend.target import Target
 
@@ -192,6 +192,11 @@ class Campaign:
     def run(self) -> Run:
         """The campaign as the journal has it now."""
         return self._journal.run(self.id)
+
+    @property
+    def codes(self) -> Mapping[tuple[State, str], int]:
+        """How many rows there are by state and error code, of those that have one."""
+        return self._journal.codes(self.id)
 
     def send(self, options: Options, on_progress: Callable[[Progress], None] = lambda _: None) -> RunResult:
         """Send what is open and say how it ended; the journal holds every row's true state then.

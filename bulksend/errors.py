@@ -1,10 +1,12 @@
-"""What a person can be told went wrong.
+"""What can go wrong and be put right by a person.
 
 BulksendError              every error below; its text is one sentence: what is wrong and what to do
 ├── UsageError             the command or call cannot be carried out as it was asked for
+│   └── NoPortalError      no portal was named
 ├── SheetError             the file cannot be read as a sheet of messages
 ├── TemplateError          a message template cannot be used
 ├── PortalError            the portal's address or its saved credentials cannot be used
+│   └── UnknownPortalError no portal is saved under that name
 └── JournalError           the journal cannot be read or written
 """
 
@@ -17,6 +19,10 @@ class UsageError(BulksendError):
     """The command or call cannot be carried out as it was asked for."""
 
 
+class NoPortalError(UsageError):
+    """No portal was named."""
+
+
 class SheetError(BulksendError):
     """The file cannot be read as a sheet of messages."""
 
@@ -27,6 +33,10 @@ class TemplateError(BulksendError):
 
 class PortalError(BulksendError):
     """The portal's address or its saved credentials cannot be used."""
+
+
+class UnknownPortalError(PortalError):
+    """No portal is saved under that name."""
 
 
 class JournalError(BulksendError):

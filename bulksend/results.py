@@ -33,9 +33,6 @@ STATUS: Final = {
 }
 """What the results sheet calls each state of a row."""
 
-_RETRY: Final = "`bulksend retry RUN"
-"""How advice names the command that sends a row again, before the campaign's number is known."""
-
 _UNDER_WAY: Final = frozenset({State.SENDING, State.IN_DOUBT})
 
 
@@ -181,7 +178,7 @@ def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Itera
                 status=STATUS[state],
                 message_id="" if message_id is None else str(message_id),
                 error_code=_shown(why[0]),
-                error_description=_shown(why[1].replace(_RETRY, f"{_RETRY.removesuffix('RUN')}{number}")),
+                error_description=_shown(why[1]),
                 sent_at=_moment(sent_at),
                 attempts=str(attempts),
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bulksend.errors import UsageError
+from bulksend.errors import NoPortalError
 from bulksend.portal.address import is_cloud, is_loopback, looks_like_address
 from bulksend.portal.credential_store import PortalStore, resolve
 
@@ -54,7 +54,7 @@ class Target:
 
     @property
     def shown(self) -> str:
-        """The portal as people are told of it."""
+        """The portal as it is shown to people."""
         if self.is_ephemeral:
             return "the sandbox (a portal inside this program: no customer gets anything)"
         return f"{self.name} ({self.authorisation.masked})" if self.name else self.authorisation.masked
@@ -69,14 +69,11 @@ def find_target(
     The embedded portal runs as long as the context lasts; its world is made from ``sandbox_rows``.
 
     Raises:
-        UsageError: no portal is named.
+        NoPortalError: no portal is named.
         PortalError: there is no such portal, or its address or credentials cannot be used.
     """
-    if not text:
-        raise UsageError(
-            "Say where to send: --portal NAME (see `bulksend portal add`), --portal https://…/rest/27/…/ "
-            "(an incoming webhook's address) or --portal sandbox (to rehearse)."
-        )
+    if not text or not text.strip():
+        raise NoPortalError("No portal is named: give the name of a saved one, or a webhook's address.")
     if text.strip().lower() == SANDBOX:
         with _sandbox(sandbox_rows) as authorisation:
             yield Target(SANDBOX, SANDBOX, authorisation, user_id or authorisation.user_id or 0)

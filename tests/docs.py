@@ -8,11 +8,10 @@ import click
 
 from bulksend.cli import COMMANDS, bulksend
 from bulksend.cli.progress import duration
-from bulksend.portal.error_help import ADVICE
+from bulksend.portal.error_help import HELP
 from bulksend.sandbox.special import CHATS
 from bulksend.sender.options import estimate
 from bulksend.sender.settings import Sending
-from bulksend.validation.messages import PROBLEMS
 from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 
 ROOT = Path(__file__).parents[1]
@@ -25,17 +24,20 @@ SIZES = (1_000, 10_000, 1_000_000)
 
 def problems() -> str:
     """What the checks find, as a table."""
-    rows = ["| `error_code` | means | what to do |", "|---|---|---|"]
-    for code, text in PROBLEMS.items():
-        kind = " (a warning: the row is sent)" if text.warning else ""
-        rows.append(f"| `{code}` | {text.says[0].upper()}{text.says[1:]}{kind}. | {text.advice} |")
-    return "\n".join(rows)
+    return _codes(checked=True)
 
 
 def codes() -> str:
     """What the portal answers and what stands for no answer, as a table."""
-    rows = ["| `error_code` | what happened, and what to do |", "|---|---|"]
-    rows += [f"| `{code}` | {sentence} |" for code, sentence in ADVICE.items()]
+    return _codes(checked=False)
+
+
+def _codes(*, checked: bool) -> str:
+    rows = ["| `error_code` | means | what to do |", "|---|---|---|"]
+    for code, text in HELP.items():
+        if text.checked is checked:
+            kind = " (a warning: the row is sent)" if text.warning else ""
+            rows.append(f"| `{code}` | {text.means[0].upper()}{text.means[1:]}{kind}. | {text.advice} |")
     return "\n".join(rows)
 
 

@@ -45,17 +45,10 @@ def _described(path: Path) -> list[str]:
         return [row["error_description"] for row in csv.DictReader(file)]
 
 
-def test_commands_name_the_campaign_and_other_words_stay_as_they_were(journal: Journal, tmp_path: Path) -> None:
-    """Advice says which campaign to retry; what the portal said is not changed."""
+def test_what_the_portal_said_stays_as_it_was_but_for_secrets(journal: Journal, tmp_path: Path) -> None:
+    """Whatever the words are; only where addresses have their secrets nothing is repeated."""
     run_id = _begin(journal, tmp_path / "out.csv", 2)
-    own = "Look into the chat, then use `bulksend retry RUN --resend-unknown`."
-    portals = "The portal refused this (the portal says: TEST RUN is over)."
-    journal.apply(
-        run_id,
-        [
-            Change(0, State.PENDING, State.FAILED, "ANSWER_LOST", own),
-            Change(1, State.PENDING, State.FAILED, "ERROR_CORE", portals),
-        ],
-    )
+    said = ["The portal says: TEST RUN is over.", "The portal says: https://portal.example/rest/27/s3cret/ is over."]
+    journal.apply(run_id, [Change(n, State.PENDING, State.FAILED, "ERROR_CORE", text) for n, text in enumerate(said)])
     written = write_run_results(journal, journal.run(run_id))
-    assert _described(written) == [own.replace("RUN", str(run_id)), portals]
+    assert _described(written) == [said[0], said[1].replace("s3cret", "…")]

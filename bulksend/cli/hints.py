@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from bulksend.errors import BulksendError, NoPortalError, UnknownPortalError
+from bulksend.journal import State
 
 if TYPE_CHECKING:
-    from bulksend.errors import BulksendError
+    from collections.abc import Collection
+
+_OF_ERRORS: Final[dict[type[BulksendError], str]] = {
+    NoPortalError: "--portal takes a saved name (see `bulksend portal add`), a webhook's address, or `sandbox` to "
+    "rehearse.",
+    UnknownPortalError: "`bulksend portal add NAME` saves one.",
+}
+
+_OF_CODES: Final = {
+    "ALREADY_SENT": "--again sends once more what another campaign sent",
+    "BEYOND_LIMIT": "the rest is sent without --limit",
+    "CANCELED": "--join lets the user who speaks join the chat, and --user-id names another",
+    "CHAT_NOT_IN_CRM": "`bulksend lookup FILE` finds the active chats of a sheet's entities",
+    "ERROR_BATCH_LENGTH_EXCEEDED": "--batch makes batches smaller",
+    "HIDDEN_ROW": "--include-hidden sends hidden rows too",
+}
+
+
+def hints(run_id: int, codes: Collection[tuple[State, str]]) -> list[str]:
+    """What can be typed about the rows of a campaign that ended with these states and codes."""
+    found = [f"{code}: {_OF_CODES[code]}." for code in sorted({code for _, code in codes}) if code in _OF_CODES]
+    if any(state is State.UNKNOWN for state, _ in codes):
+        found.append(
+            "To send unknown rows again, once you have looked into their chats: "
+            f"bulksend retry {run_id} --resend-unknown"
+        )
+    return found
 
 
 def with_hint(error: BulksendError) -> str:
     """The error's sentence, followed by what to do on the command line where the library cannot know it."""
     sentence = str(error)
+    if type(error) in _OF_ERRORS:
+        return f"{sentence} {_OF_ERRORS[type(error)]}"
     if "bulksend.entry" not in sys.modules:  # it cannot be one of its errors, and takes long to import
         return sentence
     from bulksend.entry import AlreadyDone, Changed, SentBefore

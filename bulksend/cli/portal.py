@@ -118,5 +118,5 @@ def test(name: str, journal: str | None) -> int:
     if standing.scopes:
         put("It may use open channels (imopenlines): sending will work.")
     else:
-        put("It does not tell what it may use; the first message will show whether sending works.")
+        put("It does not say what it may use; the first message will show whether sending works.")
     return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bulksend.cli import STOPPED
 from bulksend.cli.console import NobodyReads, OutputError, describe_bug, describe_os_error, put, say, say_traceback
+from bulksend.cli.hints import hints
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
 from bulksend.cli.signals import handled
@@ -56,7 +57,7 @@ def run_campaign(campaign: Campaign, options: Options, *, as_json: bool, verbose
     except OutputError as error:  # the campaign ended as it did
         say(f"Error: {error}")
     if run is not None:
-        _say_next_step(run)
+        _say_next_step(campaign, run)
     return code
 
 
@@ -117,7 +118,10 @@ def _stopped_by_signals(campaign: Campaign, shown: Display) -> Iterator[None]:
         yield
 
 
-def _say_next_step(run: Run) -> None:
+def _say_next_step(campaign: Campaign, run: Run) -> None:
+    if run.counts.sent < run.counts.total:
+        for line in hints(run.id, campaign.codes):
+            say(line)
     if run.counts.left:
         say(f"To continue: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
     elif run.counts.failed:

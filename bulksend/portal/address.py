@@ -1,4 +1,4 @@
-"""Portal addresses as people paste them: what can be told from one, and what must not be told of it."""
+"""Portal addresses as people paste them: what they say, and what must not be shown of them."""
 
 import ipaddress
 import re

@@ -19,7 +19,7 @@ from bulksend.portal.address import (
     read_https_address,
     read_webhook_address,
 )
-from bulksend.portal.codes import PORTAL_CHANGED, RENEWAL_IN_VAIN, RENEWAL_NOT_SAVED
+from bulksend.portal.codes import PORTAL_CHANGED, RENEWAL_NOT_SAVED, RENEWAL_USELESS
 from bulksend.portal.error_help import advice
 from bulksend.portal.transport import Answer, Transport
 
@@ -164,7 +164,7 @@ def parse_webhook(text: str) -> Webhook:
 TOKEN_URL = "https://oauth.bitrix.info/oauth/token/"  # noqa: S105 - where applications renew their tokens
 _RENEWAL_TIMEOUT = 30.0
 _LOCK_TIMEOUT = 90.0
-_MOST_RENEWALS_IN_VAIN = 10
+_MOST_USELESS_RENEWALS = 10
 # What a token endpoint says of itself rather than of the application; later it may say otherwise.
 _PASSING = frozenset({"QUERY_LIMIT_EXCEEDED", "OVERLOAD_LIMIT", "INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"})
 
@@ -255,7 +255,7 @@ class OAuth:
         save: Callable[[Tokens], None],
         load: Callable[[], Tokens | None] | None = None,
         lock: Path | None = None,
-        apart: Callable[[str], RenewalResult] | None = None,
+        renew_in_subprocess: Callable[[str], RenewalResult] | None = None,
     ) -> None:
         """Set up without connecting.
 
@@ -264,18 +264,18 @@ class OAuth:
             save: keeps new tokens durably; called before their first use. May raise `PortalError`.
             load: gives the newest saved tokens, which another process may have renewed. May raise `PortalError`.
             lock: a file by which processes take turns; None where there is only this one.
-            apart: renews and saves in a process that outlives this one, unless the saved access token is another than
-                the one it is given. What it has not done is done here.
+            renew_in_subprocess: renews and saves in a process that survives this one, unless the saved access token
+                is another than the one it is given. What it has not done is done here.
         """
         self._application = application
         self._tokens = application.tokens
         self._unsaved: Tokens | None = None
         self._save = save
         self._load = load
-        self._apart = apart
+        self._renew_in_subprocess = renew_in_subprocess
         self._process_lock = None if lock is None else FileLock(lock, timeout=_LOCK_TIMEOUT, mode=0o600)
         self._thread_lock = threading.Lock()
-        self._in_vain = 0
+        self._useless_renewals = 0
         self._secrets = {application.client_secret}
         self._remember(self._tokens)
         self.generation = 0
@@ -315,8 +315,8 @@ class OAuth:
 
     def accepted(self, generation: int) -> None:
         """See `Authorisation`."""
-        if self._in_vain and generation == self.generation:
-            self._in_vain = 0
+        if self._useless_renewals and generation == self.generation:
+            self._useless_renewals = 0
 
     def conceal(self, text: str) -> str:
         """See `Authorisation`."""
@@ -329,11 +329,11 @@ class OAuth:
         with self._thread_lock:
             if generation != self.generation:
                 return
-            if self._apart is not None and self._unsaved is None and self._newest_saved() == self._tokens:
-                self._stop_renewing_in_vain()
-                done = self._apart(self._tokens.access_token)
+            if self._renew_in_subprocess is not None and self._unsaved is None and self._newest_saved() == self._tokens:
+                self._stop_renewing_useless_renewals()
+                done = self._renew_in_subprocess(self._tokens.access_token)
                 self._unsaved = done.unsaved
-                self._in_vain += done.renewed
+                self._useless_renewals += done.renewed
             try:
                 with self._process_lock or nullcontext():
                     self._renew()
@@ -352,10 +352,10 @@ class OAuth:
             if newest is not None and newest != self._tokens:
                 self._use(newest)
                 return
-            self._stop_renewing_in_vain()
+            self._stop_renewing_useless_renewals()
             # From here on the old refresh token may be gone: what came is kept until it is saved, even if that fails.
             self._unsaved = self._fetch()
-            self._in_vain += 1
+            self._useless_renewals += 1
         try:
             self._save(self._unsaved)
         except PortalError as error:
@@ -363,9 +363,9 @@ class OAuth:
         self._use(self._unsaved)
         self._unsaved = None
 
-    def _stop_renewing_in_vain(self) -> None:
-        if self._in_vain >= _MOST_RENEWALS_IN_VAIN:
-            raise RenewalRefusedError(RENEWAL_IN_VAIN, advice(RENEWAL_IN_VAIN))
+    def _stop_renewing_useless_renewals(self) -> None:
+        if self._useless_renewals >= _MOST_USELESS_RENEWALS:
+            raise RenewalRefusedError(RENEWAL_USELESS, advice(RENEWAL_USELESS))
 
     def _newest_saved(self) -> Tokens | None:
         if self._load is None:

@@ -24,7 +24,7 @@ class Reply:
         outcome: the decision.
         left_at: this computer's clock just before the HTTP request, Unix seconds.
         received_at: likewise just after it.
-        portal_time: the portal's clock while it worked on the call, Unix seconds; None if the answer does not tell.
+        portal_time: the portal's clock while it worked on the call, Unix seconds; None if the answer does not say.
     """
 
     outcome: Outcome
@@ -172,8 +172,8 @@ def outcomes_of(reply: Reply) -> list[Outcome]:
 def portal_seconds(reply: Reply) -> float:
     """How long the portal took for the calls of a batch that it answered: by its own account, else all in all."""
     outcomes = outcomes_of(reply)
-    told = [outcome.timing.duration for outcome in outcomes if outcome.timing and outcome.timing.duration]
-    return sum(told) if len(told) == len(outcomes) > 1 else reply.received_at - reply.left_at
+    durations = [outcome.timing.duration for outcome in outcomes if outcome.timing and outcome.timing.duration]
+    return sum(durations) if len(durations) == len(outcomes) > 1 else reply.received_at - reply.left_at
 
 
 def query_string(params: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from bulksend.errors import PortalError
+from bulksend.errors import PortalError, UnknownPortalError
 from bulksend.folders import make_private
 from bulksend.portal.address import looks_like_address
 from bulksend.portal.authorisation import (
@@ -114,8 +114,7 @@ class PortalStore:
         with self._locked(name):
             if not replace and self._path(name).exists():
                 raise PortalError(
-                    f"A portal called {name} is saved already: remove it first (`bulksend portal remove {name}`) or "
-                    "choose another name."
+                    f"A portal called {name} is saved already: replace it, remove it first, or choose another name."
                 )
             record = {"name": name, **public, "settle": settle}
             if self._into_keyring(name, kept):
@@ -125,12 +124,12 @@ class PortalStore:
             self._write(name, record)
         return self._shown(record)
 
-    def get(self, name: str, *, outliving: bool = True) -> Authorisation:
+    def get(self, name: str, *, in_subprocess: bool = True) -> Authorisation:
         """What calls the portal saved under a name.
 
         Args:
             name: what it was saved under.
-            outliving: whether an application's tokens are renewed in a process that outlives this one.
+            in_subprocess: whether an application's tokens are renewed in a process that survives this one.
 
         Raises:
             PortalError: there is none, or its secret cannot be read.
@@ -155,7 +154,7 @@ class PortalStore:
             save=lambda tokens: self._save_tokens(record, tokens),
             load=lambda: _tokens_in(self._secrets(self._same(record))),
             lock=self._lock_path(name),
-            apart=partial(renew_in_subprocess, self._folder.parent, name) if outliving else None,
+            renew_in_subprocess=partial(renew_in_subprocess, self._folder.parent, name) if in_subprocess else None,
         )
 
     def list(self) -> Sequence[SavedPortal]:
@@ -201,18 +200,17 @@ class PortalStore:
         """
         return self._shown(self._read(name))
 
-    def unknown(self, name: str) -> PortalError:
-        """The sentence on a name under which no portal is saved. It does not repeat what may be a pasted secret."""
+    def unknown(self, name: str) -> UnknownPortalError:
+        """The error for a name under which no portal is saved. It does not repeat what may be a pasted secret."""
         names = list(self._names())
         if not names:
-            return PortalError(
-                "No portal is saved under that name, nor under any: save one with `bulksend portal add NAME`, or give "
-                "the webhook's address."
+            return UnknownPortalError(
+                "No portal is saved under that name, nor under any other: save one, or give the webhook's address."
             )
         folded = {known.casefold(): known for known in names}
         close = difflib.get_close_matches(name.casefold(), folded, n=1)
-        hint = f"did you mean {folded[close[0]]}?" if close else f"saved are {', '.join(names)}."
-        return PortalError(f"No portal is saved under that name: {hint}")
+        suggestion = f"did you mean {folded[close[0]]}?" if close else f"saved are {', '.join(names)}."
+        return UnknownPortalError(f"No portal is saved under that name: {suggestion}")
 
     def _names(self) -> Sequence[str]:
         try:
@@ -229,7 +227,7 @@ class PortalStore:
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        """Hold a portal's lock; its troubles are told in sentences."""
+        """Hold a portal's lock; what goes wrong with it is a `PortalError`."""
         lock = FileLock(self._lock_path(name), timeout=_LOCK_TIMEOUT, mode=0o600)
         try:
             make_private(self._folder)
@@ -347,8 +345,6 @@ def resolve(text: str, store: PortalStore) -> Authorisation:
     text = text.strip()
     if looks_like_address(text):
         return parse_webhook(text)
-    if not text:
-        raise PortalError("No portal is named: give --portal a saved name or a webhook's address.")
     return store.get(text)
 
 
@@ -412,7 +408,7 @@ def _write_private(path: Path, text: str) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # the renaming, too, must outlive a power cut
+    if os.name == "posix":  # the renaming, too, must survive a power cut
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

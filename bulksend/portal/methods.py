@@ -16,7 +16,6 @@ CHAT_GET = "imopenlines.crm.chat.get"
 USER_ADD = "imopenlines.crm.chat.user.add"
 PROFILE = "profile"
 SCOPE = "scope"
-SERVER_TIME = "server.time"
 BATCH = "batch"
 
 LONGEST_MESSAGE = 20_000
@@ -238,11 +237,6 @@ def read_scopes(result: Any) -> list[str]:
     if not isinstance(items, list):
         raise ValueError("no list of scopes")  # noqa: TRY004 - unreadable is one thing for the caller
     return [_string(item).strip().lower() for item in items]
-
-
-def server_time() -> Call:
-    """Ask for the portal's clock; its ``time`` part tells it more finely than its result."""
-    return SERVER_TIME, {}
 
 
 def stored_text(text: str) -> str:

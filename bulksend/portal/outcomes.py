@@ -1,8 +1,8 @@
 """What a call came to, decided here and nowhere else, from (HTTP status, body, failure).
 
 A message must never be sent twice, so the question behind every rule is: can the portal have carried the call out?
-*Refused* and *not carried out* are said only where the answer is surely no; where nobody can tell, as with a page in
-place of an answer or an answer that contradicts itself, the call is *not known*. The body is read before the status,
+*Refused* and *not carried out* are said only where the answer is surely no; where that is not certain, as with a page
+in place of an answer or an answer that contradicts itself, the call is *not known*. The body is read before the status,
 because portals also answer errors with HTTP 200.
 """
 
@@ -29,7 +29,6 @@ from bulksend.portal.codes import (
     UNNAMED_ERROR,
     about_the_plan,
 )
-from bulksend.portal.error_help import advice
 from bulksend.portal.methods import BATCH, MESSAGE_ADD, read_message_id
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "Reason",
     "Timing",
     "Verdict",
-    "advice",
     "judge",
     "judge_batch",
     "judge_batch_command",
@@ -59,7 +57,7 @@ class Verdict(StrEnum):
     CAMPAIGN_REFUSED = "campaign refused"
     """Not carried out, for a reason that every other call will meet too."""
     NOT_KNOWN = "not known"
-    """It left, and nobody can tell from here whether it was carried out."""
+    """It left, and whether it was carried out cannot be known from its answer."""
 
 
 class Reason(StrEnum):
@@ -423,7 +421,7 @@ def _by_key(part: Any, keys: list[str], *, failed: Collection[str] = ()) -> dict
     position, or be a list. A list that is not as long as the batch may only lack the calls that failed.
 
     Raises:
-        ValueError: it cannot be told what belongs to which call.
+        ValueError: it is not clear what belongs to which call.
     """
     if part is None or part == []:
         return {}

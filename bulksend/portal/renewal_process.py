@@ -1,4 +1,4 @@
-"""Renews a saved portal's sign-in in a process that outlives this one.
+"""Renews a saved portal's sign-in in a process that survives this one.
 
 A renewal ends the old refresh token, so being killed between the endpoint's answer and its saving would cost the
 person a new sign-in. The process that renews does nothing else, is in no terminal's group, and ends when it has saved.
@@ -37,14 +37,14 @@ def renew_in_subprocess(home: Path, name: str, stale: str) -> RenewalResult:
         RenewalRefusedError, RenewalUnreachableError: as `Authorisation.renew`.
     """
     try:
-        told = _run(home, name, stale)
+        answer = _run(home, name, stale)
     except subprocess.TimeoutExpired:
         raise RenewalUnreachableError("The sign-in is being renewed, but its server does not answer.") from None
-    if told.get("refused"):
-        raise RenewalRefusedError(told["refused"], told["sentence"])
-    if told.get("sentence"):
-        raise RenewalUnreachableError(told["sentence"])
-    return RenewalResult(bool(told.get("renewed")), Tokens(**told["unsaved"]) if told.get("unsaved") else None)
+    if answer.get("refused"):
+        raise RenewalRefusedError(answer["refused"], answer["sentence"])
+    if answer.get("sentence"):
+        raise RenewalUnreachableError(answer["sentence"])
+    return RenewalResult(bool(answer.get("renewed")), Tokens(**answer["unsaved"]) if answer.get("unsaved") else None)
 
 
 def _run(home: Path, name: str, stale: str) -> Mapping[str, Any]:
@@ -63,11 +63,11 @@ def _run(home: Path, name: str, stale: str) -> Mapping[str, Any]:
         )
     except OSError:
         return {}
-    told = ""
+    output = ""
     with suppress(OSError):
-        told, _ = process.communicate(json.dumps(stale), timeout=_PATIENCE)
+        output, _ = process.communicate(json.dumps(stale), timeout=_PATIENCE)
     try:
-        answer = json.loads(told)
+        answer = json.loads(output)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

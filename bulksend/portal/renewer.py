@@ -17,9 +17,9 @@ from bulksend.portal.credential_store import PortalStore
 
 
 def renew(home: Path, name: str, stale: str) -> dict[str, Any]:
-    """Renew a saved portal's tokens in this process, unless that has been done meanwhile; what is to be told of it."""
+    """Renew a saved portal's tokens in this process, unless that has been done meanwhile; return the answer."""
     try:
-        authorisation = PortalStore(home).get(name, outliving=False)
+        authorisation = PortalStore(home).get(name, in_subprocess=False)
     except PortalError:
         return {}  # whoever asked will find that out, too, and say it
     if not isinstance(authorisation, OAuth) or authorisation.parameters()["auth"] != stale:
@@ -36,11 +36,11 @@ def renew(home: Path, name: str, stale: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Renew, and tell it if there is still somebody to tell it to."""
+    """Renew, and answer if the process that asked still runs."""
     home, name = sys.argv[1:]
     # Nothing arrives from a process that was killed before it asked.
     asked = sys.stdin.read()
-    told = renew(Path(home), name, json.loads(asked)) if asked else {}
+    answer = renew(Path(home), name, json.loads(asked)) if asked else {}
     with suppress(OSError):
-        sys.stdout.write(json.dumps(told))
+        sys.stdout.write(json.dumps(answer))
         sys.stdout.flush()

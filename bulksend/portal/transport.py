@@ -1,6 +1,6 @@
 """One HTTP request out, one complete answer or one `Failure` back; nothing is ever sent a second time by itself.
 
-Whether a request left cannot be told from the name of an exception, so the connection itself marks the moment in
+The name of an exception does not say whether a request left, so the connection itself marks the moment in
 which the first byte of a request is handed to a connected (and, for https, verified) socket. That is also the moment in
 which its deadline for leaving counts, and in which its address takes the place of the one without secrets that the HTTP
 library is given, whose logs and errors repeat it.
@@ -216,7 +216,7 @@ class _TooLateError(OSError):
 
 
 class _Attempt:
-    """What happens to one request, told by its connection."""
+    """The state of one request, kept up to date by its connection."""
 
     __slots__ = ("connect_timeout", "deadline", "departure", "epoch", "left", "target", "timeout")
 

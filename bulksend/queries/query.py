@@ -49,39 +49,13 @@ LONGEST_PAUSE: Final = 30.0
 AHEAD: Final = 5_000
 """Answers kept while an earlier one is still awaited."""
 
-_TROUBLE = "The portal has trouble of its own and gives no answer: try again in a few minutes."
-_SAID: Final = {
-    "PORTAL_UNREACHABLE": "The portal cannot be reached: check its address and the network.",
-    "NOT_THE_PORTAL": (
-        "Something else answers at the portal's address, such as a sign-in page of the network: check the address, "
-        "open any page in a browser and sign in, then try again."
-    ),
-    "ANSWER_LOST": (
-        "No answer that makes sense comes from the portal: check its address and the network, then try again."
-    ),
-    "GATEWAY_ERROR": _TROUBLE,
-    "INTERNAL_SERVER_ERROR": _TROUBLE,
-    "ERROR_UNEXPECTED_ANSWER": _TROUBLE,
-    "QUERY_LIMIT_EXCEEDED": (
-        "The portal refuses calls because it gets too many of them: try again in a minute, with a lower --rate if "
-        "this comes again."
-    ),
-    "INSUFFICIENT_SCOPE": (
-        "The webhook may not use open channels: edit it in the portal, give it the right `imopenlines`, then try again."
-    ),
-}
-"""Where the advice for messages would speak of messages that were on their way."""
-
-_SAYS_IT_ALL: Final = frozenset({"EXPIRED_TOKEN", "INSUFFICIENT_SCOPE"})
+_SELF_EXPLANATORY: Final = frozenset({"EXPIRED_TOKEN", "INSUFFICIENT_SCOPE"})
 
 
 def say(outcome: Outcome) -> str:
-    """One sentence on why the portal gave no answer to a question, and what to do."""
+    """Why the portal gave no answer to a question, and what to do."""
     code = outcome.code.upper()
-    if code not in _SAID:
-        return advice(code, "" if code in _SAYS_IT_ALL else outcome.description)
-    said = "" if code in _SAYS_IT_ALL else outcome.description.strip().rstrip(".")
-    return f"{_SAID[code].rstrip('.')} ({said})." if said else _SAID[code]
+    return advice(code, "" if code in _SELF_EXPLANATORY else outcome.description, asking=True)
 
 
 class QueryError(PortalError):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulksend.portal.error_help import code_help
 from bulksend.sheet.messages import listed, quoted
-from bulksend.validation.messages import problem_text
 
 FIRST_ROWS = 10
 """How many row numbers a group names."""
@@ -33,7 +33,7 @@ class Problem:
             where = f" ({'row' if self.count == 1 else 'rows'} {names})"
         number = f"{self.count:,} {'row' if self.count == 1 else 'rows'}: " if self.rows else ""
         such_as, sentence = "", ""
-        of_a_cell = problem_text(self.code).of_cells
+        of_a_cell = code_help(self.code).of_cells
         if self.example.endswith(".") and not of_a_cell:
             sentence = f"Row {self.example_row}: {self.example} "
         elif self.example and self.rows:
@@ -65,7 +65,7 @@ class Report:
     def add(self, code: str, row_number: int | None, example: str = "", *, says: str = "", advice: str = "") -> None:
         """Add one row's problem, or with None one of the whole sheet; codes of the portal are welcome.
 
-        ``says`` and ``advice`` replace the words that `validation.messages.PROBLEMS` has for the code.
+        ``says`` and ``advice`` replace the words that `portal.error_help.HELP` has for the code.
         """
         self.add_rows(code, 1, [] if row_number is None else [row_number], example, says=says, advice=advice)
 
@@ -86,8 +86,8 @@ class Report:
         """
         group = self._groups.get(code)
         if group is None:
-            text = problem_text(code)
-            group = self._groups[code] = Problem(code, says or text.says, advice or text.advice, text.warning)
+            text = code_help(code)
+            group = self._groups[code] = Problem(code, says or text.means, advice or text.advice, text.warning)
         if example and not group.example:
             group.example = example
             group.example_row = example_row or next(iter(rows), 0)
@@ -120,7 +120,7 @@ class Report:
         lines += [f"Warning: {problem.line()}" for problem in self.warnings]
         if self.hidden:
             rows = "1 row is" if self.hidden == 1 else f"{self.hidden:,} rows are"
-            text = problem_text("HIDDEN_ROW")
+            text = code_help("HIDDEN_ROW")
             lines.append(f"{rows} hidden in the sheet and left out. {text.advice}")
         return lines
 

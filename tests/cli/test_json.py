@@ -30,7 +30,7 @@ def _told(said: Said, code: int) -> dict[str, Any]:
     ("words", "reason"),
     [
         (("send", "none.csv", "--portal", "sandbox", "--yes"), "There is no file"),
-        (("send", SAMPLES / "campaign.csv", "--yes"), "Say where to send"),
+        (("send", SAMPLES / "campaign.csv", "--yes"), "No portal is named"),
         (("send", SAMPLES / "campaign.csv", "--portal", "sandbox"), "no terminal"),
         (("send", SAMPLES / "invalid.csv", "--portal", "sandbox", "--yes"), "Nothing was sent: correct these rows"),
         (("send", SAMPLES / "campaign.csv", "--portal", "sandbox", "--yes", "--map", "x"), "FIELD=HEADING"),
@@ -39,7 +39,7 @@ def _told(said: Said, code: int) -> dict[str, Any]:
         (("send",), "FILE"),
         (("resume",), "no unfinished campaign"),
         (("retry", 7), "no campaign 7"),
-        (("send", SAMPLES / "campaign.csv", "--portal", NEVER, "--yes", "--preflight"), "cannot be reached"),
+        (("send", SAMPLES / "campaign.csv", "--portal", NEVER, "--yes", "--preflight"), "could not be reached"),
         (("check", "none.csv"), "There is no file"),
         (("runs", "--journal", "nowhere://"), "A journal is"),
     ],

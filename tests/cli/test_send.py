@@ -230,7 +230,8 @@ def test_lost_answers_without_history(case: Case) -> None:
     ended = case.commands.run("retry", 1, "--portal", case.portal.webhook, "--yes", "--rate", 0)
     assert len(case.ledger) == 19
     unknown = next(line for line in read_results(case.results) if line["status"] == "unknown")
-    assert "bulksend retry 1 --resend-unknown" in unknown["error_description"]
+    assert "look into the chat before you send it again" in unknown["error_description"]
+    assert "bulksend retry 1 --resend-unknown" in ended.err
 
 
 def test_unreachable_portal(case: Case) -> None:

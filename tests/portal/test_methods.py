@@ -45,11 +45,7 @@ def test_names_on_the_wire() -> None:
     assert methods.chat_get("lead", 5)[1]["ACTIVE_ONLY"] == "Y"
     assert methods.history_get(8773) == ("imopenlines.session.history.get", {"CHAT_ID": 8773})
     assert methods.user_add("deal", 1, 2, 3)[0] == "imopenlines.crm.chat.user.add"
-    assert [call()[0] for call in (methods.profile, methods.scope, methods.server_time)] == [
-        "profile",
-        "scope",
-        "server.time",
-    ]
+    assert [call()[0] for call in (methods.profile, methods.scope)] == ["profile", "scope"]
 
 
 def test_history() -> None:

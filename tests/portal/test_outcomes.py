@@ -1,12 +1,14 @@
 """What is decided from an HTTP status, a body and a failure."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulksend.portal.error_help import HELP, advice
 from bulksend.portal.methods import BATCH, MESSAGE_ADD
 from bulksend.portal.outcomes import (
     Cause,
@@ -15,7 +17,6 @@ from bulksend.portal.outcomes import (
     Reason,
     Timing,
     Verdict,
-    advice,
     judge,
     judge_batch,
     read_timing,
@@ -343,17 +344,34 @@ def test_batch_that_failed_as_a_whole() -> None:
 
 def test_advice_says_what_to_do() -> None:
     """Every code has a sentence, in any case; one that nobody knows is at least named."""
-    assert "--join" in advice("CANCELED")
+    assert "member" in advice("CANCELED")
     assert "finished" in advice("chat_not_in_crm")
-    assert "--resend-unknown" in advice("ANSWER_LOST")
+    assert "look into the chat" in advice("ANSWER_LOST")
     assert "SOMETHING_NEW" in advice("SOMETHING_NEW")
     assert advice("").endswith("administrator.")
 
 
+def test_advice_where_nothing_was_to_be_sent() -> None:
+    """Who only asked something is not told of a message."""
+    for code, text in HELP.items():
+        assert advice(code, asking=True).endswith(text.asking or text.advice)
+
+
+@pytest.mark.parametrize("code", HELP)
+def test_advice_without_commands(code: str) -> None:
+    """It is read on a page and in a results sheet too: it names no command and no option; it is whole sentences."""
+    text = HELP[code]
+    assert not re.search("bulksend|--", f"{text.means} {text.advice} {text.asking}")
+    assert text.means[0].islower()
+    assert not text.means.endswith(".")
+    assert text.advice.endswith(".")
+    assert not text.asking or text.asking.endswith(".")
+
+
 def test_advice_with_the_portals_words() -> None:
     """What the portal said is added, but never twice."""
-    assert advice("ERROR_ARGUMENT", "Argument 'X' is null.").endswith("(the portal says: Argument 'X' is null).")
-    assert advice("PORTAL_UNREACHABLE", "the host name was not found").endswith("(the host name was not found).")
+    assert "(the portal says: Argument 'X' is null). " in advice("ERROR_ARGUMENT", "Argument 'X' is null.")
+    assert "(the host name was not found). " in advice("PORTAL_UNREACHABLE", "the host name was not found")
     assert advice("INVALID_GRANT", advice("INVALID_GRANT")) == advice("INVALID_GRANT")
     assert "commercial plan" in advice("ACCESS_DENIED", "REST API is available only on commercial plans")
     assert "commercial plan" not in advice("ACCESS_DENIED", "Access denied!")

@@ -283,15 +283,15 @@ def test_pair_that_another_process_renewed(portal: TokenPortal, kept: Kept, conn
     assert portal.renewals == 0
 
 
-def test_renewals_in_vain(portal: TokenPortal, kept: Kept, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_useless_renewals(portal: TokenPortal, kept: Kept, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A portal to which every token is an old one is not asked for tokens for ever."""
-    monkeypatch.setattr(authorisation, "_MOST_RENEWALS_IN_VAIN", 3)
+    monkeypatch.setattr(authorisation, "_MOST_USELESS_RENEWALS", 3)
     portal.calls = 0
     portal.expire()
     client = connect(OAuth(portal.application(), save=kept))
     outcomes = [client.call(*MESSAGE).outcome for _ in range(5)]
     assert [outcome.verdict for outcome in outcomes[:3]] == [Verdict.NOT_CARRIED_OUT] * 3
-    assert [outcome.code for outcome in outcomes[3:]] == ["RENEWAL_IN_VAIN"] * 2
+    assert [outcome.code for outcome in outcomes[3:]] == ["RENEWAL_USELESS"] * 2
     assert portal.renewals == 3
 
 

@@ -86,8 +86,8 @@ def test_an_expired_webhook_says_so_once(tmp_path: Path) -> None:
     with Sandbox(faults=Faults({"expired_token": 1.0})) as portal, asking(portal, tmp_path) as queries:
         standing = probe(queries)
         assert standing.code.upper() == "EXPIRED_TOKEN"
-        assert "make a new one" in standing.sentence
-        assert standing.sentence.count("make a new one") == 1
+        assert "Make a new one" in standing.sentence
+        assert standing.sentence.count("Make a new one") == 1
 
 
 def test_nothing_listening_is_said_at_once(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_nothing_listening_is_said_at_once(tmp_path: Path) -> None:
         standing = probe(queries)
     assert time.monotonic() - began < 2
     assert standing.code == "PORTAL_UNREACHABLE"
-    assert "check its address and the network" in standing.sentence
+    assert "Check its address and the network" in standing.sentence
 
 
 @contextmanager

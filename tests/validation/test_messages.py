@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 
 from bulksend.errors import SheetError
+from bulksend.portal.error_help import HELP, code_help
 from bulksend.sheet.headings import find_columns
 from bulksend.sheet.messages import Refusal, listed, quoted
 from bulksend.sheet.reading import open_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import Checker, Report
-from bulksend.validation.messages import PROBLEMS, describe, problem_text
+from bulksend.validation.messages import describe
 
 HEADINGS = "CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,USER_ID,MESSAGE"
 
@@ -186,7 +187,7 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "EMPTY_VALUE": Sheet(
         "deal,1,2,,a\n",
         "EMPTY_VALUE: 1 row: a cell that the message needs is empty, such as the one in the column 'USER_ID' (row 2). "
-        "Fill in the cell, delete the row, or give the template a stand-in.",
+        "Fill in the cell, delete the row, or give the template a default.",
         template="Call {{ user_id }}",
         beside={
             2: "The column 'USER_ID' is empty here, and the message needs it: fill in the cell, or give the template "
@@ -196,13 +197,13 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "TEMPLATE_ERROR": Sheet(
         "deal,1,2,3,x\ndeal,1,2,3,y\n",
         "TEMPLATE_ERROR: 2 rows: the message template could not be filled in (rows 2 and 3). Row 2: 'x' in the column "
-        "'MESSAGE' is not a number that can be read safely. Mend the cells, or the template.",
+        "'MESSAGE' is not a number that can be read safely. Correct the cells, or the template.",
         template="Pay {{ message | money }}",
     ),
     "FORMULA_ERROR": Sheet(
         "deal,1,2,3,#REF!\n",
-        "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never worked out, such as '#REF!' (row 2). "
-        "Open the sheet in Excel, mend the formula and save it.",
+        "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never calculated, such as '#REF!' (row 2). "
+        "Open the sheet in Excel, correct the formula and save it.",
     ),
     "TOO_MANY_CELLS": Sheet(
         "deal,1,2,3,Hello, Anna\n",
@@ -210,7 +211,7 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
         "separator (row 2). Put the text in quotation marks, or save the sheet as .xlsx.",
     ),
     "NO_ROWS": Sheet(
-        "", "NO_ROWS: there are no rows below the headings. Write the messages below the headings, one in each row."
+        "", "NO_ROWS: there are no rows below the headings. Write the messages below the headings, one in a row."
     ),
     "DUPLICATE_MESSAGE": Sheet(
         "deal,1,2,3,a\ndeal,1,3,3,a\ndeal,5,2,3,a\n",
@@ -233,10 +234,11 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
         "(row 2). Save the sheet again from where the text is still right, as .xlsx.",
     ),
 }
-TOLD_BY_THE_PORTAL = {"CHAT_NOT_IN_CRM", "ACCESS_DENIED", "CANCELED", "NO_CHAT", "CHATS_NOT_TOLD", "NOT_CHECKED"}
+PROBLEMS = {code for code, text in HELP.items() if text.checked}
+TOLD_BY_THE_PORTAL = {"CHAT_NOT_IN_CRM", "ACCESS_DENIED", "NO_CHAT", "CHATS_NOT_TOLD", "NOT_CHECKED"}
 
 
-@pytest.mark.parametrize("code", sorted(set(PROBLEMS) - TOLD_BY_THE_PORTAL - {"HIDDEN_ROW"}))
+@pytest.mark.parametrize("code", sorted(PROBLEMS - TOLD_BY_THE_PORTAL - {"HIDDEN_ROW"}))
 def test_each_problem_is_reported_of_some_sheet(code: str, tmp_path: Path) -> None:
     """There is a sheet for each kind of problem; the report names rows, an example, and what to do."""
     want = PROBLEM_SHEETS[code]
@@ -258,10 +260,10 @@ def test_problems_found_at_the_portal_join_the_report(code: str) -> None:
     report = Report()
     report.add(code, 7, "chat 8773 and deal 288")
     report.add(code, 9, "chat 1 and deal 2")
-    text = PROBLEMS[code]
+    text = HELP[code]
     warning = "Warning: " if text.warning else ""
     assert report.lines() == [
-        f"{warning}{code}: 2 rows: {text.says}, such as chat 8773 and deal 288 in row 7 (rows 7 and 9). {text.advice}"
+        f"{warning}{code}: 2 rows: {text.means}, such as chat 8773 and deal 288 in row 7 (rows 7 and 9). {text.advice}"
     ]
     assert (report.errors, report.warning_count) == ((0, 2) if text.warning else (2, 0))
 
@@ -272,10 +274,13 @@ def test_code_without_words_of_its_own_is_told_as_it_is() -> None:
     report.add("SOMETHING_NEW", 5)
     report.add("OTHER", None, says="the portal is asleep", advice="Wake it.")
     assert report.lines() == [
-        "SOMETHING_NEW: 1 row: the portal says SOMETHING_NEW (row 5). Look the code up in the portal's documentation.",
+        (
+            "SOMETHING_NEW: 1 row: the portal refused this with the code SOMETHING_NEW (row 5). "
+            "Look the code up in the documentation of Bitrix24's REST, or ask the portal's administrator."
+        ),
         "OTHER: the portal is asleep. Wake it.",
     ]
-    assert problem_text("SOMETHING_NEW").warning is False
+    assert code_help("SOMETHING_NEW").warning is False
 
 
 def test_hidden_rows_are_counted_and_said(tmp_path: Path) -> None:
@@ -293,7 +298,7 @@ def test_hidden_rows_are_counted_and_said(tmp_path: Path) -> None:
     assert checker.report().lines() == [
         (
             "2 rows are hidden in the sheet and left out. To send hidden rows too, show them in Excel and save the sheet, "
-            "or add --include-hidden."
+            "or choose to include them."
         )
     ]
     assert (checker.report().rows, checker.report().hidden, checker.report().good) == (1, 2, 1)
