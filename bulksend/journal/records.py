@@ -37,6 +37,7 @@ ROW_COLUMNS: Final = (*(ROWS.c[field.name] for field in fields(Row)), ROWS.c.cel
 OUTCOME_COLUMNS: Final = tuple(ROWS.c[name] for name in RowOutcome._fields)
 
 _cells: Final = json.JSONDecoder().decode
+_STATES: Final = {state.value: state for state in State}  # as fast as it is, since every row passes
 
 _STATE, _MESSAGE, _CODE = (
     [field.name for field in fields(Row)].index(name) for name in ("state", "message", "error_code")
@@ -92,7 +93,7 @@ def outcomes_of(records: Iterable[Any]) -> list[RowOutcome]:
     """What became of the rows of records that hold `OUTCOME_COLUMNS`."""
     with undamaged():
         return [
-            RowOutcome(n, _cells(cells), State(state), message_id, code or "", description or "", sent_at, attempts)
+            RowOutcome(n, _cells(cells), _STATES[state], message_id, code or "", description or "", sent_at, attempts)
             for n, cells, state, message_id, code, description, sent_at, attempts in records
         ]
 
@@ -110,7 +111,7 @@ def rows_of(records: Iterable[Any]) -> list[Row]:
 
 def _row_of(record: Any) -> Row:
     *row, cells, message_column = record  # by position: by name it takes three times as long
-    row[_STATE], row[_CODE] = State(row[_STATE]), row[_CODE] or ""
+    row[_STATE], row[_CODE] = _STATES[row[_STATE]], row[_CODE] or ""
     message = row[_MESSAGE]
     if message is None:
         row[_MESSAGE] = json.loads(cells)[message_column]
