@@ -129,6 +129,7 @@ class Campaign:
         *,
         retry: bool = False,
         resend_unknown: bool = False,
+        lift_limit: bool = False,
         again: bool = False,
         repeats: Repeats = "skip",
         results: Path | None = None,
@@ -145,6 +146,7 @@ class Campaign:
             retry: whether to send rows that failed, or that a preflight found wrong. What was left out on purpose
                 stays left out.
             resend_unknown: whether to send rows again that may have arrived.
+            lift_limit: whether to send the rows that an earlier limit left out.
             again: as for `enter`; rows that were left out as sent before are sent too.
             repeats: as for `enter`.
             results: where its results sheet goes from now on.
@@ -172,6 +174,7 @@ class Campaign:
                 repeats=repeats,
                 retry=retry,
                 resend_unknown=resend_unknown,
+                lift_limit=lift_limit,
             )
             require_unchanged(run, now)
             if results:

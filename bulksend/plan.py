@@ -35,6 +35,7 @@ class SheetOptions:
         mapping: field (``CHAT_ID``) → heading, where the headings do not show it.
         message: a message template over the sheet's columns; None where the sheet has a message column.
         include_hidden: whether rows hidden in the sheet count too.
+        entity_type: lead, deal, contact or company for all rows, where no column says it.
         without_chats: whether chat ids may be missing because they are looked up (`bulksend.queries.lookup.look_up`).
     """
 
@@ -43,6 +44,7 @@ class SheetOptions:
     message: str | None = None
     include_hidden: bool = False
     without_chats: bool = False
+    entity_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ def examine(
     """
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
     optional = [*(["MESSAGE"] if options.message is not None else []), *(["CHAT_ID"] if options.without_chats else [])]
-    columns = find_columns(sheet.headings, options.mapping, optional=optional)
+    columns = find_columns(sheet.headings, options.mapping, optional=optional, entity_type=options.entity_type)
     return _examine(sheet, columns, options, None, identify=identify, see=see)
 
 

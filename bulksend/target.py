@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from bulksend.journal import Journal, Run
     from bulksend.portal.authorisation import Authorisation
 
 SANDBOX: Final = "sandbox"
@@ -88,6 +89,12 @@ def find_target(
         user_id or authorisation.user_id or 0,
         saved.settle if saved else None,
     )
+
+
+def rows_for_sandbox(journal: Journal, run: Run) -> Iterator[SandboxRow]:
+    """What a sandbox has to know of a campaign that is in the journal, to carry it out."""
+    for row in journal.all_rows(run.id):
+        yield row.entity_type, row.entity_id, row.chat_id, row.user_id or run.user_id
 
 
 @contextlib.contextmanager

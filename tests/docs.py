@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from bulksend.cli import COMMANDS, bulksend
-from bulksend.cli.progress import duration
 from bulksend.portal.error_help import HELP
 from bulksend.sandbox.special import CHATS
-from bulksend.sender.options import estimate
+from bulksend.sender.options import duration, estimate
 from bulksend.sender.settings import Sending
 from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 

@@ -10,6 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "bulksend"
 
 ROOMS = [
     "cli",
+    "web",
+    "jobs",
     "dry_run",
     "campaign",
     "entry",

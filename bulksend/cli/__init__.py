@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "lookup": "bulksend.cli.lookup:lookup",
     "template": "bulksend.cli.template:template",
     "portal": "bulksend.cli.portal:portal",
+    "web": "bulksend.cli.web:web",
     "sandbox": "bulksend.cli.sandbox:sandbox",
 }
 """Each command and where it is, in the order in which help shows them."""
@@ -59,6 +60,7 @@ SUMMARIES: Final = {
     "lookup": "Fill in the chat ids of a sheet that has only CRM entities.",
     "template": "Write a blank sheet to fill in.",
     "portal": "Save, list, test and remove portals.",
+    "web": "The same in the browser.",
     "sandbox": "Run the embedded portal, to rehearse on.",
 }
 """What help says of each command, here so that help need not load them."""

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bulksend.cli.console import hint
-from bulksend.cli.progress import LINE_SECONDS, duration
+from bulksend.cli.progress import LINE_SECONDS
 from bulksend.errors import PortalError
+from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

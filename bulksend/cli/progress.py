@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from bulksend.portal.redaction import without_secrets
+from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
     from bulksend.journal import Counts
@@ -130,17 +131,3 @@ def _words(progress: Progress) -> str:
     if progress.waiting and 1 < left < math.inf:
         words.append(f"waiting {duration(left)} for {progress.waiting}")
     return ", ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """A time span for people: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 days 4 h``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} days {hours} h" if hours else f"{days} days"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bulksend.cli.console import NothingSent, hint, say, say_first_messages
-from bulksend.cli.progress import duration
 from bulksend.errors import UsageError
+from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
     from bulksend.entry import Repeats, SentBefore

@@ -17,11 +17,9 @@ from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bulksend.entry import Repeats
     from bulksend.journal import Journal, Run
-    from bulksend.target import SandboxRow, Target
+    from bulksend.target import Target
 
 _options = opts.combine(
     opts.portal_option,
@@ -103,7 +101,7 @@ def retry(run: int, **params: Any) -> int:
 def _take_up(journal: Journal, run: Run, request: _Request) -> int:
     """Take a campaign up as it is now, and ask about what another campaign has sent meanwhile."""
     from bulksend.entry import SentBefore
-    from bulksend.target import find_target
+    from bulksend.target import find_target, rows_for_sandbox
 
     portal = request.portal or run.portal_name
     if not portal:
@@ -111,7 +109,7 @@ def _take_up(journal: Journal, run: Run, request: _Request) -> int:
             f"Campaign {run.id} was sent to {run.portal_address} by its address, and addresses are not kept because "
             "they hold a secret: give it again with --portal ADDRESS."
         )
-    with find_target(portal, opts.home(), run.user_id, _rows(journal, run)) as target:
+    with find_target(portal, opts.home(), run.user_id, rows_for_sandbox(journal, run)) as target:
         try:
             return _send(journal, run, target, request, "skip" if request.skip_sent else "refuse")
         except SentBefore as repeated:  # nothing has changed by the attempt
@@ -139,8 +137,3 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
         options = with_settle(sending.options(run.counts.total), sending, target)
         show_run(campaign.run, target, options)
         return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose)
-
-
-def _rows(journal: Journal, run: Run) -> Iterator[SandboxRow]:
-    for row in journal.all_rows(run.id):
-        yield row.entity_type, row.entity_id, row.chat_id, row.user_id or run.user_id

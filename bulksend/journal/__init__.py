@@ -29,6 +29,7 @@ from bulksend.journal.model import (
     Stage,
     State,
 )
+from bulksend.journal.pages import RowRecord
 
 __all__ = [
     "HEARTBEAT_SECONDS",
@@ -42,6 +43,7 @@ __all__ = [
     "Repeat",
     "Row",
     "RowOutcome",
+    "RowRecord",
     "Run",
     "Stage",
     "State",

@@ -5,12 +5,13 @@ Its promises are in the package's docstring.
 
 from bulksend.journal.lease import Lease
 from bulksend.journal.other_runs import OtherRuns
+from bulksend.journal.pages import Pages
 from bulksend.journal.reports import Reports
 from bulksend.journal.row_states import RowStates
 from bulksend.journal.runs import Runs
 
 
-class Journal(Runs, Lease, RowStates, OtherRuns, Reports):
+class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages):
     """The journal at ``address``: a path (created if missing) or a database address as SQLAlchemy writes them.
 
     It is meant for one thread. Every method may raise `JournalError`, and then nothing of it has happened.

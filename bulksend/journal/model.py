@@ -33,7 +33,8 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.IN_DOUBT: frozenset({State.SENT, State.PENDING, State.UNKNOWN, State.FAILED}),
     State.SENT: frozenset(),
     State.FAILED: frozenset({State.PENDING}),  # `retry`
-    State.UNKNOWN: frozenset({State.PENDING}),  # `retry --resend-unknown`
+    # `retry --resend-unknown`; a person saw the message in its chat
+    State.UNKNOWN: frozenset({State.PENDING, State.SENT}),
     State.INVALID: frozenset({State.PENDING}),  # `retry` of what only the portal found wrong
     State.SKIPPED: frozenset({State.PENDING}),  # a canary's limit lifted, or "send them again"
 }

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bulksend.journal.model import State
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
@@ -49,6 +49,7 @@ RUNS = sa.Table(
 
 OPEN_ROWS: Final = sa.text("state IN ('pending', 'sending', 'in_doubt')")
 
+NOT_SENT_ROWS: Final = sa.text("state IN ('failed', 'unknown', 'invalid', 'skipped')")
 OPEN_ROWS_OF_ROWS: Final = sa.text("rows.state IN ('pending', 'sending', 'in_doubt')")
 
 HAS_LEFT: Final = sa.text("left_at IS NOT NULL")
@@ -80,6 +81,12 @@ ROWS = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("error_description", sa.Text),
     sa.Index("rows_open", "run_id", "state", "n", sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS),
+    sa.Index(
+        "rows_not_sent",
+        *("run_id", "state", "n", "error_code"),
+        sqlite_where=NOT_SENT_ROWS,
+        postgresql_where=NOT_SENT_ROWS,
+    ),
     sa.Index("rows_that_left", "fingerprint", sqlite_where=HAS_LEFT, postgresql_where=HAS_LEFT),
     sa.Index("rows_with_id", "message_id", sqlite_where=HAS_ID, postgresql_where=HAS_ID),
     sqlite_with_rowid=False,

@@ -246,6 +246,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     "BEYOND_LIMIT": CodeHelp(
         "the row comes after those that the limit allows, so it is left out", "Send the sheet again without the limit."
     ),
+    "DELETED": CodeHelp("the campaign's texts were deleted before the row was sent", "Send the sheet again."),
     # Not known.
     "IN_DOUBT": CodeHelp("the message left, but no answer came", "The chat's history will show whether it arrived."),
     "INTERRUPTED": CodeHelp("the program was stopped while the message was leaving", _LOOK_INTO_THE_CHAT),

@@ -91,3 +91,17 @@ def estimate(rows: int, options: Options) -> float:
     budget = rule.operating_limit / OPERATING_PER_MESSAGE
     by_budget = 0.0 if rows <= budget or not rule.rate else (rows - budget) / (budget / OPERATING_WINDOW)
     return max(by_rate, by_budget, 1.0)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 days 4 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"

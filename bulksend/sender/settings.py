@@ -55,8 +55,8 @@ class Sending:
         """What was said, for the journal."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-    def options(self, rows: int) -> Options:
-        """What it means for a campaign of so many rows."""
+    def options(self, rows: int, settle: float | None = None) -> Options:
+        """What it means for a campaign of so many rows; ``settle`` is what is remembered for the portal."""
         from bulksend.ratelimit.limiter import FULL_BUCKET, RateLimit  # noqa: PLC0415 - see the module's docstring
         from bulksend.sender.options import Options  # noqa: PLC0415 - likewise
 
@@ -72,7 +72,7 @@ class Sending:
             batch=batch,
             max_in_flight=self.max_in_flight or _in_flight(rate, burst),
             timeout=usual.timeout if self.timeout is None else self.timeout,
-            settle=usual.settle if self.settle is None else self.settle,
+            settle=next(time for time in (self.settle, settle, usual.settle) if time is not None),
             outage=usual.outage if self.outage is None else self.outage * 60,
             max_failures=_failures(self.max_failures, rows),
             join=bool(self.join),

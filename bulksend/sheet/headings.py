@@ -164,6 +164,7 @@ def find_columns(
     overrides: Mapping[str, str] = MappingProxyType({}),
     *,
     optional: Collection[str] = (),
+    entity_type: str = "",
 ) -> Columns:
     """Find the column of each field among ``headings``.
 
@@ -172,6 +173,7 @@ def find_columns(
         overrides: field to heading, as ``--map FIELD=HEADING`` gives them; they win over what the headings say.
         optional: required fields that may be missing: MESSAGE where a template writes the text, CHAT_ID where a lookup
             fills it in.
+        entity_type: the kind of entity of all rows, where the sheet does not say it.
 
     Raises:
         SheetError: a field is missing or doubled, or an override names no field or no heading; the sentence names all
@@ -190,8 +192,8 @@ def find_columns(
             raise refuse(Refusal.DOUBLED_COLUMNS, doubled=doubled, field=field)
         chosen[field] = positions[0]
 
-    implied = ""
-    if "CRM_ENTITY_TYPE" not in chosen and "CRM_ENTITY" in chosen:
+    implied = entity_type if "CRM_ENTITY_TYPE" not in chosen else ""
+    if not implied and "CRM_ENTITY_TYPE" not in chosen and "CRM_ENTITY" in chosen:
         implied = implied_type(headings[chosen["CRM_ENTITY"]])
     may_miss = {*chosen, *optional, *(["CRM_ENTITY_TYPE"] if implied else [])}
     missing = [name for name, field in FIELDS.items() if field.required and name not in may_miss]

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks import accounting, growth, million, reading, sending, startup
+from tests.benchmarks import accounting, growth, million, page, reading, sending, startup
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.table import as_json, machine, machine_line, render
 
@@ -29,6 +29,9 @@ BENCHMARKS: Final[dict[str, Callable[[Scale], list[Line]]]] = {
     "help": startup.help,
     "growth": growth.growth,
     "million": million.million,
+    "page-check": page.page_check,
+    "page-lists": page.page_lists,
+    "page-sending": page.page_sending,
 }
 
 

@@ -208,3 +208,9 @@ def test_columns_are_guessed_for_a_person_to_confirm() -> None:
     assert guess_columns(headings) == {"CRM_ENTITY": 1, "CHAT_ID": 0, "MESSAGE": 3}
     assert implied_type("Deal ID") == "deal"
     assert guess_columns(["", "", ""]) == {}
+
+
+def test_one_kind_of_entity_may_be_named_for_all_rows() -> None:
+    """Where a sheet has only numbers of deals, that they are deals is said once; a column of types wins."""
+    assert find_columns(["Entity ID", "CHAT_ID", "MESSAGE"], entity_type="deal").implied_type == "deal"
+    assert find_columns(["Type of entity", "Entity ID", "CHAT_ID", "MESSAGE"], entity_type="deal").entity_type == 0

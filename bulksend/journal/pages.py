@@ -1,0 +1,171 @@
+"""A screenful of a campaign's rows at a time, however many there are, and what a person decides about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from bulksend.errors import UsageError
+from bulksend.journal.counting import count
+from bulksend.journal.holder import Held
+from bulksend.journal.model import Row, Stage, State
+from bulksend.journal.other_runs import claimed_ids, portal_of
+from bulksend.journal.records import ROW_COLUMNS, counts_of, living_holder, rows_of, undamaged
+from bulksend.journal.store import Store
+from bulksend.journal.tables import NOT_SENT_ROWS, OPEN_ROWS, ROWS, RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+ERASED_AT_ONCE: Final = 20_000
+"""Rows whose texts are erased in one transaction: campaigns under way wait for it."""
+
+SEEN_BY_A_PERSON: Final = "Seen in the chat by a person."
+"""What is said of an unknown row once a person has found its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowRecord(Row):
+    """A row with all that can be shown of it; the message is empty where it was erased."""
+
+    message_id: int | None
+    error_description: str
+    sent_at: float | None
+
+
+_ALL = sa.select(*ROW_COLUMNS, ROWS.c.message_id, ROWS.c.error_description, ROWS.c.sent_at).join_from(
+    ROWS, RUNS, RUNS.c.id == ROWS.c.run_id
+)
+
+
+_INDEXED: Final = {
+    **dict.fromkeys((State.FAILED, State.UNKNOWN, State.INVALID, State.SKIPPED), NOT_SENT_ROWS),
+    **dict.fromkeys((State.PENDING, State.SENDING, State.IN_DOUBT), OPEN_ROWS),
+}
+"""What an index's rows are, in the words by which the database knows that it may be used."""
+
+
+class Pages(Store):
+    """Shows rows to a person, and takes what the person decides."""
+
+    def page(self, run_id: int, states: Collection[State] = (), *, after: int = -1, limit: int = 50) -> list[RowRecord]:
+        """Up to ``limit`` rows in these states (none named: in any), in the sheet's order, behind row ``after``."""
+        with self._transaction() as connection:
+            if not states:
+                mine = sa.and_(ROWS.c.run_id == run_id, ROWS.c.n > after)
+                return _records(connection.execute(_ALL.where(mine).order_by(ROWS.c.n).limit(limit)).all())
+            # State by state, for each has its index, and then only what is shown is read.
+            places: list[int] = []
+            for state in states:
+                some = sa.select(ROWS.c.n).where(ROWS.c.run_id == run_id, ROWS.c.state == state.value, ROWS.c.n > after)
+                some = some.where(_INDEXED[state]) if state in _INDEXED else some
+                places += connection.scalars(some.order_by(ROWS.c.n).limit(limit))
+            mine = sa.and_(ROWS.c.run_id == run_id, ROWS.c.n.in_(sorted(places)[:limit]))
+            return _records(connection.execute(_ALL.where(mine).order_by(ROWS.c.n)).all())
+
+    def reasons(self, run_id: int) -> dict[tuple[State, str], int]:
+        """How many rows that were settled without being sent have each state and error code."""
+        statement = (
+            sa.select(ROWS.c.state, ROWS.c.error_code, sa.func.count())
+            .where(ROWS.c.run_id == run_id, NOT_SENT_ROWS, ROWS.c.error_code.is_not(None))
+            .group_by(ROWS.c.state, ROWS.c.error_code)
+        )
+        with self._transaction() as connection, undamaged():
+            return {(State(state), code): int(rows) for state, code, rows in connection.execute(statement)}
+
+    def row(self, run_id: int, n: int) -> RowRecord:
+        """The row at place ``n`` of the sheet (from 0); `UsageError` where there is none."""
+        with self._transaction() as connection:
+            found = _records(connection.execute(_ALL.where(ROWS.c.run_id == run_id, ROWS.c.n == n)).all())
+        if not found:
+            raise UsageError(f"Campaign {run_id} has no such row.")
+        return found[0]
+
+    def settle(self, run_id: int, n: int, *, arrived: bool, message_id: int | None = None) -> bool:
+        """Take what a person decided about an unknown row, having looked into its chat.
+
+        It is sent (as the message with that id, if the person found it), or it is to be sent again. False where the
+        row is no longer unknown.
+
+        Raises:
+            Held: a process is sending the campaign.
+            UsageError: the message is another row's.
+        """
+        mine = sa.and_(ROWS.c.run_id == run_id, ROWS.c.n == n, ROWS.c.state == State.UNKNOWN.value)
+        with self._transaction() as connection:
+            self._not_held(connection, run_id)
+            if message_id is not None and claimed_ids(connection, portal_of(connection, run_id), [message_id]):
+                raise UsageError("That message belongs to another row: choose the one that is this row's.")
+            after = State.PENDING
+            values: dict[str, Any] = {"error_code": None, "error_description": None, "lost": 1}
+            if arrived:
+                after = State.SENT
+                values |= {"message_id": message_id, "sent_at": ROWS.c.left_at, "error_description": SEEN_BY_A_PERSON}
+            moved = connection.execute(sa.update(ROWS).where(mine).values(state=after.value, **values)).rowcount
+            count(connection, run_id, {(State.UNKNOWN, after): moved})
+            if moved and not arrived:
+                finished = sa.and_(RUNS.c.id == run_id, RUNS.c.stage == Stage.FINISHED.value)
+                connection.execute(sa.update(RUNS).where(finished).values(stage=Stage.STOPPED.value))
+        return bool(moved)
+
+    def erase(self, run_id: int) -> None:
+        """Erase the texts of a campaign; its counts and what became of each row stay. It cannot be sent any more.
+
+        Raises:
+            Held: a process is sending it.
+            UsageError: it is not known yet of some rows whether they arrived.
+        """
+        with self._transaction() as connection:
+            counts = counts_of(self._not_held(connection, run_id))
+            if counts.sending or counts.in_doubt:
+                raise UsageError(
+                    f"Whether {counts.sending + counts.in_doubt} rows of campaign {run_id} arrived is not known yet: "
+                    "continue it until that is settled, then delete it."
+                )
+            connection.execute(
+                sa.update(ROWS)
+                .where(ROWS.c.run_id == run_id, OPEN_ROWS)
+                .values(state=State.SKIPPED.value, error_code="DELETED")
+            )
+            count(connection, run_id, {(State.PENDING, State.SKIPPED): counts.pending})
+            connection.execute(
+                sa.update(RUNS)
+                .where(RUNS.c.id == run_id)
+                # its content stays known, so that the same sheet is not sent once more unasked
+                .values(headings="[]", message_column=None, stage=Stage.FINISHED.value, holder=None)
+            )
+        after: int | None = -1
+        while after is not None:
+            after = self._erase_texts(run_id, after)
+
+    def _erase_texts(self, run_id: int, after: int) -> int | None:
+        """Erase the cells and messages of some rows behind row ``after``; the last of them, None where none is left."""
+        some = sa.and_(ROWS.c.run_id == run_id, ROWS.c.n > after, ROWS.c.n <= after + ERASED_AT_ONCE)
+        with self._transaction() as connection:
+            last: int | None = connection.scalar(sa.select(sa.func.max(ROWS.c.n)).where(some))
+            if last is not None:
+                connection.execute(sa.update(ROWS).where(some).values(cells="[]", message=""))
+        return last
+
+    def _not_held(self, connection: sa.Connection, run_id: int) -> sa.Row[Any]:
+        """The record of a campaign that nobody is sending, locked; raises `Held` otherwise."""
+        record = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
+        holder = living_holder(record, self.now())
+        if holder is not None:
+            raise Held(run_id, holder)
+        return record
+
+
+def _records(found: Sequence[Any]) -> list[RowRecord]:
+    rows = rows_of(record[:-3] for record in found)
+    return [
+        RowRecord(
+            **{field.name: getattr(row, field.name) for field in fields(Row)},
+            message_id=record[-3],
+            error_description=record[-2] or "",
+            sent_at=record[-1],
+        )
+        for record, row in zip(found, rows, strict=True)
+    ]

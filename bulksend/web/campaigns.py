@@ -1,0 +1,414 @@
+"""A campaign while it is sent and afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from bulksend.campaign import Campaign
+from bulksend.entry import BEYOND_LIMIT
+from bulksend.errors import BulksendError, PortalError, UsageError
+from bulksend.journal import Held, Journal, State
+from bulksend.portal.credential_store import PortalStore
+from bulksend.portal.error_help import advice
+from bulksend.portal.methods import stored_text
+from bulksend.queries.history import last_messages
+from bulksend.results import STATUS, write_run_results
+from bulksend.sender.settings import Sending
+from bulksend.target import SANDBOX, find_target, rows_for_sandbox
+from bulksend.web.page import chosen, page_of
+from bulksend.web.preflights import asking
+from bulksend.web.sheets import PIECE, attachment_headers
+from bulksend.web.start import standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from contextlib import ExitStack
+
+    from bulksend.journal import Counts, RowRecord, Run
+    from bulksend.portal.methods import HistoryMessage
+    from bulksend.sender.options import Options
+    from bulksend.web.page import Page
+
+ROWS_A_PAGE: Final = 50
+KEPT_REASONS: Final = 100
+
+UNDER_WAY: Final = "under_way"
+"""What the page calls a row that has left and of which it is not known yet whether it arrived."""
+
+WORDS: Final = {**STATUS, State.SENDING: UNDER_WAY, State.IN_DOUBT: UNDER_WAY}
+"""What the page calls each state of a row: as the results sheet does, which is written once nothing is under way."""
+
+_SHOWN: Final[dict[str, Collection[State]]] = {
+    word: tuple(state for state in State if WORDS[state] == word)
+    for word in ("sent", "failed", "unknown", UNDER_WAY, "not_sent", "invalid", "skipped")
+}
+"""What can be shown of the rows, in the order in which it is: what they are called → the states that are."""
+
+_NOTES: Final = frozenset({"held", "done", "settled", "late"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A campaign as the page shows it.
+
+    Attributes:
+        run: as the journal has it.
+        state: see `bulksend.web.start.standing`.
+        counts: rows by what the page calls them; only those there are.
+        settled: rows whose fate is known.
+        to_send: of how many.
+        rate: rows a second lately.
+        left: seconds until it is done, at that rate.
+        waiting: what is waited for.
+        until: until when (Unix seconds).
+        trouble: why it stopped.
+    """
+
+    run: Run
+    state: str
+    counts: dict[str, int]
+    settled: int
+    to_send: int
+    rate: float | None
+    left: float | None
+    waiting: str
+    until: float
+    trouble: str
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether no customer gets anything of it."""
+        return self.run.portal == SANDBOX
+
+    @property
+    def erased(self) -> bool:
+        """Whether its texts were deleted."""
+        return not self.run.headings
+
+    @property
+    def bars(self) -> list[tuple[str, int, float, float]]:
+        """The chart: status, rows, where its part begins and how long it is (in per mille)."""
+        bars, at, total = [], 0.0, max(1, sum(self.counts.values()))
+        for status, rows in self.counts.items():
+            # A part that is there is to be seen, however few its rows are.
+            length = max(6.0, 1000 * rows / total)
+            bars.append((status, rows, at, length))
+            at += length
+        return [(status, rows, start * 1000 / at, length * 1000 / at) for status, rows, start, length in bars]
+
+
+def by_status(counts: Counts) -> dict[str, int]:
+    """Rows by what the page calls them."""
+    found = {word: sum(getattr(counts, state.value) for state in states) for word, states in _SHOWN.items()}
+    return {word: rows for word, rows in found.items() if rows}
+
+
+def view(page: Page, run: Run) -> View:
+    """A campaign as it is now."""
+    job = page.jobs.of(run.id)
+    state = standing(run, ours=job is not None, stopping=job is not None and job.stopping)
+    counts = run.counts
+    settled = counts.sent + counts.failed + counts.unknown
+    rate = page.pace.see(run.id, settled) if state in {"sending", "elsewhere"} else None
+    progress = job.progress if job is not None else None
+    now = time.time()
+    waits = progress is not None and progress.waiting and 1 < progress.until - now < 10**8
+    last = page.jobs.last_of(run.id)
+    trouble = run.reason if state in {"waiting", "finished"} and run.reason != "interrupted" else ""
+    if state == "waiting" and not trouble and last is not None:
+        trouble = last.error
+    return View(
+        run,
+        state,
+        by_status(counts),
+        settled,
+        settled + counts.left,
+        rate,
+        counts.left / rate if rate and counts.left else None,
+        progress.waiting if waits and progress else "",
+        progress.until if waits and progress else 0.0,
+        trouble,
+    )
+
+
+async def _run(request: web.Request) -> Run:
+    page = page_of(request)
+    asked = request.match_info["run"]
+    if not asked.isdecimal() or len(asked) > 9:
+        raise web.HTTPNotFound
+    return await page.ask(lambda journal: journal.run(int(asked)))
+
+
+async def show(request: web.Request) -> web.Response:
+    """A campaign: how it goes, what became of its rows, what can be done."""
+    page = page_of(request)
+    run = await _run(request)
+    shown = request.query.get("show", "all")
+    shown = shown if shown in _SHOWN else "all"
+    states = _SHOWN.get(shown, ())
+    after = int(asked) if (asked := request.query.get("after", "")).isdecimal() and len(asked) < 9 else -1
+    rows = await page.ask(lambda journal: journal.page(run.id, states, after=after, limit=ROWS_A_PAGE + 1))
+    seen = view(page, run)
+    codes: dict[tuple[State, str], int] = {}
+    if any(status in seen.counts for status in ("failed", "unknown", "invalid", "skipped")):
+        codes = await _reasons(page, run)
+    draft_id = page.uploads.of_file(run.file)
+    there = draft_id is not None and await page.do(Path(run.file).exists)
+    note = request.query.get("note", "")
+    return page.show(
+        "campaign.html",
+        here="campaign",
+        view=seen,
+        run=run,
+        counts=run.counts,
+        shown=shown,
+        rows=rows[:ROWS_A_PAGE],
+        more=rows[ROWS_A_PAGE - 1].n if len(rows) > ROWS_A_PAGE else None,
+        after=after,
+        words=WORDS,
+        codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
+        beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
+        uploaded=draft_id if there else None,
+        file=Path(run.file).name,
+        portals=await _portals(page, run) if seen.state in {"waiting", "finished"} and not run.portal_name else [],
+        note=note if note in _NOTES else "",
+    )
+
+
+async def _reasons(page: Page, run: Run) -> dict[tuple[State, str], int]:
+    """Why rows were not sent; counted anew only once rows have moved, for there may be a million of them."""
+    counts, reasons = page.reasons.get(run.id, (None, {}))
+    if counts != run.counts:
+        reasons = await page.ask(lambda journal: journal.reasons(run.id))
+        page.reasons[run.id] = run.counts, reasons
+        for old in list(page.reasons)[:-KEPT_REASONS]:
+            del page.reasons[old]
+    return reasons
+
+
+async def _portals(page: Page, run: Run) -> list[str]:
+    """The saved portals through which a campaign that was sent to an address can be continued."""
+
+    def find() -> list[str]:
+        store = PortalStore(page.home)
+        found = []
+        for saved in store.list():
+            try:
+                if store.get(saved.name).portal == run.portal:
+                    found.append(saved.name)
+            except PortalError:  # a damaged one cannot be used anyway
+                continue
+        return found
+
+    return await page.do(find)
+
+
+async def progress(request: web.Request) -> web.Response:
+    """The part of the page that changes while a campaign is sent."""
+    page = page_of(request)
+    seen = view(page, await _run(request))
+    response = page.show("progress.html", view=seen, run=seen.run)
+    response.headers["X-State"] = seen.state
+    return response
+
+
+# What can be done with it
+
+
+def _take_up(
+    page: Page, run_id: int, portal: str, *, retry: bool, lift_limit: bool
+) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
+    def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
+        run = journal.run(run_id)
+        if not run.headings:
+            raise UsageError(f"The texts of campaign {run_id} were deleted, so it cannot be sent any more.")
+        name = portal or run.portal_name
+        if not name:
+            raise UsageError(
+                f"Campaign {run_id} was sent to {run.portal_address} by an address, which is not kept because it holds "
+                "a secret: save that portal under a name, then continue."
+            )
+        target = stack.enter_context(find_target(name, page.home, run.user_id, rows_for_sandbox(journal, run)))
+        campaign = stack.enter_context(Campaign.resume(journal, run, target, retry=retry, lift_limit=lift_limit))
+        return campaign, Sending().over(run.settings).options(run.counts.total, target.settle)
+
+    return prepare
+
+
+async def _go_on(request: web.Request, *, retry: bool = False, lift_limit: bool = False) -> web.Response:
+    page, form = page_of(request), await request.post()
+    run = await _run(request)
+    async with page.lock(f"campaign {run.id}"):
+        if page.jobs.of(run.id) is None:
+            prepare = _take_up(page, run.id, chosen(form, "portal"), retry=retry, lift_limit=lift_limit)
+            job = page.jobs.start(prepare)
+            while not await page.do(lambda: job.wait_until_entered(5.0)):
+                pass
+            if job.run_id is None:
+                error = job.cause if isinstance(job.cause, BulksendError) else UsageError(job.error)
+                return page.excuse(error, 409 if isinstance(error, Held) else 400)
+    raise page.go(f"/campaigns/{run.id}")
+
+
+async def pause(request: web.Request) -> web.Response:
+    """Let no more messages leave."""
+    page = page_of(request)
+    run = await _run(request)
+    page.jobs.stop(run.id)
+    raise page.go(f"/campaigns/{run.id}")
+
+
+async def go_on(request: web.Request) -> web.Response:
+    """Continue where it stopped."""
+    return await _go_on(request)
+
+
+async def retry(request: web.Request) -> web.Response:
+    """Send the failed rows again."""
+    return await _go_on(request, retry=True)
+
+
+async def rest(request: web.Request) -> web.Response:
+    """Send the rows behind the first few that were tried."""
+    return await _go_on(request, lift_limit=True)
+
+
+async def results(request: web.Request) -> web.StreamResponse:
+    """The results sheet, as the journal knows it now."""
+    page = page_of(request)
+    run = await _run(request)
+    if not run.headings:
+        return page.excuse(UsageError(f"The texts of campaign {run.id} were deleted, so it has no results sheet."))
+    suffix = request.match_info["format"]
+    folder = Path(await page.do(lambda: tempfile.mkdtemp(prefix="bulksend-")))
+    try:
+        path = folder / f"results.{suffix}"
+        await page.ask(lambda journal: write_run_results(journal, run, path, note=False))
+        response = web.StreamResponse(headers=attachment_headers(f"{Path(run.file).stem}.results.{suffix}"))
+        response.content_length = path.stat().st_size
+        await response.prepare(request)
+        with await page.do(lambda: path.open("rb")) as file:
+            while piece := await page.do(lambda: file.read(PIECE)):
+                await response.write(piece)
+    finally:
+        await page.do(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return response
+
+
+# Rows that nobody knows of
+
+
+async def show_row(request: web.Request) -> web.Response:
+    """One row; beside an unknown one the last messages of its chat."""
+    page = page_of(request)
+    run = await _run(request)
+    row = await _row(page, run, request)
+    messages: Sequence[HistoryMessage] = []
+    sentence = ""
+    if row.state is State.UNKNOWN and run.headings:
+        try:
+            messages = await page.do(lambda: _history(page, run, row))
+        except BulksendError as error:
+            sentence = str(error)
+    text = row.message
+    alike = {message.id for message in messages if text and message.shows(stored_text(text))}
+    claimed = await page.ask(lambda journal: journal.claimed(run.portal, [message.id for message in messages]))
+    return page.show(
+        "campaign_row.html",
+        here="campaign",
+        run=run,
+        row=row,
+        text=text,
+        messages=list(messages)[-20:],
+        alike=alike - claimed,
+        claimed=claimed,
+        sentence=sentence,
+        row_status=WORDS[row.state],
+        rehearsal=run.portal == SANDBOX,
+        speaker=row.user_id or run.user_id,
+    )
+
+
+async def _row(page: Page, run: Run, request: web.Request) -> RowRecord:
+    asked = request.match_info["row"]
+    if not asked.isdecimal() or len(asked) > 9:
+        raise web.HTTPNotFound
+    return await page.ask(lambda journal: journal.row(run.id, int(asked)))
+
+
+def _history(page: Page, run: Run, row: RowRecord) -> list[HistoryMessage]:
+    if run.portal == SANDBOX:
+        raise UsageError("This was a rehearsal, and its sandbox has ended: there is no chat to look into.")
+    if not run.portal_name:
+        raise UsageError(
+            f"The campaign was sent to {run.portal_address} by an address, which is not kept because it holds a "
+            "secret: look into the chat in the portal."
+        )
+    with (
+        find_target(run.portal_name, page.home, run.user_id) as target,
+        Journal(page.journal) as journal,
+        asking(journal, target) as queries,
+    ):
+        return last_messages(queries, row.chat_id)
+
+
+async def settle(request: web.Request) -> web.Response:
+    """Take what a person decided about an unknown row."""
+    page, form = page_of(request), await request.post()
+    run = await _run(request)
+    row = await _row(page, run, request)
+    decision, message = chosen(form, "decision"), chosen(form, "message")
+    if decision not in {"arrived", "resend"}:
+        raise page.go(f"/campaigns/{run.id}/rows/{row.n}")
+    message_id = int(message) if message.isdecimal() and len(message) < 19 else None
+
+    def decide(journal: Journal) -> bool:
+        if page.jobs.of(run.id) is not None:
+            raise UsageError("The campaign is being sent now: pause it, then decide.")
+        return journal.settle(run.id, row.n, arrived=decision == "arrived", message_id=message_id)
+
+    done = await page.ask(decide)
+    raise page.go(f"/campaigns/{run.id}?show=unknown&note={'settled' if done else 'late'}")
+
+
+# Deleting
+
+
+async def ask_delete(request: web.Request) -> web.Response:
+    """Ask before a campaign's texts are deleted."""
+    page = page_of(request)
+    run = await _run(request)
+    return page.show("delete.html", here="campaign", run=run, counts=run.counts, file=Path(run.file).name)
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete a campaign's texts and its upload; the counts stay."""
+    page = page_of(request)
+    run = await _run(request)
+    await page.ask(lambda journal: journal.erase(run.id))
+    draft_id = page.uploads.of_file(run.file)
+    if draft_id is not None:
+        await page.do(lambda: page.uploads.remove(draft_id))
+    raise page.go(f"/campaigns/{run.id}")
+
+
+ROUTES: Final = (
+    ("GET", "/campaigns/{run}", show),
+    ("GET", "/campaigns/{run}/progress", progress),
+    ("POST", "/campaigns/{run}/pause", pause),
+    ("POST", "/campaigns/{run}/continue", go_on),
+    ("POST", "/campaigns/{run}/retry", retry),
+    ("POST", "/campaigns/{run}/rest", rest),
+    ("GET", "/campaigns/{run}/results.{format:xlsx|csv}", results),
+    ("GET", "/campaigns/{run}/rows/{row}", show_row),
+    ("POST", "/campaigns/{run}/rows/{row}", settle),
+    ("GET", "/campaigns/{run}/delete", ask_delete),
+    ("POST", "/campaigns/{run}/delete", delete),
+)

@@ -1,0 +1,240 @@
+"""What is wrong with an uploaded sheet, kept so that a screenful of it can be shown at a time.
+
+A sheet is read once for its report and its faulty rows together. The faulty rows go into a small database beside the
+upload, because a sheet of a million rows may have a million of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from bulksend.errors import BulksendError, UsageError
+from bulksend.plan import examine
+from bulksend.sheet.headings import column_letters, guess_columns, implied_type
+from bulksend.sheet.reading import open_sheet
+from bulksend.web.uploads import open_private
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor, Future
+    from pathlib import Path
+
+    from bulksend.journal import NewRow
+    from bulksend.plan import Plan
+    from bulksend.sheet.chunks import Chunk
+    from bulksend.validation import Checked
+    from bulksend.web.uploads import Draft, Uploads
+
+ROWS_A_PAGE: Final = 50
+SAMPLE_ROWS: Final = 5
+_KEPT_PLANS: Final = 20
+
+_COLUMN_OF_CODE: Final = {
+    "INVALID_ENTITY_TYPE": "entity_type",
+    "INVALID_ENTITY_ID": "entity_id",
+    "INVALID_CHAT_ID": "chat_id",
+    "INVALID_USER_ID": "user_id",
+    "EMPTY_MESSAGE": "message",
+    "FORMULA_ERROR": "message",
+    "TOO_MANY_CELLS": "message",
+    "NO_CHAT": "entity_id",
+    "ACCESS_DENIED": "entity_id",
+    "CHATS_NOT_TOLD": "entity_id",
+}
+"""Where a problem stands: the field whose cell is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyRow:
+    """A row that cannot be sent: the sheet's own number, its cells, all its problems in words, the cells to mark."""
+
+    number: int
+    cells: Sequence[str]
+    description: str
+    marked: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """A page of faulty rows, and how many there are."""
+
+    rows: Sequence[FaultyRow]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The columns of a sheet, for a person to match by hand.
+
+    Attributes:
+        headings: as the sheet shows them.
+        names: each column's letter in Excel.
+        sample: the first rows.
+        guesses: field → position, as it is already chosen or the most likely one.
+        implied: the kind of entity that the heading of the guessed id names.
+    """
+
+    headings: Sequence[str]
+    names: Sequence[str]
+    sample: Sequence[Sequence[str]]
+    guesses: dict[str, int]
+    implied: str
+
+
+class Checks:
+    """The checks of all uploads; each version of a draft is checked once, in a thread."""
+
+    def __init__(self, uploads: Uploads, threads: Executor) -> None:
+        """Set up without checking anything."""
+        self._uploads, self._threads = uploads, threads
+        self._plans: dict[tuple[str, int], Future[Plan]] = {}
+
+    def plan(self, draft: Draft) -> Future[Plan]:
+        """The checked sheet, or the check that is still at it; an error of it is what keeps the sheet from being read.
+
+        To be called from the server's thread alone.
+        """
+        key = (draft.id, draft.version)
+        future = self._plans.pop(key, None)
+        if future is None or (future.done() and future.exception() is None and not self._kept(draft).exists()):
+            future = self._threads.submit(self._check, draft)
+        self._plans[key] = future
+        for old in list(self._plans)[:-_KEPT_PLANS]:
+            if self._plans[old].done():
+                del self._plans[old]
+        return future
+
+    def columns(self, draft: Draft) -> Sheet:
+        """The columns of the sheet, however little of them is understood.
+
+        Raises:
+            SheetError: it cannot be read as a sheet at all.
+        """
+        sheet = open_sheet(self._uploads.file(draft), sheet=draft.sheet, heading_names=tuple(draft.mapping.values()))
+        headings = sheet.headings
+        sample: list[list[str]] = []
+        for chunk in sheet.chunks(SAMPLE_ROWS):
+            sample += chunk.cells.to_numpy().tolist()
+            if len(sample) >= SAMPLE_ROWS:
+                break
+        guesses = guess_columns(headings)
+        for field, heading in draft.mapping.items():
+            if heading in headings:
+                guesses[field] = headings.index(heading)
+        entity = guesses.get("CRM_ENTITY")
+        return Sheet(
+            headings,
+            [column_letters(position) for position in range(len(headings))],
+            sample[:SAMPLE_ROWS],
+            guesses,
+            "" if entity is None else implied_type(headings[entity]),
+        )
+
+    def problems(self, draft: Draft, code: str, page: int) -> Problems:
+        """The faulty rows of a sheet that was checked, a page (from 0) of them, of one kind or (no code) of all."""
+        with contextlib.closing(sqlite3.connect(self._kept(draft))) as kept:
+            if code:
+                total = kept.execute("SELECT count(*) FROM found WHERE code = ?", (code,)).fetchone()[0]
+                chosen, values = "row IN (SELECT row FROM found WHERE code = ? ORDER BY row LIMIT ? OFFSET ?)", [code]
+            else:
+                total = kept.execute("SELECT count(*) FROM faulty").fetchone()[0]
+                chosen, values = "row IN (SELECT row FROM faulty ORDER BY row LIMIT ? OFFSET ?)", []
+            rows = kept.execute(
+                f"SELECT row, cells, description, marked FROM faulty WHERE {chosen} ORDER BY row",  # noqa: S608 - ours
+                [*values, ROWS_A_PAGE, page * ROWS_A_PAGE],
+            ).fetchall()
+        return Problems(
+            [
+                FaultyRow(number, json.loads(cells), description, frozenset(json.loads(marked)))
+                for number, cells, description, marked in rows
+            ],
+            total,
+        )
+
+    def row(self, plan: Plan, number: int) -> NewRow:
+        """A row of the sheet as it would be sent, by the sheet's own number, or the next one that is not blank.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for rows in plan.new_rows():
+            if rows and rows[-1].number >= number:
+                return next(row for row in rows if row.number >= number)
+        raise UsageError(f"The sheet has no row {number}.")
+
+    def write_problems(self, plan: Plan, draft: Draft) -> Path:
+        """Write the sheet with each row's problem beside it and return where."""
+        suffix = ".csv" if plan.sheet.format == "csv" else ".xlsx"
+        return plan.write_problems(self._uploads.folder(draft.id) / f"problems{suffix}")
+
+    def _kept(self, draft: Draft) -> Path:
+        return self._uploads.folder(draft.id) / f"check.{draft.version}.db"
+
+    def _check(self, draft: Draft) -> Plan:
+        path = self._kept(draft)
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileExistsError):
+            open_private(path).close()
+        try:
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as kept:
+                keeper = _Keeper(kept)
+                plan = examine(self._uploads.file(draft), draft.options, see=keeper.see)
+                keeper.close(plan)
+        except BaseException as error:
+            path.unlink(missing_ok=True)
+            if isinstance(error, sqlite3.Error):
+                raise BulksendError("The check cannot be kept: make room on the disk, then try again.") from None
+            raise
+        return plan
+
+
+class _Keeper:
+    """Puts faulty rows aside as a sheet is checked."""
+
+    def __init__(self, kept: sqlite3.Connection) -> None:
+        self._kept = kept
+        kept.executescript(
+            "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"
+            "CREATE TABLE faulty (row INTEGER PRIMARY KEY, cells TEXT, description TEXT, marked TEXT DEFAULT '[]');"
+            "CREATE TABLE found (code TEXT, row INTEGER, PRIMARY KEY (code, row)) WITHOUT ROWID; BEGIN"
+        )
+
+    def see(self, chunk: Chunk, checked: Checked) -> None:
+        """See `bulksend.plan.examine`."""
+        codes = checked.rows["error_code"].to_numpy()
+        faulty = np.flatnonzero((codes != "") & (codes != "HIDDEN_ROW"))
+        if not len(faulty):
+            return
+        numbers = checked.rows.index.to_numpy()[faulty].tolist()
+        cells = chunk.cells.iloc[faulty].to_numpy().tolist()
+        described = checked.rows["error_description"].to_numpy()[faulty].tolist()
+        self._kept.executemany(
+            "INSERT INTO faulty (row, cells, description) VALUES (?, ?, ?)",
+            ((row, json.dumps(own), words) for row, own, words in zip(numbers, cells, described, strict=True)),
+        )
+        self._kept.executemany(
+            "INSERT OR IGNORE INTO found VALUES (?, ?)",
+            (
+                (code, row)
+                for row, first in zip(numbers, codes[faulty].tolist(), strict=True)
+                for code in (first, *checked.more_codes.get(row, ()))
+            ),
+        )
+
+    def close(self, plan: Plan) -> None:
+        """All rows are seen: mark their cells, now that it is known where each field stands."""
+        for code, name in _COLUMN_OF_CODE.items():
+            position = getattr(plan.columns, name)
+            if position is not None:
+                self._kept.execute(
+                    "UPDATE faulty SET marked = json_insert(marked, '$[#]', ?) "
+                    "WHERE row IN (SELECT row FROM found WHERE code = ?)",
+                    (position, code),
+                )
+        self._kept.execute("COMMIT")

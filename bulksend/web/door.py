@@ -1,0 +1,106 @@
+"""Who may come in: one browser, by a one-time token, through exactly our address, and no other page in it.
+
+Every program of this computer may listen on the same host, and a browser sends a host's cookies to all of its ports. So
+the cookie has a random name, and a random path that is part of every address: no other program is shown it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+HOST: Final = "127.0.0.1"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+PUBLIC: Final = "/static/"
+"""Styles and script, which hold nothing of anybody's."""
+
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # `no-referrer` would also make browsers send `Origin: null`
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+
+class Door:
+    """The token, the cookie and the address of one process that serves the page."""
+
+    def __init__(self, port: int) -> None:
+        """Make new secrets for the page at ``port``."""
+        self.host = f"{HOST}:{port}"
+        self.origin = f"http://{self.host}"
+        self.prefix = f"/{secrets.token_hex(8)}"
+        self._token: str | None = secrets.token_urlsafe(32)
+        self._cookie_name = f"bulksend-{secrets.token_hex(6)}"
+        self._cookie = secrets.token_urlsafe(32)
+
+    @property
+    def address(self) -> str:
+        """The address to open, with the token, which can be used once."""
+        return f"{self.origin}/?token={self._token}"
+
+    def let_in(self, token: str) -> web.Response | None:
+        """The answer to the right token: the cookie, and on to the page; the token is void then. None to others."""
+        if self._token is None or not hmac.compare_digest(token.encode(), self._token.encode()):
+            return None
+        self._token = None
+        response = web.Response(status=303, headers={"Location": f"{self.prefix}/"})
+        response.set_cookie(self._cookie_name, self._cookie, path=f"{self.prefix}/", httponly=True, samesite="Strict")
+        return response
+
+    def knows(self, request: web.Request) -> bool:
+        """Whether the request has the cookie."""
+        given = request.cookies.get(self._cookie_name, "")
+        return hmac.compare_digest(given.encode(), self._cookie.encode())
+
+    def is_ours(self, request: web.Request) -> bool:
+        """Whether a request that changes something was made by a page of ours."""
+        site, origin = request.headers.getall("Sec-Fetch-Site", []), request.headers.getall("Origin", [])
+        if not site and not origin:
+            return False
+        return all(value == "same-origin" for value in site) and all(value == self.origin for value in origin)
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn away what does not come from the page that was let in."""
+        if request.headers.getall("Host", []) != [self.host]:
+            return refuse(421, f"This page answers at {self.origin} alone.")
+        if request.method not in SAFE_METHODS and not self.is_ours(request):
+            return refuse(403, "The request was not made by this page, so nothing was done.")
+        if request.path.startswith(PUBLIC):
+            return await handler(request)
+        if request.path == "/" and request.method == "GET":
+            # A browser that looks ahead must not use the token up.
+            looks_ahead = "prefetch" in request.headers.get("Sec-Purpose", "")
+            let_in = None if looks_ahead else self.let_in(request.query.get("token", ""))
+            if let_in is not None:
+                return let_in
+        if not self.knows(request):
+            return refuse(
+                403,
+                "This address cannot be opened here: it was used already, or belongs to an earlier start. Use the "
+                "browser window in which bulksend was opened, or end bulksend and start it again. Campaigns lose "
+                "nothing by that.",
+            )
+        return await handler(request)
+
+
+def refuse(status: int, sentence: str) -> web.Response:
+    """An answer to somebody who is not let in: it tells nothing else."""
+    return web.Response(status=status, text=f"{sentence}\n")
+
+
+async def protect(_request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer the headers that keep other pages out."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)

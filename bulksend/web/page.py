@@ -1,0 +1,213 @@
+"""What the handlers share: the journal, the uploads, the jobs, and how a page is made of a template."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bulksend import __version__
+from bulksend.errors import BulksendError
+from bulksend.jobs.threads import Threads
+from bulksend.journal import Held, Journal
+from bulksend.portal.redaction import without_secrets
+from bulksend.sender.options import duration
+from bulksend.web.bbcode import as_read
+from bulksend.web.checks import Checks
+from bulksend.web.preflights import Preflights
+from bulksend.web.uploads import Draft, Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from bulksend.journal import Counts, State
+    from bulksend.web.door import Door
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 4
+"""Questions to the journal and files that are read at once."""
+
+
+class Page:
+    """One process that serves the page."""
+
+    def __init__(self, home: Path, journal: str | Path, door: Door) -> None:
+        """Set up without touching the disk.
+
+        Args:
+            home: the data folder.
+            journal: the journal's address.
+            door: who may come in.
+        """
+        self.home, self.journal, self.door = home, journal, door
+        self.jobs = Threads(journal)
+        self.uploads = Uploads(home)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "bulksend-web")
+        # Apart, so that a sheet of a million rows keeps nobody from watching a campaign.
+        self._slow = ThreadPoolExecutor(2, "bulksend-web-slow")
+        self.checks = Checks(self.uploads, self._slow)
+        self.preflights = Preflights(home, journal, self._slow)
+        self.pace = Pace()
+        self.reasons: dict[int, tuple[Counts | None, dict[tuple[State, str], int]]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._mine = threading.local()
+        self._journals: list[Journal] = []
+        self._templates = _environment(door.prefix)
+
+    def close(self) -> None:
+        """Stop the campaigns in good order, and let go of the journal."""
+        self.jobs.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+        for journal in self._journals:
+            journal.close()
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do something that may take a while in another thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def ask(self, question: Callable[[Journal], T]) -> T:
+        """Ask the journal something, in a thread that has its own."""
+
+        def work() -> T:
+            journal = getattr(self._mine, "journal", None)
+            if journal is None:
+                journal = self._mine.journal = Journal(self.journal)
+                self._journals.append(journal)
+            return question(journal)
+
+        return await self.do(work)
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """A lock for what may not be done twice at once."""
+        if len(self._locks) > 1_000:
+            self._locks = {name: lock for name, lock in self._locks.items() if lock.locked()}
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    def url(self, path: str) -> str:
+        """The address of a place of the page."""
+        return f"{self.door.prefix}{path}"
+
+    def go(self, path: str) -> web.HTTPSeeOther:
+        """An answer that leads on, after something was done."""
+        return web.HTTPSeeOther(self.url(path))
+
+    def show(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
+        """A page, made of a template."""
+        html = self._templates.get_template(template).render(values)
+        return web.Response(text=html, content_type="text/html", status=status)
+
+    def excuse(self, error: BulksendError, status: int = 400) -> web.Response:
+        """A page that says what kept something from being done."""
+        return self.show("error.html", sentence=without_secrets(str(error)), status=status)
+
+    async def draft(self, request: web.Request) -> Draft:
+        """The upload that an address names."""
+        return await self.do(lambda: self.uploads.load(request.match_info["draft"]))
+
+
+PAGE: Final = web.AppKey("page", Page)
+
+
+def page_of(request: web.Request) -> Page:
+    """What the handlers share."""
+    return request.app[PAGE]
+
+
+async def settled(future: Future[T], seconds: float) -> bool:
+    """Whether a future is done, after waiting for it so long at the most."""
+    if not future.done():
+        await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
+    return future.done()
+
+
+@web.middleware
+async def excuses(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Show what a person can act on as a page, and keep everything else to ourselves."""
+    page = page_of(request)
+    try:
+        response: web.StreamResponse = await handler(request)
+    except Held as error:
+        return page.excuse(error, 409)
+    except BulksendError as error:
+        return page.excuse(error)
+    except web.HTTPNotFound:
+        return page.show("error.html", sentence="There is no such page.", status=404)
+    return response
+
+
+@dataclass(slots=True)
+class _Sample:
+    at: float
+    settled: int
+
+
+class Pace:
+    """How fast campaigns go, by what the journal said of them lately; whoever sends them."""
+
+    SPAN: Final = 60.0
+
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        self._seen: dict[int, list[_Sample]] = {}
+
+    def see(self, run_id: int, settled_rows: int) -> float | None:
+        """Rows a second over the last minute; None where too little has been seen."""
+        now = time.monotonic()
+        samples = self._seen.setdefault(run_id, [])
+        if not samples or now - samples[-1].at >= 1:
+            samples.append(_Sample(now, settled_rows))
+        while samples[0].at < now - self.SPAN:
+            samples.pop(0)
+        first = samples[0]
+        if now - first.at < 3:
+            return None
+        return max(0, settled_rows - first.settled) / (now - first.at)
+
+
+def _environment(prefix: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bulksend.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.globals.update(url=lambda path: f"{prefix}{path}", version=__version__)
+    environment.filters.update(number=number, moment=moment, span=duration, as_read=as_read)
+    environment.policies["ext.i18n.trimmed"] = True
+    return environment
+
+
+def number(value: int) -> str:
+    """A number as people read it."""
+    return f"{value:,}"
+
+
+def moment(at: float | None) -> Markup:
+    """A time; the page's script shows it in the reader's own zone."""
+    if at is None:
+        return Markup("")
+    local = datetime.fromtimestamp(at).astimezone()
+    return Markup('<time datetime="{}">{}</time>').format(
+        local.isoformat(timespec="seconds"), local.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+def chosen(form: Mapping[str, Any], name: str) -> str:
+    """What a form's field holds, without blanks around it; empty where it has none."""
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""

@@ -1,0 +1,115 @@
+"""Saved portals: save, test and remove them. What is secret is typed once and never shown again."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from bulksend.errors import PortalError
+from bulksend.journal import Journal
+from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
+from bulksend.portal.credential_store import PortalStore
+from bulksend.queries.preflight import probe
+from bulksend.target import find_target
+from bulksend.web.page import chosen, page_of
+from bulksend.web.preflights import asking
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from bulksend.queries.preflight import ConnectionCheck
+
+_ONWARD: Final = re.compile(r"/sheets/[0-9a-f]{24}/portal")
+
+
+def onward(text: str) -> str:
+    """Where to go once a portal is saved: back to the sheet that needs it, else to the list."""
+    return text if _ONWARD.fullmatch(text) else "/portals"
+
+
+async def show_portals(request: web.Request) -> web.Response:
+    """All saved portals."""
+    page = page_of(request)
+    saved = await page.do(PortalStore(page.home).list)
+    return page.show("portals.html", here="portals", portals=saved, tested=None, connection=None, error="")
+
+
+async def show_new(request: web.Request) -> web.Response:
+    """The form to save one."""
+    page = page_of(request)
+    return page.show(
+        "portal_new.html", here="portals", error="", given={}, onward=onward(request.query.get("next", ""))
+    )
+
+
+async def save(request: web.Request) -> web.Response:
+    """Save one, and say what is wrong with what was typed; secrets do not come back with it."""
+    page, form = page_of(request), await request.post()
+    name, kind, back = chosen(form, "name"), chosen(form, "kind"), onward(chosen(form, "next"))
+
+    def add() -> None:
+        credentials: Any
+        if kind == "application":
+            credentials = application(
+                chosen(form, "address"),
+                client_id=chosen(form, "client_id"),
+                client_secret=chosen(form, "client_secret"),
+                refresh_token=chosen(form, "refresh_token"),
+                token_url=chosen(form, "token_url") or TOKEN_URL,
+            )
+        else:
+            credentials = parse_webhook(chosen(form, "webhook"))
+        PortalStore(page.home).add(name, credentials)
+
+    try:
+        await page.do(add)
+    except PortalError as error:
+        given = {"name": name, "kind": kind, "client_id": chosen(form, "client_id")}
+        return page.show("portal_new.html", here="portals", error=str(error), given=given, onward=back, status=400)
+    raise page.go(back)
+
+
+async def test(request: web.Request) -> web.Response:
+    """Ask a saved portal who speaks and whether sending will work."""
+    page, name = page_of(request), request.match_info["name"]
+    connection: ConnectionCheck | None = None
+    error = ""
+
+    def ask() -> ConnectionCheck:
+        with (
+            find_target(name, page.home, None) as target,
+            Journal(page.journal) as journal,
+            asking(journal, target) as queries,
+        ):
+            return probe(queries)
+
+    try:
+        connection = await page.do(ask)
+    except PortalError as failed:
+        error = str(failed)
+    saved = await page.do(PortalStore(page.home).list)
+    return page.show("portals.html", here="portals", portals=saved, tested=name, connection=connection, error=error)
+
+
+async def ask_remove(request: web.Request) -> web.Response:
+    """Ask before a portal is removed."""
+    page = page_of(request)
+    name = await page.do(lambda: PortalStore(page.home).saved(request.match_info["name"]).name)
+    return page.show("portal_remove.html", here="portals", name=name)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Remove one, with its secret."""
+    page = page_of(request)
+    await page.do(lambda: PortalStore(page.home).remove(request.match_info["name"]))
+    raise page.go("/portals")
+
+
+ROUTES: Final = (
+    ("GET", "/portals", show_portals),
+    ("GET", "/portals/new", show_new),
+    ("POST", "/portals", save),
+    ("POST", "/portals/{name}/test", test),
+    ("GET", "/portals/{name}/remove", ask_remove),
+    ("POST", "/portals/{name}/remove", remove),
+)

@@ -1,0 +1,82 @@
+"""The first page: what waits, a sheet to upload or to fill in, and all campaigns."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from bulksend.journal import Stage
+from bulksend.sheet.blank import write_blank
+from bulksend.target import SANDBOX
+from bulksend.web.page import page_of
+from bulksend.web.uploads import MOST_BYTES
+
+if TYPE_CHECKING:
+    from bulksend.journal import Run
+
+CAMPAIGNS_A_PAGE: Final = 50
+
+_BLANKS: Final = {
+    "blank.xlsx": ("en", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "blank.ru.xlsx": ("ru", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "blank.csv": ("en", "text/csv"),
+    "blank.ru.csv": ("ru", "text/csv"),
+}
+
+
+def standing(run: Run, *, ours: bool, stopping: bool = False) -> str:
+    """Where a campaign is, for the page: sending, stopping, elsewhere, waiting or finished."""
+    if ours:
+        return "stopping" if stopping else "sending"
+    if run.stage is not Stage.FINISHED and run.holder is not None:
+        return "elsewhere"
+    return "waiting" if run.counts.left else "finished"
+
+
+async def show_start(request: web.Request) -> web.Response:
+    """All campaigns, a page at a time, the newest first; those that wait stand above them."""
+    page = page_of(request)
+    runs = await page.ask(lambda journal: journal.runs())
+    runs.reverse()
+    at_work = {job.run_id: job for job in page.jobs.running()}
+    listed = [
+        (run, standing(run, ours=run.id in at_work, stopping=run.id in at_work and at_work[run.id].stopping))
+        for run in runs
+    ]
+    pages = max(1, math.ceil(len(listed) / CAMPAIGNS_A_PAGE))
+    number = min(max(1, int(asked) if (asked := request.query.get("page", "")).isdecimal() else 1), pages)
+    return page.show(
+        "start.html",
+        here="start",
+        waiting=[run for run, state in listed if state == "waiting" and run.portal != SANDBOX][:10],
+        campaigns=listed[(number - 1) * CAMPAIGNS_A_PAGE : number * CAMPAIGNS_A_PAGE],
+        total=len(listed),
+        page=number,
+        pages=pages,
+        most_megabytes=MOST_BYTES >> 20,
+    )
+
+
+async def blank_sheet(request: web.Request) -> web.Response:
+    """A blank sheet to fill in."""
+    page, name = page_of(request), request.match_info["name"]
+    if name not in _BLANKS:
+        raise web.HTTPNotFound
+    language, kind = _BLANKS[name]
+
+    def write() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="bulksend-") as folder:
+            return write_blank(Path(folder) / name, lang="ru" if language == "ru" else "en").read_bytes()
+
+    return web.Response(
+        body=await page.do(write),
+        content_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+ROUTES: Final = (("GET", "/", show_start), ("GET", "/blank/{name}", blank_sheet))

@@ -1,0 +1,191 @@
+"""Sheets that were uploaded, and what was chosen for each: kept under the data folder, for its owner alone.
+
+Each upload is a folder with a random name that holds the file, ``draft.json`` and what was made of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+import unicodedata
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from bulksend.errors import UsageError
+from bulksend.plan import SheetOptions
+from bulksend.sender.settings import Sending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_BYTES: Final = 512 << 20
+"""The largest file that is taken."""
+
+_ID: Final = re.compile(r"[0-9a-f]{24}")
+_LONGEST_NAME: Final = 100
+_SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods"})
+_DEVICES: Final = re.compile(r"(?i:con|prn|aux|nul|com\d|lpt\d)")
+
+PACES: Final[Mapping[str, Sending]] = {
+    "usual": Sending(),
+    "slow": Sending(rate=0.5),
+    "fast": Sending(fast=True),
+}
+"""The paces that can be chosen."""
+
+REPEATS: Final[tuple[Literal["skip", "send"], ...]] = ("skip", "send")
+"""What can be chosen for rows that other campaigns sent lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was chosen for an uploaded sheet; the file's own name is shown, never used as a path.
+
+    Attributes:
+        id: random.
+        name: the file's name, made safe.
+        created: Unix seconds.
+        version: rises with every choice that changes how the sheet is read.
+        sheet, mapping, message, include_hidden, entity_type: as in `SheetOptions`.
+        look_up: whether the portal is to be asked for the chats.
+        portal: the portal's name; empty where none is chosen yet.
+        user_id: who speaks for rows that name nobody; None: the portal's own user.
+        pace: one of `PACES`.
+        limit: only so many rows; None for all.
+        repeats: what to do with rows that other campaigns sent lately: one of `REPEATS`; None: not chosen yet.
+        again: whether a sheet that was sent before is to be sent once more.
+        confirmed: the campaign that each confirmation began.
+    """
+
+    id: str
+    name: str
+    created: float
+    version: int = 0
+    sheet: str | None = None
+    mapping: dict[str, str] = field(default_factory=dict)
+    message: str | None = None
+    include_hidden: bool = False
+    entity_type: str = ""
+    look_up: bool = False
+    portal: str = ""
+    user_id: int | None = None
+    pace: str = "usual"
+    limit: int | None = None
+    repeats: Literal["skip", "send"] | None = None
+    again: bool = False
+    confirmed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def options(self) -> SheetOptions:
+        """How the sheet is to be read."""
+        return SheetOptions(
+            sheet=self.sheet,
+            mapping=self.mapping,
+            message=self.message,
+            include_hidden=self.include_hidden,
+            without_chats=self.look_up,
+            entity_type=self.entity_type,
+        )
+
+    @property
+    def sending(self) -> Sending:
+        """How it is to be sent."""
+        return PACES.get(self.pace, PACES["usual"])
+
+    def read_otherwise(self, **changes: Any) -> Draft:
+        """The draft with other choices on how the sheet is read."""
+        return replace(self, version=self.version + 1, **changes)
+
+
+class Uploads:
+    """The uploads of one data folder."""
+
+    def __init__(self, home: Path) -> None:
+        """Set up without touching the disk."""
+        self._folder = home.absolute() / "uploads"
+
+    def begin(self, name: str) -> Draft:
+        """Make room for a file that is called ``name`` by whoever uploads it."""
+        draft = Draft(secrets.token_hex(12), safe_name(name), time.time())
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
+            for folder in (self.folder(draft.id), self.file(draft).parent):
+                folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise UsageError(f"The folder for uploads cannot be written ({error.strerror}).") from None
+        return draft
+
+    def folder(self, draft_id: str) -> Path:
+        """The folder of an upload.
+
+        Raises:
+            UsageError: that is no upload's id.
+        """
+        if _ID.fullmatch(draft_id) is None:
+            raise _gone()
+        return self._folder / draft_id
+
+    def file(self, draft: Draft) -> Path:
+        """The uploaded file, in a folder without anything of ours that it could take the place of."""
+        return self.folder(draft.id) / "sheet" / draft.name
+
+    def save(self, draft: Draft) -> None:
+        """Keep what was chosen."""
+        path = self.folder(draft.id) / "draft.json"
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with open_private(aside) as file:
+            file.write(json.dumps(asdict(draft), ensure_ascii=False).encode())
+        aside.replace(path)
+
+    def load(self, draft_id: str) -> Draft:
+        """What was chosen for an upload.
+
+        Raises:
+            UsageError: there is none, or no longer.
+        """
+        try:
+            kept = json.loads((self.folder(draft_id) / "draft.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise _gone() from None
+        known = {part.name for part in fields(Draft)}
+        return Draft(**{name: value for name, value in kept.items() if name in known})
+
+    def remove(self, draft_id: str) -> None:
+        """Delete an upload with all that was made of it."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder(draft_id))
+
+    def of_file(self, file: str) -> str | None:
+        """The id of the upload that a campaign's file is, None where it was not uploaded."""
+        folder = Path(file).parent.parent
+        return folder.name if folder.parent == self._folder and _ID.fullmatch(folder.name) else None
+
+
+def open_private(path: Path) -> Any:
+    """Open a new file for writing bytes that only its owner can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb")
+
+
+def safe_name(name: str) -> str:
+    """A file's name without anything that could be a path, a device or a command to whoever shows it."""
+    name = unicodedata.normalize("NFC", PureWindowsPath(name.replace("/", "\\")).name)
+    name = "".join(letter if letter.isalnum() or letter in " ._-()[]№+" else "_" for letter in name).strip(" .")
+    suffix = PureWindowsPath(name).suffix.lower()
+    suffix = suffix if suffix in _SUFFIXES else ""
+    stem = (name[: len(name) - len(suffix)] if suffix else name).strip(" .")[:_LONGEST_NAME]
+    while len(stem.encode()) > 200:  # file systems count bytes
+        stem = stem[:-1]
+    if not stem.strip("_") or _DEVICES.fullmatch(stem.partition(".")[0]):
+        stem = f"sheet{stem if stem.strip('_') else ''}"
+    return f"{stem}{suffix}"
+
+
+def _gone() -> UsageError:
+    return UsageError("This sheet is no longer here: upload it again.")

@@ -1,0 +1,222 @@
+"""The page as a process of its own, asked over HTTP as a browser would, or by a browser."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import requests
+
+from bulksend.journal import Journal, Run
+from bulksend.sandbox import Limits, Sandbox, World
+from tests.processes import SLOWEST, Commands, TestRow, until, write_sheet
+
+NO_REDIRECT: dict[str, Any] = {"allow_redirects": False, "timeout": SLOWEST}
+
+
+class PageProcess:
+    """``bulksend web`` in a process, with a data folder of its own that outlives it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.commands = Commands(folder)
+        self.home, self.journal = self.commands.home, self.commands.journal
+        self._process: subprocess.Popen[str] | None = None
+        self.address = ""
+
+    def start(self, *options: object) -> Self:
+        """Serve from now on, at a new address."""
+        self._process = self.commands.start("web", "--no-open", *options, stderr=subprocess.DEVNULL)
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().strip()
+        assert self.address.startswith("http://127.0.0.1:"), "the page did not start"
+        return self
+
+    @property
+    def origin(self) -> str:
+        """The address without a path."""
+        return self.address.partition("/?")[0]
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return self.origin.removeprefix("http://")
+
+    def stop(self) -> int:
+        """End it politely and say with which code it ended."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.communicate(timeout=SLOWEST)
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def enter(self) -> "Visitor":
+        """Open the address that was printed, as the browser does."""
+        return Visitor(self)
+
+    def run_of(self, number: int) -> Run:
+        """A campaign as the journal has it."""
+        with Journal(self.journal) as journal:
+            return journal.run(number)
+
+
+class Visitor:
+    """A browser without script that was let in."""
+
+    def __init__(self, page: PageProcess) -> None:
+        self.page = page
+        self.session = requests.Session()
+        self.session.trust_env = False
+        answer = self.session.get(page.address, timeout=SLOWEST)
+        assert answer.ok, answer.text
+        self.base = answer.url.rstrip("/")
+
+    def get(self, path: str) -> requests.Response:
+        """Open a page; what it leads on to is opened too."""
+        return self.session.get(f"{self.base}{path}", timeout=SLOWEST)
+
+    def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> requests.Response:
+        """Send a form, as one of our own pages does; where it leads is not followed."""
+        headers = {"Origin": self.page.origin, "Sec-Fetch-Site": "same-origin"}
+        return self.session.post(f"{self.base}{path}", data=form or {}, headers=headers, **NO_REDIRECT, **options)
+
+    def upload(self, name: str, content: bytes, like: str = "") -> str:
+        """Upload a sheet and give the path of its page."""
+        files = {"file": (name, io.BytesIO(content))}
+        answer = self.post(f"/sheets{f'?like={like}' if like else ''}", files=files)
+        assert answer.status_code == 303, answer.text
+        return self.path(answer)
+
+    def upload_rows(self, rows: Sequence[TestRow], name: str = "sheet.csv") -> str:
+        """Upload rows as a CSV sheet."""
+        path = write_sheet(self.page.commands.folder / "upload.csv", rows)
+        return self.upload(name, path.read_bytes())
+
+    def path(self, answer: requests.Response) -> str:
+        """Where an answer leads, without what all addresses of the page begin with."""
+        return answer.headers["Location"].removeprefix(self.base.removeprefix(self.page.origin))
+
+    def confirm_page(self, sheet: str, portal: str = "sandbox") -> str:
+        """Choose a portal for a sheet and give the page on which it is confirmed."""
+        assert self.post(f"{sheet}/portal", {"portal": portal}).status_code == 303
+        return self.settled(f"{sheet}/confirm")
+
+    def settled(self, path: str) -> str:
+        """A page once it is no longer busy."""
+        for _ in until(SLOWEST, 0.2):
+            text = self.get(path).text
+            if "data-reload" not in text:
+                return text
+        raise AssertionError("the page stayed busy")
+
+    def send(self, sheet: str, portal: str = "sandbox", **choices: str) -> int:
+        """Confirm a sheet and give the number of its campaign."""
+        self.confirm_page(sheet, portal)
+        choices = {"pace": "fast", **choices}
+        assert self.post(f"{sheet}/confirm", {"do": "choose", **choices}).status_code == 303
+        answer = self.post(f"{sheet}/confirm", self.button(self.settled(f"{sheet}/confirm"), **choices))
+        assert answer.status_code == 303, answer.text
+        return int(self.path(answer).partition("?")[0].rsplit("/", 1)[1])
+
+    def button(self, confirm_page: str, **choices: str) -> dict[str, str]:
+        """The form as the button that sends submits it."""
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', confirm_page))
+        return {"do": "send", **hidden, **choices}
+
+    def wait(self, number: int, state: str = "finished") -> str:
+        """A campaign's page once it is in that state."""
+        text = ""
+        for _ in until(SLOWEST, 0.1):
+            text = self.get(f"/campaigns/{number}").text
+            if f'class="state {state}"' in text:
+                return text
+        raise AssertionError(f"campaign {number} never got {state}:\n{text}")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
+    """One page for the tests of a module, which only look at what they began themselves."""
+    process = PageProcess(tmp_path_factory.mktemp("page"))
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture(scope="module")
+def visitor(page: PageProcess) -> Visitor:
+    """The browser that was let in."""
+    return page.enter()
+
+
+@pytest.fixture
+def own_page(tmp_path: Path) -> Iterator[PageProcess]:
+    """A page that a test may stop and kill; not started yet."""
+    process = PageProcess(tmp_path)
+    yield process
+    process.kill()
+
+
+Portal = Callable[..., Sandbox]
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    """Start a portal that knows the entities and chats of these rows, or all."""
+    running: list[Sandbox] = []
+
+    def start(rows: Iterable[TestRow] | None = None, **options: Any) -> Sandbox:
+        world = None if rows is None else World.from_rows((kind, entity, chat, 0) for kind, entity, chat, *_ in rows)
+        options = {"limits": Limits.none(), **options}
+        sandbox = Sandbox(world=world, **options).start()
+        running.append(sandbox)
+        return sandbox
+
+    yield start
+    for sandbox in running:
+        sandbox.close()
+
+
+def csv_of(rows: Iterable[Sequence[object]]) -> bytes:
+    """Rows as the bytes of a CSV sheet."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+BROWSER = Path(os.environ.get("BULKSEND_CHROMIUM", "/usr/bin/chromium"))
+AXE = Path(os.environ.get("BULKSEND_AXE", Path(__file__).parents[2] / ".venv/axe/node_modules/axe-core/axe.min.js"))
+
+
+def browser_missing() -> str:
+    """Why the tests in a browser cannot run; empty where they can."""
+    if not BROWSER.exists():
+        return f"there is no {BROWSER}: apt-get install chromium, or name one with BULKSEND_CHROMIUM"
+    if not AXE.exists():
+        return f"there is no {AXE}: npm install axe-core, and name its axe.min.js with BULKSEND_AXE"
+    return ""
+
+
+def saved(visitor: Visitor, name: str, sandbox: Sandbox) -> str:
+    """Save a portal through the page."""
+    answer = visitor.post("/portals", {"name": name, "kind": "webhook", "webhook": sandbox.webhook})
+    assert answer.status_code == 303, answer.text
+    return name
+
+
+def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.05)

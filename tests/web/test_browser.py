@@ -1,0 +1,334 @@
+"""The page in a real Chromium: the whole way, with script and without, for keyboards and for those who see little."""
+
+import csv
+import http.server
+import io
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import openpyxl
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.processes import TestRow, assert_exactly_once, rows
+from tests.web.conftest import AXE, BROWSER, PageProcess, Portal, browser_missing, wait_for
+
+pytestmark = [
+    # In CI they may not be skipped: there the browser is installed, and a missing one is a failure.
+    pytest.mark.skipif(
+        bool(browser_missing()) and not os.environ.get("BULKSEND_BROWSER_TESTS"), reason=browser_missing() or "-"
+    ),
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("browser"),
+]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = (360, 768, 1920)
+HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(BROWSER), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Screens:
+    """Looks at each screen as all kinds of people would, and says what is wrong with it for any of them."""
+
+    def __init__(self) -> None:
+        self.axe = AXE.read_text(encoding="utf-8")
+        self.seen: list[str] = []
+        self.kept = os.environ.get("BULKSEND_SCREENSHOTS")
+
+    def look(self, tab: Any, name: str) -> None:
+        """Nothing for axe-core to find, light and dark; nothing that sticks out of the narrowest window."""
+        self.seen.append(name)
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            for width in WIDTHS if scheme == "light" or self.kept else ():
+                tab.set_viewport_size({"width": width, "height": 900})
+                sticks_out = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert sticks_out <= 0, f"{name} is {sticks_out} px wider than a window of {width}"
+                if self.kept:
+                    tab.screenshot(path=f"{self.kept}/{name}-{width}-{scheme}.png", full_page=True)
+            tab.evaluate(self.axe)
+            found = tab.evaluate("axe.run()")["violations"]
+            assert not found, [(name, scheme, kind["id"], [node["html"] for node in kind["nodes"]]) for kind in found]
+        tab.emulate_media(color_scheme="light")
+        tab.set_viewport_size({"width": 1280, "height": 900})
+
+
+def _sheet(lines: list[TestRow], suffix: str) -> bytes:
+    if suffix == "csv":
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([HEADINGS, *lines])
+        return text.getvalue().encode()
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for line in (("Тип сущности", "ID сделки", "ID чата", "ID сотрудника", "Текст сообщения"), *lines):
+        book.active.append(list(line))
+    book.save(content)
+    return content.getvalue()
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_tab(chromium: Any) -> Iterator[Open]:
+    """Open a tab of a new browser profile."""
+    contexts = []
+
+    def open_it(address: str, *, script: bool = True) -> Any:
+        context = chromium.new_context(bypass_csp=script, java_script_enabled=script)
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.goto(address)
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_the_whole_way(own_page: PageProcess, portal: Portal, open_tab: Open, tmp_path: Path, suffix: str) -> None:
+    """Upload, check, preview, rehearse, canary, confirm, watch, pause, kill, start, continue, download.
+
+    In English with CSV and in Russian with XLSX; each screen is looked at on the way, in one of the two.
+    """
+    lines: list[TestRow] = [
+        (kind if suffix == "csv" else "сделка", entity, chat, user, text.replace("Way", "Путь"))
+        for kind, entity, chat, user, text in rows(9, 9, "[b]Way[/b]")
+    ]
+    served = portal([("deal", *line[1:]) for line in lines])
+    screens = Screens()
+    look = screens.look if suffix == "csv" else lambda _tab, _name: None
+    tab = open_tab(own_page.start().address)
+    assert "token" not in tab.url
+    look(tab, "start-empty")
+
+    # A portal is saved, tested, and there.
+    tab.click("text=Portals")
+    look(tab, "portals-empty")
+    tab.click("text=Save a portal")
+    look(tab, "portal-new")
+    tab.fill("#name", "crm")
+    tab.fill("#webhook", served.webhook)
+    tab.click("button:has-text('Save the portal')")
+    tab.click("button:has-text('Test')")
+    tab.wait_for_selector("text=crm answers.")
+    look(tab, "portals")
+
+    # A sheet with faults is checked and corrected.
+    faulty = list(lines)
+    faulty[2] = (lines[2][0], lines[2][1], "x", "", "")  # type: ignore[assignment]
+    (tmp_path / f"faulty.{suffix}").write_bytes(_sheet(faulty, suffix))
+    (tmp_path / f"list.{suffix}").write_bytes(_sheet(lines, suffix))
+    tab.click("text=Campaigns")
+    tab.set_input_files("#file", tmp_path / f"faulty.{suffix}")
+    tab.click("text=Upload and check")
+    tab.wait_for_selector("h1:has-text('1 row cannot be sent')")
+    assert tab.locator("td.wrong").count() == 2
+    look(tab, "check-faulty")
+    tab.click("text=Columns and message")
+    look(tab, "columns")
+    tab.go_back()
+    tab.set_input_files("#file", tmp_path / f"list.{suffix}")
+    tab.click("text=Upload and check")
+    tab.wait_for_selector("h1:has-text('The sheet is fine')")
+    look(tab, "check")
+    tab.click("text=See messages as customers read them")
+    assert tab.inner_html(".bubble strong") in {"Way", "Путь"}
+    look(tab, "row")
+    tab.go_back()
+
+    # A rehearsal reaches nobody.
+    tab.click("a.button:has-text('Choose the portal')")
+    look(tab, "portal")
+    tab.click("button:has-text('Go on')")
+    tab.wait_for_selector("h1:has-text('Rehearse it')")
+    look(tab, "confirm-rehearsal")
+    tab.click("button:has-text('Rehearse 9 messages')")
+    tab.wait_for_selector(".state.finished")
+    look(tab, "campaign-rehearsal")
+    assert not served.ledger
+
+    # The first two, then the others, paused in between.
+    tab.click("text=Choose a real portal")
+    tab.check("input[value=crm]")
+    tab.click("button:has-text('Go on')")
+    tab.wait_for_selector("h1:has-text('once more')")
+    tab.fill("#limit", "2")
+    tab.click("text=Use these choices")
+    look(tab, "confirm")
+    tab.click("button:has-text('Send the first 2 of 9 messages')")
+    tab.wait_for_selector(".state.finished")
+    assert len(served.ledger) == 2
+    look(tab, "campaign-canary")
+    tab.dblclick("button:has-text('Send the other 7 messages')")
+    tab.wait_for_selector(".state.sending")
+    look(tab, "campaign-sending")
+    if tab.locator("button:has-text('Pause')").count():
+        tab.click("button:has-text('Pause')")
+    tab.wait_for_selector(".state.waiting, .state.finished")
+    look(tab, "campaign-paused")
+
+    # The program dies; the next start says what waits.
+    own_page.kill()
+    tab = open_tab(own_page.start().address)
+    look(tab, "start")
+    if tab.locator("text=Look at campaign").count():
+        tab.click("text=Look at campaign")
+        tab.click("button:has-text('Continue with the')")
+    else:
+        tab.click("tbody a >> nth=0")
+    tab.wait_for_selector(".state.finished")
+    look(tab, "campaign-finished")
+    with tab.expect_download() as download:
+        tab.click("text=Results as CSV")
+    results = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"))))
+    assert [line["status"] for line in results] == ["sent"] * 9
+    assert_exactly_once(lines, [delivery._asdict() for delivery in served.ledger])
+    tab.click("tbody th a >> nth=0")
+    look(tab, "campaign-row")
+    tab.go_back()
+    tab.click("text=Delete the texts of this campaign")
+    look(tab, "delete")
+    tab.goto(f"{tab.url.partition('/campaigns')[0]}/nothing")
+    look(tab, "error")
+
+
+def test_without_script_everything_can_be_done(
+    own_page: PageProcess, portal: Portal, open_tab: Open, tmp_path: Path
+) -> None:
+    """Forms and links are enough; what is under way is looked at again by itself."""
+    lines = rows(3, 3, "Plain")
+    served = portal(lines)
+    tab = open_tab(own_page.start().address, script=False)
+    tab.goto(f"{tab.url}portals/new")
+    tab.fill("#name", "crm")
+    tab.fill("#webhook", served.webhook)
+    tab.click("button:has-text('Save the portal')")
+    (tmp_path / "plain.csv").write_bytes(_sheet(lines, "csv"))
+    tab.click("text=Campaigns")
+    tab.set_input_files("#file", tmp_path / "plain.csv")
+    tab.click("text=Upload and check")
+    tab.click("a.button:has-text('Choose the portal')")
+    tab.check("input[value=crm]")
+    tab.click("button:has-text('Go on')")
+    tab.click("button:has-text('Send 3 messages')")
+    tab.wait_for_selector(".state.finished")
+    assert_exactly_once(lines, [delivery._asdict() for delivery in served.ledger])
+
+
+def test_a_keyboard_is_enough(own_page: PageProcess, open_tab: Open) -> None:
+    """The first key leads past the frame, and where one is can always be seen."""
+    tab = open_tab(own_page.start().address)
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Skip to the content"
+    reached = set()
+    for _ in range(12):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement === document.body"):
+            break  # all round
+        reached.add(tab.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
+        assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert {"Campaigns", "Portals", "file", "Upload and check", "Blank sheet for Excel"} <= reached
+
+
+def test_progress_keeps_up_by_itself(own_page: PageProcess, portal: Portal, open_tab: Open, tmp_path: Path) -> None:
+    """Without a reload, at the latest three seconds behind the journal; the page's end is seen too."""
+    lines = rows(8, 8, "Live")
+    served = portal(lines)
+    visitor = own_page.start()
+    tab = open_tab(visitor.address)
+    tab.goto(f"{tab.url}portals/new")
+    tab.fill("#name", "crm")
+    tab.fill("#webhook", served.webhook)
+    tab.click("button:has-text('Save the portal')")
+    (tmp_path / "live.csv").write_bytes(_sheet(lines, "csv"))
+    tab.click("text=Campaigns")
+    tab.set_input_files("#file", tmp_path / "live.csv")
+    tab.click("text=Upload and check")
+    tab.click("a.button:has-text('Choose the portal')")
+    tab.check("input[value=crm]")
+    tab.click("button:has-text('Go on')")
+    tab.click("button:has-text('Send 8 messages')")
+    tab.wait_for_selector(".state.sending")
+    tab.evaluate("window.sameDocument = true")
+    shown = tab.inner_text(".figures label")
+    wait_for(lambda: tab.inner_text(".figures label") != shown, 10)
+    if tab.locator(".state.sending").count():
+        assert tab.evaluate("window.sameDocument") is True
+    tab.wait_for_selector(".state.finished")
+    assert len(served.ledger) == 8
+
+
+def test_another_site_in_the_same_browser_can_do_nothing(own_page: PageProcess, open_tab: Open) -> None:
+    """A hostile page on this very computer, in the browser that has the cookie: form, fetch, image, frame, socket."""
+    tab = open_tab(own_page.start().address)
+    base = tab.url.rstrip("/")
+    attack = f"""<!doctype html><body><iframe id=f src="{base}/"></iframe>
+    <form id=form method=post action="{base}/portals"><input name=name value=forged>
+    <input name=webhook value="https://evil.example/rest/1/x/"></form><script>
+    window.results = {{}};
+    const done = (name) => (value) => {{ window.results[name] = String(value); }};
+    const post = {{method: "POST", credentials: "include", body: new URLSearchParams({{name: "forged2",
+      webhook: "https://evil.example/rest/1/x/"}})}};
+    fetch("{base}/", {{credentials: "include"}}).then(done("read"), () => done("read")("refused"));
+    fetch("{base}/portals", {{...post, mode: "no-cors"}}).then(done("post"), () => done("post")("refused"));
+    const socket = new WebSocket("{base.replace("http", "ws")}/campaigns/1/progress");
+    socket.onopen = () => done("socket")("open"); socket.onerror = () => done("socket")("refused");
+    const image = new Image(); image.onerror = () => done("image")("refused");
+    image.onload = () => done("image")("shown"); image.src = "{base}/sheets/x/file";
+    document.getElementById("f").onload = () => {{ try {{ done("frame")(frames[0].document.title); }}
+      catch {{ done("frame")("refused"); }} }};
+    </script>""".encode()
+
+    class Evil(http.server.BaseHTTPRequestHandler):
+        cookies: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            Evil.cookies.append(self.headers.get("Cookie", ""))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(attack)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Evil)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        evil = tab.context.new_page()
+        evil.goto(f"http://127.0.0.1:{server.server_port}/")
+        wait_for(lambda: evil.evaluate("Object.keys(results).length") >= 5)
+        results = evil.evaluate("results")
+        assert results["read"] == results["image"] == results["socket"] == results["frame"] == "refused", results
+        evil.evaluate("document.getElementById('form').submit()")
+        evil.wait_for_load_state()
+        time.sleep(0.3)
+        tab.goto(f"{base}/portals")
+        assert "forged" not in tab.content()
+        assert not any("bulksend" in cookie for cookie in Evil.cookies)
+    finally:
+        server.shutdown()

@@ -1,0 +1,375 @@
+"""Campaigns on the page, without script: begun once, watched, paused, continued, settled, deleted."""
+
+import csv
+import io
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import openpyxl
+import pytest
+
+from bulksend.journal import Stage
+from bulksend.sandbox import Faults, Sandbox
+from bulksend.sandbox.refusal import MESSAGE_ADD_ERROR
+from tests.processes import SLOWEST, TestRow, assert_exactly_once, rows, write_sheet
+from tests.web.conftest import PageProcess, Portal, Visitor, saved, wait_for
+
+MESSAGE_ADD = "imopenlines.crm.message.add"
+
+
+def _delivered(portal: Sandbox) -> Sequence[Mapping[str, Any]]:
+    return [delivery._asdict() for delivery in portal.ledger]
+
+
+def _results(visitor: Visitor, number: int) -> list[dict[str, str]]:
+    text = visitor.get(f"/campaigns/{number}/results.csv").content.decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_from_the_upload_to_the_results(visitor: Visitor, portal: Portal) -> None:
+    """Every row is delivered once, as written and in order, and the results say so in both formats."""
+    lines = rows(12, 5, "Whole")
+    served = portal(lines)
+    sheet = visitor.upload_rows(lines, "whole.csv")
+    number = visitor.send(sheet, saved(visitor, "whole", served))
+    text = visitor.wait(number)
+    assert_exactly_once(lines, _delivered(served))
+    assert [line["status"] for line in _results(visitor, number)] == ["sent"] * 12
+    book = openpyxl.load_workbook(io.BytesIO(visitor.get(f"/campaigns/{number}/results.xlsx").content))
+    assert book.worksheets[0].max_row == 13
+    assert "Sent" in text
+    assert "whole.csv" in text
+    assert "The sheet as it was uploaded" in text
+
+
+def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal: Portal) -> None:
+    """Who speaks, how many rows to how many chats, what the portal would refuse, how long it takes; asked, not sent."""
+    lines = rows(4, 4, "Said")
+    served = portal(lines)
+    sheet = visitor.upload_rows([*lines, ("deal", 77, 99, "", "to a chat that is not there")])
+    confirm = visitor.confirm_page(sheet, saved(visitor, "said", served))
+    assert "Send 4 messages" in confirm
+    assert "User 27 (Sandbox Operator)" in confirm
+    assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
+    assert "Row 6: The chat does not belong" in confirm
+    assert _delivered(served) == []
+    assert visitor.page.run_of(visitor.send(sheet, "said")).counts.invalid == 1
+
+
+@pytest.mark.parametrize("way", ["twice at once", "once more with the same form", "from another tab"])
+def test_however_often_the_button_is_pressed_there_is_one_campaign(visitor: Visitor, portal: Portal, way: str) -> None:
+    """A double click, a reload or the back button, two tabs: nobody gets anything twice."""
+    lines = rows(6, 3, f"Pressed {way}")
+    served = portal(lines, call_time=0.2)
+    sheet = visitor.upload_rows(lines)
+    name = saved(visitor, f"pressed-{way.replace(' ', '-')}", served)
+    first = visitor.button(visitor.confirm_page(sheet, name), pace="usual")
+    second = visitor.button(visitor.get(f"{sheet}/confirm").text, pace="usual") if "tab" in way else first
+    places: list[str] = []
+
+    def press(form: dict[str, str]) -> None:
+        places.append(visitor.path(visitor.post(f"{sheet}/confirm", form)).partition("?")[0])
+
+    threads = [threading.Thread(target=press, args=(form,)) for form in (first, second)]
+    for thread in threads:
+        thread.start()
+        if "once" not in way or "more" in way:
+            thread.join()
+    for thread in threads:
+        thread.join()
+    assert len(set(places)) == 1
+    visitor.wait(int(places[0].rsplit("/", 1)[1]))
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_the_button_does_what_was_shown_with_it(visitor: Visitor, portal: Portal) -> None:
+    """Where something else was chosen meanwhile, nothing is sent until that was shown too."""
+    lines = rows(5, 5, "Shown")
+    served = portal(lines)
+    sheet = visitor.upload_rows(lines)
+    form = visitor.button(visitor.confirm_page(sheet, saved(visitor, "shown", served)), pace="usual")
+    answer = visitor.post(f"{sheet}/confirm", {**form, "limit": "2"})
+    assert visitor.path(answer).endswith("/confirm?note=changed")
+    assert "Send the first 2 of 5 messages" in visitor.get(visitor.path(answer)).text
+    assert visitor.path(visitor.post(f"{sheet}/confirm", form)).endswith("?note=changed")  # limit "" again: a change
+    assert visitor.path(visitor.post(f"{sheet}/confirm", {**form, "pace": "slow"})).endswith("?note=changed")
+    assert _delivered(served) == []
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", "9" * 30])
+def test_a_choice_that_is_no_number_is_a_sentence(visitor: Visitor, limit: str) -> None:
+    """Not an error page of the server's."""
+    answer = visitor.post(f"{visitor.upload_rows(rows(1, 1))}/confirm", {"do": "choose", "limit": limit})
+    assert answer.status_code == 400
+    assert "whole number above zero" in answer.text
+
+
+def test_the_first_rows_then_the_rest(visitor: Visitor, portal: Portal) -> None:
+    """A canary: two rows, a look, then the others from the campaign's page."""
+    lines = rows(6, 6, "Canary")
+    served = portal(lines)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "canary", served), limit="2")
+    text = visitor.wait(number)
+    assert len(_delivered(served)) == 2
+    assert "Send the other 4 messages" in text
+    assert visitor.post(f"/campaigns/{number}/rest").status_code == 303
+    wait_for(lambda: visitor.page.run_of(number).counts.sent == 6)
+    visitor.wait(number)
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_rows_another_campaign_sent_are_asked_about(visitor: Visitor, portal: Portal) -> None:
+    """They are left out or sent once more, as is chosen; before that there is no button."""
+    lines = rows(4, 4, "Repeated")
+    served = portal(lines)
+    name = saved(visitor, "repeated", served)
+    visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), name))
+    sheet = visitor.upload_rows(lines)
+    confirm = visitor.confirm_page(sheet, name)
+    assert "2 rows have the same text for the same chat" in confirm
+    assert 'name="do" value="send"' not in confirm
+    assert visitor.path(visitor.post(f"{sheet}/confirm", visitor.button(confirm, pace="usual"))).endswith("/confirm")
+    visitor.wait(visitor.send(sheet, name, repeats="skip"))
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_a_sheet_that_was_sent_is_not_sent_again_unasked(visitor: Visitor, portal: Portal) -> None:
+    """The page says which campaign it was, and there is no button."""
+    lines = rows(3, 3, "Once")
+    served = portal(lines)
+    name = saved(visitor, "once", served)
+    number = visitor.send(visitor.upload_rows(lines), name)
+    visitor.wait(number)
+    confirm = visitor.confirm_page(visitor.upload_rows(lines), name)
+    assert "This sheet was sent to this portal already" in confirm
+    assert f"campaign {number}</a>" in confirm
+    assert 'name="do" value="send"' not in confirm
+    assert len(_delivered(served)) == 3
+
+
+def test_pause_and_continue(visitor: Visitor, portal: Portal) -> None:
+    """What was sent stays sent; the rest goes on where it stopped."""
+    lines = rows(9, 9, "Paused")
+    served = portal(lines)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "paused", served), pace="usual")
+    wait_for(lambda: len(served.ledger) >= 2)
+    progress = visitor.get(f"/campaigns/{number}/progress")
+    assert progress.headers["X-State"] == "sending"
+    assert " of 9</label>" in progress.text
+    assert visitor.post(f"/campaigns/{number}/pause").status_code == 303
+    text = visitor.wait(number, "waiting")
+    assert re.search(r"Continue with the \d+ rows that are left", text)
+    assert len(served.ledger) < 9
+    assert f"Campaign {number} was interrupted" in visitor.get("/").text
+    form = {"portal": ""}
+    assert visitor.post(f"/campaigns/{number}/continue", form).status_code == 303
+    assert visitor.post(f"/campaigns/{number}/continue", form).status_code == 303  # pressed twice
+    visitor.wait(number)
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
+    """Once what kept them from arriving has been changed."""
+    lines = rows(3, 3, "Failed")
+    served = portal(lines)
+    name = saved(visitor, "failed", served)
+    sheet = visitor.upload_rows(lines)
+    visitor.confirm_page(sheet, name)
+    chat = served.world.chat(lines[1][2])
+    assert chat is not None
+    chat.refuses = MESSAGE_ADD_ERROR
+    number = visitor.send(sheet, name)
+    text = visitor.wait(number)
+    assert "Send the failed row again" in text
+    assert "MESSAGE_ADD_ERROR" in text
+    chat.refuses = None
+    visitor.post(f"/campaigns/{number}/retry", {"portal": ""})
+    visitor.wait(number)
+    assert visitor.page.run_of(number).counts.sent == 3
+    assert sorted(delivery.text for delivery in served.ledger) == sorted(text for *_, text in lines)
+
+
+def _unknown(page: PageProcess, visitor: Visitor, served: Sandbox, lines: Sequence[TestRow], name: str) -> int:
+    """A campaign, begun by a command, one row of which left without anybody knowing whether it arrived."""
+    saved(visitor, name, served)
+    served.world.history_refused = True
+    sheet = write_sheet(page.commands.folder / f"{name}.csv", lines)
+    ended = page.commands.run("send", sheet, "--portal", name, "--yes", "--settle", "0")
+    served.world.history_refused = False
+    assert ended.code == 1, ended.said
+    return int(re.findall(r"Campaign (\d+)", ended.out)[0])
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_an_unknown_row_is_settled_beside_its_chat(
+    page: PageProcess, visitor: Visitor, portal: Portal, *, arrived: bool
+) -> None:
+    """The person sees the chat's last messages, decides, and what was decided happens: a campaign of the command's."""
+    lines = rows(2, 2, f"Unknown {arrived}")
+    served = portal(lines)
+    served.faults = Faults(at={2: "close_after" if arrived else "close_before"}, methods={MESSAGE_ADD})
+    number = _unknown(page, visitor, served, lines, f"unknown-{arrived}")
+    assert "could not be established" in visitor.get(f"/campaigns/{number}").text
+    row = visitor.get(f"/campaigns/{number}/rows/1").text
+    assert ("The same text" in row) == arrived
+    if arrived:
+        message = re.findall(r'name="message" value="(\d+)" checked', row)
+        answer = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "arrived", "message": message[0]})
+        assert visitor.path(answer).endswith("note=settled")
+        assert _results(visitor, number)[1]["message_id"] == message[0]
+    else:
+        visitor.post(f"/campaigns/{number}/rows/1", {"decision": "resend"})
+        assert page.run_of(number).stage is Stage.STOPPED
+        visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
+        visitor.wait(number)
+    assert [line["status"] for line in _results(visitor, number)] == ["sent", "sent"]
+    assert_exactly_once(lines, _delivered(served))
+    late = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "resend"})
+    assert visitor.path(late).endswith("note=late")  # another tab, or the back button: a row that is sent stays sent
+    assert len(served.ledger) == 2
+
+
+def test_another_rows_message_does_not_settle_a_row(page: PageProcess, visitor: Visitor, portal: Portal) -> None:
+    """A forged or stale choice cannot make two rows of one message."""
+    lines = rows(2, 2, "Claimed")
+    served = portal(lines)
+    served.faults = Faults(at={2: "close_before"}, methods={MESSAGE_ADD})
+    number = _unknown(page, visitor, served, lines, "claimed")
+    other = str(served.ledger[0].message_id)
+    answer = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "arrived", "message": other})
+    assert answer.status_code == 400
+    assert "belongs to another row" in answer.text
+    assert page.run_of(number).counts.unknown == 1
+
+
+def test_a_campaign_that_a_command_sends_is_watched_and_left_alone(
+    page: PageProcess, visitor: Visitor, portal: Portal
+) -> None:
+    """With its progress, and no button that could take it."""
+    lines = rows(8, 8, "Elsewhere")
+    served = portal(lines)
+    saved(visitor, "elsewhere", served)
+    sheet = write_sheet(page.commands.folder / "elsewhere.csv", lines)
+    command = page.commands.start("send", sheet, "--portal", "elsewhere", "--yes")
+    try:
+        wait_for(lambda: len(served.ledger) >= 2)
+        number = int(re.findall(r"/campaigns/(\d+)\">\d+\. elsewhere", visitor.get("/").text)[0])
+        text = visitor.get(f"/campaigns/{number}").text
+        assert "state elsewhere" in text
+        assert " of 8</label>" in text
+        assert "/continue" not in text
+        refused = visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
+        assert refused.status_code == 409
+        assert "is being sent by process" in refused.text
+        visitor.post(f"/campaigns/{number}/pause")
+        assert visitor.post(f"/campaigns/{number}/delete").status_code == 409
+        assert page.run_of(number).holder is not None
+    finally:
+        command.wait(SLOWEST)
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_killed_then_started_it_says_what_waits_and_continues(own_page: PageProcess, portal: Portal) -> None:
+    """Nothing is lost by a power cut, and nothing goes on unasked; a command could continue it as well."""
+    lines = rows(8, 8, "Killed")
+    served = portal(lines)
+    visitor = own_page.start().enter()
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "killed", served), pace="usual")
+    wait_for(lambda: len(served.ledger) >= 3)
+    own_page.kill()
+    time.sleep(1.0)
+    before = len(served.ledger)
+    visitor = own_page.start().enter()
+    assert f"Campaign {number} was interrupted" in visitor.get("/").text
+    time.sleep(0.7)
+    assert len(served.ledger) == before
+    visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
+    visitor.wait(number)
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_stopped_politely_it_pauses_and_the_command_continues(own_page: PageProcess, portal: Portal) -> None:
+    """Ending the program pauses its campaigns in good order; they are the same campaigns for the commands."""
+    lines = rows(8, 8, "Polite")
+    served = portal(lines)
+    visitor = own_page.start().enter()
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "polite", served), pace="usual")
+    wait_for(lambda: len(served.ledger) >= 3)
+    assert own_page.stop() == 0
+    assert own_page.run_of(number).stage is Stage.STOPPED
+    assert own_page.run_of(number).counts.in_doubt == 0
+    ended = own_page.commands.run("resume", number, "--yes")
+    assert ended.code == 0, ended.said
+    assert_exactly_once(lines, _delivered(served))
+
+
+def test_texts_are_deleted_and_counts_stay(visitor: Visitor, portal: Portal) -> None:
+    """Rows, messages, results and the upload go; what became of how many rows stays, and nothing is sent twice."""
+    lines = rows(3, 3, "Private words")
+    served = portal(lines)
+    name = saved(visitor, "deleted", served)
+    sheet = visitor.upload_rows(lines, "private.csv")
+    number = visitor.send(sheet, name)
+    visitor.wait(number)
+    folder = visitor.page.home / "uploads" / sheet.rsplit("/", 1)[1]
+    assert folder.exists()
+    assert "The rows, the messages" in visitor.get(f"/campaigns/{number}/delete").text
+    assert visitor.post(f"/campaigns/{number}/delete").status_code == 303
+    assert not folder.exists()
+    text = visitor.get(f"/campaigns/{number}").text
+    assert "Private words" not in text
+    assert "The texts of this campaign were deleted" in text
+    assert visitor.page.run_of(number).counts.sent == 3
+    assert visitor.get(f"/campaigns/{number}/results.csv").status_code == 400
+    assert visitor.post(f"/campaigns/{number}/retry").status_code == 400
+    assert "This sheet was sent to this portal already" in visitor.confirm_page(visitor.upload_rows(lines), name)
+
+
+def test_a_portal_that_cannot_be_used_is_a_sentence(visitor: Visitor) -> None:
+    """What is wrong and what to do, before anything is sent."""
+    form = {"name": "nowhere", "webhook": "http://127.0.0.1:9/rest/1/abc/"}
+    assert visitor.post("/portals", form).status_code == 303
+    confirm = visitor.confirm_page(visitor.upload_rows(rows(1, 1)), "nowhere")
+    assert "The portal cannot be used now" in confirm
+    assert "be reached" in confirm
+
+
+def test_rows_are_shown_a_screenful_at_a_time(visitor: Visitor) -> None:
+    """However many a campaign has."""
+    number = visitor.send(visitor.upload_rows(rows(120, 120, "Many")))
+    visitor.wait(number)
+    first = visitor.get(f"/campaigns/{number}?show=sent").text
+    assert len(re.findall(r"/rows/\d+\"", first)) == 50
+    onward = re.findall(r'rel="next" href="[^"]*(\?show=sent&amp;after=\d+)', first)[0].replace("&amp;", "&")
+    second = visitor.get(f"/campaigns/{number}{onward}").text
+    assert re.findall(r"/rows/(\d+)\"", second)[0] == "50"
+    assert visitor.get(f"/campaigns/{number}?show=failed").text.count("/rows/") == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/campaigns/999", "/campaigns/x", "/campaigns/1/rows/999999", "/campaigns/-1", "/nothing"]
+)
+def test_an_address_of_nothing_is_a_page(visitor: Visitor, path: str) -> None:
+    """With a way back."""
+    answer = visitor.get(path)
+    assert answer.status_code in {400, 404}
+    assert "Back to the campaigns" in answer.text
+
+
+def test_a_port_that_is_taken_is_a_sentence(page: PageProcess) -> None:
+    """Said before anything else happens."""
+    ended = page.commands.run("web", "--no-open", "--port", page.host.partition(":")[2])
+    assert ended.code == 2
+    assert "cannot be served on port" in ended.err
+    assert "Traceback" not in ended.said
+
+
+def test_a_portal_is_removed_with_its_secret(visitor: Visitor) -> None:
+    """After asking."""
+    visitor.post("/portals", {"name": "gone", "webhook": "https://portal.invalid/rest/27/abc/"})
+    assert "Remove gone?" in visitor.get("/portals/gone/remove").text
+    assert visitor.post("/portals/gone/remove").status_code == 303
+    assert "gone" not in visitor.get("/portals").text

@@ -1,0 +1,144 @@
+"""A sheet on the page, without script: what is wrong with it, its columns, its messages."""
+
+import re
+
+from tests.processes import rows
+from tests.web.conftest import Visitor, csv_of
+
+HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
+GOOD = ("deal", 1, 2, "", "Hello")
+
+
+def _marked(text: str) -> list[str]:
+    return re.findall(r'<td class="wrong"><span class="sr">Problem: </span>(?:<em>)?([^<]*)', text)
+
+
+def test_problems_stand_at_their_rows_and_cells(visitor: Visitor) -> None:
+    """Only faulty rows, under the sheet's own numbers, every wrong cell marked, all problems of a row said."""
+    sheet = visitor.upload(
+        "faults.csv",
+        csv_of([("Campaign",), (), HEADINGS, GOOD, ("wat", "", "8x", "", "Hi"), GOOD, ("deal", 1, 2, "", "")]),
+    )
+    text = visitor.get(sheet).text
+    assert "2 rows cannot be sent as they are" in text
+    assert re.findall(r'rowspan="2">(\d+)<', text) == ["5", "7"]
+    assert _marked(text) == ["wat", "empty", "8x", "empty"]
+    assert "Write lead, deal, contact or company." in text
+    assert "Upload the corrected sheet" in text
+
+
+def test_problems_can_be_seen_one_kind_at_a_time_and_fifty_at_a_time(visitor: Visitor) -> None:
+    """However many rows a sheet has, a page shows a screenful."""
+    faults = [("deal", 1, "x", "", f"row {n}") for n in range(120)] + [("deal", 1, 2, "", "")] * 3
+    sheet = visitor.upload("many.csv", csv_of([HEADINGS, *faults]))
+    first, third = visitor.get(sheet).text, visitor.get(f"{sheet}?page=3").text
+    assert len(re.findall('rowspan="2"', first)) == 50
+    assert "Page 1 of 3" in first
+    assert len(re.findall('rowspan="2"', third)) == 23
+    only = visitor.get(f"{sheet}?problem=EMPTY_MESSAGE").text
+    assert re.findall(r'rowspan="2">(\d+)<', only) == ["122", "123", "124"]
+    assert "Pages of the table" not in only
+
+
+def test_the_corrected_sheet_is_read_as_the_first_was(visitor: Visitor) -> None:
+    """What was chosen for the columns stays chosen."""
+    odd = [("Deal", "Room", "Words"), (1, "x", "Hello")]
+    sheet = visitor.upload("odd.csv", csv_of(odd))
+    form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "1", "USER_ID": "", "MESSAGE": "2"}
+    assert visitor.path(visitor.post(f"{sheet}/columns", form)) == sheet
+    assert "1 row cannot be sent" in visitor.get(sheet).text
+    corrected = visitor.upload("odd.csv", csv_of([odd[0], (1, 2, "Hello")]), like=sheet.rsplit("/", 1)[1])
+    assert corrected != sheet
+    assert "1 row can be sent, to 1 chat" in visitor.get(corrected).text
+
+
+def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -> None:
+    """With a guess chosen already, the first rows beside it, and a message that is written there."""
+    sheet = visitor.upload("odd.csv", csv_of([("Сделка", "Номер чата", "Имя"), (1, 5001, "Анна"), (2, 5002, "Олег")]))
+    text = visitor.get(sheet).text
+    assert "Choose them below" in text
+    assert "Анна" in text
+    assert re.search(r'<option value="0" selected>A: Сделка', text)
+    assert re.search(r'<option value="1" selected>B: Номер чата', text)
+    form = {
+        "CRM_ENTITY_TYPE": "deal",
+        "CRM_ENTITY": "0",
+        "CHAT_ID": "1",
+        "MESSAGE": "write",
+        "message": "Добрый день, {{ имя }}!",
+    }
+    visitor.post(f"{sheet}/columns", form)
+    assert "All 2 rows can be sent" in visitor.get(sheet).text
+    assert "Добрый день, Олег!" in visitor.get(f"{sheet}/row?row=3").text
+
+
+def test_a_template_that_does_not_fit_says_so_beside_it(visitor: Visitor) -> None:
+    """And what was typed is still there."""
+    sheet = visitor.upload("t.csv", csv_of([HEADINGS, GOOD]))
+    form = {
+        "CRM_ENTITY_TYPE": "0",
+        "CRM_ENTITY": "1",
+        "CHAT_ID": "2",
+        "MESSAGE": "write",
+        "message": "Dear {{ nobody }}",
+    }
+    visitor.post(f"{sheet}/columns", form)
+    answer = visitor.get(sheet)
+    assert answer.status_code == 400
+    assert "nobody" in answer.text
+    assert "Dear {{ nobody }}" in answer.text
+
+
+def test_any_row_is_shown_as_the_customer_reads_it(visitor: Visitor) -> None:
+    """BB codes as what they mean, and where a link leads."""
+    text = "[b]Sale[/b] [url=https://shop.example/?a=1&b=2]here[/url] <b>no</b>\nnew line"
+    sheet = visitor.upload("bb.csv", csv_of([HEADINGS, GOOD, ("deal", 1, 2, 27, text)]))
+    shown = visitor.get(f"{sheet}/row?row=3").text
+    assert "<strong>Sale</strong>" in shown
+    assert "(https://shop.example/?a=1&amp;b=2)" in shown
+    assert "&lt;b&gt;no&lt;/b&gt;" in shown
+    assert "user 27 speaks" in shown
+    assert "The sheet has no row 9" in visitor.get(f"{sheet}/row?row=9").text
+
+
+def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
+    """What would be sent, and should be looked at again."""
+    sheet = visitor.upload("w.csv", csv_of([HEADINGS, GOOD, GOOD, ("deal", 1, 3, "", "Dear {name}")]))
+    text = visitor.get(sheet).text
+    assert "Please look at this again" in text
+    assert "The chat gets the same text as in an earlier row" in text
+    assert re.search(r'row\?row=4">row 4</a>', text)
+
+
+def test_an_empty_sheet_says_what_to_do(visitor: Visitor) -> None:
+    """Headings alone."""
+    assert "Write the messages below them" in visitor.get(visitor.upload("e.csv", csv_of([HEADINGS]))).text
+
+
+def test_blank_sheets_are_there_to_fill_in(visitor: Visitor) -> None:
+    """In both languages, and what is downloaded can be uploaded."""
+    for name in ("blank.xlsx", "blank.ru.xlsx", "blank.csv", "blank.ru.csv"):
+        answer = visitor.get(f"/blank/{name}")
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+        assert "no rows below the headings" in visitor.get(visitor.upload(name, answer.content)).text
+    assert visitor.get("/blank/passwd").status_code == 404
+
+
+def test_the_sheet_can_be_had_as_it_was_uploaded(visitor: Visitor) -> None:
+    """Byte for byte, under its own name."""
+    content = csv_of([HEADINGS, GOOD])
+    answer = visitor.get(f"{visitor.upload('Клиенты.csv', content)}/file")
+    assert answer.content == content
+    assert "%D0%9A%D0%BB" in answer.headers["Content-Disposition"]
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_a_rehearsal_looks_different_at_every_step(visitor: Visitor) -> None:
+    """Nobody is to take one for the other."""
+    sheet = visitor.upload_rows(rows(3, 3))
+    confirm = visitor.confirm_page(sheet)
+    assert "Rehearse 3 messages" in confirm
+    assert "rehearsal-band" in confirm
+    number = visitor.send(sheet)
+    assert "rehearsal-band" in visitor.wait(number)
+    assert "state rehearsal" in visitor.get("/").text
