@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class Reports(Store):
     """Tells of rows in the sheet's order."""
 
-    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[list[RowOutcome]]:
-        """What became of every row of the sheet, in order, in chunks."""
+    def outcomes(self, run_id: int, chunk: int = 5_000) -> Iterator[RowOutcome]:
+        """What became of every row of the sheet, in order; they are read in chunks."""
         after = -1
         while True:
             statement = sa.select(*OUTCOME_COLUMNS).where(ROWS.c.run_id == run_id, ROWS.c.n > after)
             with self._transaction() as connection:
-                piece = outcomes_of(connection.execute(statement.order_by(ROWS.c.n).limit(chunk)))
-            if not piece:
+                records = connection.execute(statement.order_by(ROWS.c.n).limit(chunk)).all()
+            if not records:
                 return
-            yield piece
-            after = piece[-1].n
+            yield from outcomes_of(records)
+            after = records[-1].n
 
     def codes(self, run_id: int) -> dict[tuple[State, str], int]:
         """How many rows ended in each state with each error code."""

@@ -76,10 +76,12 @@ def _write_text(
         code = status_column + RESULT_COLUMNS.index("error_code")
         description = status_column + RESULT_COLUMNS.index("error_description")
         for row, _ in rows:
-            if row[code].startswith(_FORMULA_STARTS) or row[description].startswith(_FORMULA_STARTS):
-                # words of the portal, not of the sheet: Excel must not take them for a formula
-                row = [  # noqa: PLW2901
-                    f"'{cell}" if place in {code, description} and cell.startswith(_FORMULA_STARTS) else cell
-                    for place, cell in enumerate(row)
-                ]
+            if row[code] or row[description]:  # words of the portal, not of the sheet
+                row = [*row]  # noqa: PLW2901
+                row[code], row[description] = _no_formula(row[code]), _no_formula(row[description])
             writer.writerow(row)
+
+
+def _no_formula(text: str) -> str:
+    """The text with a mark before it if Excel would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -126,12 +126,7 @@ class Life(RuleBasedStateMachine):
             assert {row.n: row.attempts for row in rows} == self.attempts
             tally = Counter(state.value for state in self.states.values())
             assert other.run(self.run).counts == Counts(**tally)
-            ids = {
-                record.n: record.message_id
-                for chunk in other.outcomes(self.run)
-                for record in chunk
-                if record.message_id is not None
-            }
+            ids = {record.n: record.message_id for record in other.outcomes(self.run) if record.message_id is not None}
             assert ids == {n: self.messages[n] for n in self.those(State.SENT)}
             assert all(row.left_at is not None and row.left_at <= time.time() for row in rows if row.state in WENT[:1])
 

@@ -87,12 +87,12 @@ class Desk:
     def ids(self, run: Run) -> list[int | None]:
         """The message ids of all rows, as the results sheet has them."""
         with Journal(self.journal_path) as journal:
-            return [record.message_id for chunk in journal.outcomes(run.id) for record in chunk]
+            return [record.message_id for record in journal.outcomes(run.id)]
 
     def sentence(self, run: Run, n: int) -> str:
         """What the results sheet says of a row."""
         with Journal(self.journal_path) as journal:
-            records = [record for chunk in journal.outcomes(run.id) for record in chunk]
+            records = list(journal.outcomes(run.id))
         return str(records[n].error_description)
 
     def assert_each_once(self, lines: Sequence[TestRow], run: Run) -> None:
