@@ -1,9 +1,11 @@
 """A call that was allowed to leave long ago does not leave: by now another may have taken it for lost."""
 
+import contextlib
 import os
 import signal
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process can be stopp
 
 SLOW_TO_LEAVE = (
     "import bulksend.portal.transport as transport, bulksend.sender.sender as sender, bulksend.cli as cli; "
-    "transport.LONGEST_IDLE = 1e-9; sender.LATEST_DEPARTURE = 2.0; cli.main()"
+    "transport.LONGEST_IDLE = 1e-9; sender.LATEST_DEPARTURE = 2.5; cli.main()"
 )
 """Each call makes a connection of its own, so that none leaves before its handshake is done."""
 
@@ -88,6 +90,20 @@ def is_leaving(journal: Path) -> bool:
         return False
 
 
+def stop_between_steps(process: subprocess.Popen[str], journal: Path) -> None:
+    """Stop a process while it does not hold the journal's write lock, which nobody could take from it."""
+    for _ in until(20):
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with contextlib.closing(sqlite3.connect(journal, timeout=0.05, isolation_level=None)) as connection:
+                connection.execute("begin immediate")
+                connection.execute("rollback")
+                return
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+    raise AssertionError("it held the lock whenever it was stopped")
+
+
 def test_process_that_was_stopped_while_it_connected(portal: Sandbox, line: SlowLine, tmp_path: Path) -> None:
     """It is taken for dead and its campaign is sent to its end by another; when it goes on, it sends nothing."""
     lines = rows(1, chats=1)
@@ -95,17 +111,17 @@ def test_process_that_was_stopped_while_it_connected(portal: Sandbox, line: Slow
     address = portal.webhook.replace(str(portal.port), str(line.port))
     changes = {"REQUESTS_CA_BUNDLE": str(portal.ca_path)}
     usual = ("--portal", address, "--rate", 0, "--settle", 0.3, "--yes")
-    line.delay = 1.0
+    line.delay = 1.5
     stopped = Commands(tmp_path, ("-c", SLOW_TO_LEAVE)).start("send", sheet, *usual, "--user-id", 27, changes=changes)
     other = Commands(tmp_path, ("-c", TAKING_OVER))
     assert any(is_leaving(other.journal) for _ in until(20))
-    stopped.send_signal(signal.SIGSTOP)
     allowed_at = time.monotonic()
+    stop_between_steps(stopped, other.journal)
     assert not portal.ledger
     line.delay = 0.0
     ended = other.run("resume", *usual, changes=changes)
     assert ended.code == 0, ended.said
-    time.sleep(max(0.0, allowed_at + 2.1 - time.monotonic()))
+    time.sleep(max(0.0, allowed_at + 2.6 - time.monotonic()))
     stopped.send_signal(signal.SIGCONT)
     end(stopped)
     assert_exactly_once(lines, [entry._asdict() for entry in portal.ledger])
