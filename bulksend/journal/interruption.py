@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from bulksend.errors import JournalError
 from bulksend.journal.counting import count
-from bulksend.journal.holder import HEARTBEAT_SECONDS
 from bulksend.journal.model import Stage, State
 from bulksend.journal.records import holder_of
 from bulksend.journal.tables import PORTALS, ROWS, RUNS, open_places
@@ -19,15 +18,9 @@ if TYPE_CHECKING:
     from bulksend.journal.holder import Holder
 
 
-def put_in_doubt(connection: sa.Connection, record: Any, now: float) -> None:
-    """Rows on their way, which nobody waits for any more, are in doubt.
-
-    The clock of their doubt starts at the last sign of life of the process that sent them, since it could send until
-    then.
-    """
-    last_sign = min(now, (record.seen_at or now) + HEARTBEAT_SECONDS)
-    since = sa.case((ROWS.c.left_at > last_sign, ROWS.c.left_at), else_=last_sign)
-    _doubt(connection, record.id, State.SENDING, open_places(record.id, State.SENDING), doubt_since=since)
+def put_in_doubt(connection: sa.Connection, record: Any) -> None:
+    """Rows on their way, which nobody waits for any more, are in doubt."""
+    _doubt(connection, record.id, State.SENDING, open_places(record.id, State.SENDING))
 
 
 def stop_dead(connection: sa.Connection, now: float, *, me: Holder | None = None, torn: bool = False) -> None:
@@ -40,7 +33,7 @@ def stop_dead(connection: sa.Connection, now: float, *, me: Holder | None = None
         holder = holder_of(record)
         if holder is not None and holder != me and (not holder.is_here or holder.alive(0.0, now)):
             continue
-        put_in_doubt(connection, record, now)
+        put_in_doubt(connection, record)
         if torn:
             newest = sa.select(PORTALS.c.newest_message_id).where(PORTALS.c.portal == record.portal).scalar_subquery()
             may_have_left = open_places(
@@ -51,7 +44,6 @@ def stop_dead(connection: sa.Connection, now: float, *, me: Holder | None = None
                 record.id,
                 State.PENDING,
                 may_have_left,
-                doubt_since=now,
                 left_at=sa.func.coalesce(ROWS.c.left_at, record.seen_at),
                 min_message_id=sa.func.coalesce(ROWS.c.min_message_id, newest),
             )

@@ -32,7 +32,7 @@ class Lease(Store):
             other = living_holder(record, now)
             if other is not None and other != self._me:
                 raise Held(run_id, other)
-            put_in_doubt(connection, record, now)
+            put_in_doubt(connection, record)
             connection.execute(
                 sa.update(RUNS)
                 .where(RUNS.c.id == run_id)

@@ -69,7 +69,12 @@ class NewRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that is still to be sent or settled."""
+    """A row that is still to be sent or settled.
+
+    Three marks of its first attempt, each None where it is not known, tell its message from older ones:
+    ``left_at`` is a Unix time by this machine's clock, ``earliest_portal_time`` one by the portal's that was surely not
+    after the attempt, and ``min_message_id`` an id that every message from after it exceeds.
+    """
 
     n: int
     number: int
@@ -85,21 +90,17 @@ class Row:
     left_at: float | None
     earliest_portal_time: float | None
     min_message_id: int | None
-    doubt_since: float | None
     error_code: str
 
-    def leaving(self, at: float, offset: float | None, min_message_id: int | None) -> Row:
+    def leaving(self, at: float, portal_time: float | None, min_message_id: int | None) -> Row:
         """The row as the journal has it once it is leaving (`Journal.leave`): what marks its first attempt stays."""
-        first = at if self.left_at is None else self.left_at
-        earliest_portal_time = None if offset is None else first + offset
+        first = self.left_at is None
         return replace(
             self,
             state=State.SENDING,
             attempts=self.attempts + 1,
-            left_at=first,
-            earliest_portal_time=earliest_portal_time
-            if self.earliest_portal_time is None
-            else self.earliest_portal_time,
+            left_at=at if first else self.left_at,
+            earliest_portal_time=portal_time if first else self.earliest_portal_time,
             min_message_id=min_message_id if self.min_message_id is None else self.min_message_id,
         )
 
@@ -123,7 +124,6 @@ class Change:
     error_description: str = ""
     message_id: int | None = None
     sent_at: float | None = None
-    doubt_since: float | None = None
     uncounted: bool = False
     lost: bool = False
 

@@ -37,7 +37,6 @@ APPLY_SENT = (
         error_description=None,
         message_id=sa.bindparam("b_message_id"),
         sent_at=sa.bindparam("b_sent_at"),
-        doubt_since=None,
     )
 )
 """What becomes of nearly every row; `APPLY` does the same and anything else, with three times the parameters."""
@@ -54,10 +53,9 @@ LEAVE = (
         attempts=ROWS.c.attempts + 1,
         # What marks the first attempt stays: a message found later may be any attempt's.
         left_at=sa.func.coalesce(ROWS.c.left_at, sa.bindparam("b_at", type_=sa.Float)),
-        earliest_portal_time=sa.func.coalesce(
-            ROWS.c.earliest_portal_time,
-            sa.func.coalesce(ROWS.c.left_at, sa.bindparam("b_at", type_=sa.Float))
-            + sa.bindparam("b_offset", type_=sa.Float),
+        earliest_portal_time=sa.case(
+            (ROWS.c.left_at.is_(None), sa.bindparam("b_portal_time", type_=sa.Float)),
+            else_=ROWS.c.earliest_portal_time,
         ),
         min_message_id=sa.func.coalesce(ROWS.c.min_message_id, sa.bindparam("b_newest", type_=sa.BigInteger)),
     )
@@ -76,7 +74,6 @@ APPLY = (
         error_description=sa.bindparam("b_description"),
         message_id=sa.bindparam("b_message_id"),
         sent_at=sa.bindparam("b_sent_at"),
-        doubt_since=sa.bindparam("b_doubt_since"),
         attempts=ROWS.c.attempts - sa.bindparam("b_uncounted"),
         lost=ROWS.c.lost + sa.bindparam("b_lost"),
         **{
@@ -129,7 +126,7 @@ class RowStates(PaceStore):
         portal: str,
         take: Callable[[str, int], tuple[str, int, float, str]],
         at: float,
-        offset: float | None,
+        portal_time: float | None,
         again: bool,
         since: float,
     ) -> Departure:
@@ -137,9 +134,9 @@ class RowStates(PaceStore):
 
         ``take`` is handed the pace's shared state (text) and how many rows of all campaigns are under way on this
         portal; it answers the new state, how many rows may leave now, and if none, until when to wait and why. ``at``
-        is now, and ``offset`` what to add to it for the portal's clock at the least, where that is known. Rows
-        that another campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are
-        under way or unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
+        is now, and ``portal_time`` what the portal's clock shows at the least, where that is known. Rows that another
+        campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are under way or
+        unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
         """
         with self._transaction() as connection:
             pace, newest = self._portal(connection, portal)
@@ -156,7 +153,13 @@ class RowStates(PaceStore):
                 self._let_main_file_know(connection, run_id, max(leaving))
                 changed = connection.execute(
                     LEAVE,
-                    {"b_run": run_id, "b_leaving": leaving, "b_at": at, "b_offset": offset, "b_newest": newest},
+                    {
+                        "b_run": run_id,
+                        "b_leaving": leaving,
+                        "b_at": at,
+                        "b_portal_time": portal_time,
+                        "b_newest": newest,
+                    },
                 ).rowcount
                 if changed != len(leaving):
                     raise JournalError(
@@ -171,9 +174,11 @@ class RowStates(PaceStore):
         *,
         portal: str = "",
         update_pace: Callable[[str], str] | None = None,
+        seen_message_id: int | None = None,
     ) -> frozenset[int]:
-        """Write down what became of rows, and what the answers taught of the portal's pace, in one synced step.
+        """Write down what became of rows, and what the answers taught of the portal, in one synced step.
 
+        ``update_pace`` changes the pace's shared state, and ``seen_message_id`` is the highest id in any history.
         Returns the ``n`` of rows in doubt that stay so, because the message found for them has become another row's
         in the meantime.
         """
@@ -184,6 +189,8 @@ class RowStates(PaceStore):
             claim_conflicts = self._claim_conflicts(connection, run_id, changes)
             changes = [change for change in changes if change.n not in claim_conflicts]
             ids = [change.message_id for change in changes if change.message_id]
+            if seen_message_id is not None:
+                ids.append(seen_message_id)
             if changes:
                 moves: Counter[tuple[State | None, State]] = Counter(
                     (change.before, change.after) for change in changes
@@ -198,7 +205,7 @@ class RowStates(PaceStore):
                     connection,
                     portal,
                     pace=update_pace(pace) if update_pace else pace,
-                    newest_message_id=max([*ids, *([newest] if newest else [])], default=None),
+                    newest_message_id=max([*ids, *([] if newest is None else [newest])], default=None),
                 )
         return claim_conflicts
 
@@ -241,7 +248,6 @@ class RowStates(PaceStore):
                     "b_description": change.error_description or None,
                     "b_message_id": change.message_id,
                     "b_sent_at": change.sent_at,
-                    "b_doubt_since": change.doubt_since,
                     "b_uncounted": int(change.uncounted),
                     "b_unsent": int((change.before, change.after) == (State.SENDING, State.PENDING)),
                     "b_lost": int(change.lost),

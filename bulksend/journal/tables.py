@@ -75,7 +75,6 @@ ROWS = sa.Table(
     sa.Column("left_at", sa.Float),
     sa.Column("earliest_portal_time", sa.Float),
     sa.Column("min_message_id", sa.BigInteger),
-    sa.Column("doubt_since", sa.Float),
     sa.Column("message_id", sa.BigInteger),
     sa.Column("sent_at", sa.Float),
     sa.Column("error_code", sa.Text),

@@ -228,8 +228,14 @@ BATCH_SECONDS: Final = 20.0
 """How long a batch is meant to take at the most: far from the 60 s at which the portal cuts a request."""
 
 FIRST_BATCH: Final = 5
-"""Rows of the first batch on a portal whose speed is not known. The vendor's own example of the method took 1.16 s;
-where it takes ten times as long, so many still end before the cut."""
+"""Rows of the first batch on a portal whose speed is not known, at the least. The vendor's own example of the method
+took 1.16 s; where it takes ten times as long, so many still end before the cut."""
+
+TIMES_A_READING: Final = 20
+"""How many times as long as reading a history sending a message may take on a portal whose speed is not known."""
+
+LARGEST_CHARGE: Final = 8.0
+"""Seconds of execution time that a message may be charged there: the first batch must not use up all there is."""
 
 REMEMBERED_SECONDS: Final = 24 * 3600.0
 """For how long a portal's speed, once measured, is believed in a later run."""
@@ -241,6 +247,7 @@ class BatchSize:
     def __init__(self, largest: int, pace_text: str) -> None:
         self._largest = largest
         self._seconds: deque[float] = deque(maxlen=20)
+        self._first = FIRST_BATCH
         shared = _Shared.read(pace_text)
         if shared.row_seconds and time.time() - shared.row_seconds_at < REMEMBERED_SECONDS:
             self._seconds.append(shared.row_seconds)
@@ -260,9 +267,14 @@ class BatchSize:
         if rows > 0 and seconds >= 0:
             self._seconds.append(seconds / rows)
 
+    def learn_reading(self, seconds: float, operating_limit: float) -> None:
+        """Take in how long the portal takes to read a history, and how much execution time it grants at the most."""
+        by_time = BATCH_SECONDS / max(seconds * TIMES_A_READING, 1e-3)
+        self._first = max(FIRST_BATCH, int(min(by_time, operating_limit / LARGEST_CHARGE)))
+
     def rows(self) -> int:
         """Rows the next batch may have, 1 or more."""
         slowest = self.row_seconds
         if slowest is None:
-            return min(self._largest, FIRST_BATCH)
+            return min(self._largest, self._first)
         return self._largest if slowest <= 0 else max(1, min(self._largest, int(BATCH_SECONDS / slowest)))

@@ -51,6 +51,10 @@ class Chats:
         self.rows -= len(rows)
         return rows
 
+    def next_chats(self, most: int) -> list[int]:
+        """The chats whose rows would be taken."""
+        return [chat for _, chat in heapq.nsmallest(most, self._heads)]
+
     def put_back(self, row: Row) -> None:
         """Put a row that was taken back in its place among its chat's others, and free the chat."""
         bisect.insort(self._waiting.setdefault(row.chat_id, deque()), row, key=lambda waiting: waiting.n)

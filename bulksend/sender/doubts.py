@@ -58,7 +58,11 @@ class Doubt:
 
 
 class Doubts:
-    """The rows in doubt of a campaign, each until its fate is settled. Times are the steady clock's, unless said."""
+    """The rows in doubt of a campaign, each until its fate is settled.
+
+    Times are those of the steady clock: setting the computer's clock must not make a wait shorter or longer. That
+    clock says nothing of what was before this process, so a wait begins when the process takes a row in.
+    """
 
     def __init__(self, journal: Journal, run: Run, options: Options, clock: PortalClock) -> None:
         self._journal, self._run, self._options, self._clock = journal, run, options, clock
@@ -70,12 +74,10 @@ class Doubts:
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, row: Row, since: float) -> None:
-        """Take in a row whose answer was lost at a time (Unix seconds)."""
-        now, settle = time.monotonic(), self._options.settle
-        left = min(max(since + settle - time.time(), 0.0), settle)
-        doubt = Doubt(replace(row, state=State.IN_DOUBT), now + FIRST_LOOK, now + left)
-        self._open[row.n] = doubt
+    def add(self, row: Row) -> None:
+        """Take in a row whose answer has just been lost, or that another process left behind."""
+        now = time.monotonic()
+        self._open[row.n] = Doubt(replace(row, state=State.IN_DOUBT), now + FIRST_LOOK, now + self._options.settle)
 
     def due(self, now: float) -> list[Doubt]:
         """The rows whose histories are to be looked at now, as many as go into one request."""
@@ -140,10 +142,7 @@ class Doubts:
         self._settled.clear()
 
     def _look(self, row: Row, history: methods.History) -> Sighting:
-        earliest_portal_time = row.earliest_portal_time
-        if earliest_portal_time is None and row.left_at is not None:
-            earliest_portal_time = self._clock.there(row.left_at)
-        return look_for(row, row.user_id or self._run.user_id, history, earliest_portal_time, self._claimed)
+        return look_for(row, row.user_id or self._run.user_id, history, self._claimed)
 
     def _claimed(self, message_ids: list[int]) -> set[int]:
         return self._journal.claimed(self._run.portal, message_ids) | (self._claims & set(message_ids))

@@ -1,9 +1,10 @@
 """Whether a row in doubt arrived: what the portal's own history of its chat says.
 
 A call whose answer was lost may have been carried out or not. Its message can be recognised in the history of the chat:
-same sender, same text as the portal stores it, newer than the attempt, and not the message of another row. "Newer" is
-told by the message's id (ids rise over the portal's life, so it lies above every id known before the attempt) and by
-its date, which is the portal's clock and so is only compared with that clock.
+same sender, same text as the portal stores it, newer than the attempt, and not the message of another row. What is
+newer is decided by the message's id: ids rise over the portal's life, so it lies above every id that was known before
+the attempt. Dates are the portal's clock, which may be set and may differ between its servers: they decide only where
+no id was known, and where they contradict the ids nothing is proved.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from bulksend.portal.methods import History, HistoryMessage
 
 DATE_SLACK: Final = 10.0
-"""Seconds by which a message's date may lie before its attempt: history dates are cut to whole seconds, and the servers
-of one portal do not all show the same time. Taking a message for an old one would lead to a second."""
+"""Seconds by which the date of a row's message may lie before its attempt: dates are cut to whole seconds, and the
+servers of one portal do not all show the same time."""
+
+CLEARLY: Final = 60.0
+"""Seconds from which on a date before the attempt contradicts an id from after it."""
 
 ALIKE: Final = 0.6
 """From this likeness on (0 to 1) a text may be the row's own as the portal changed it."""
@@ -54,59 +58,58 @@ class Sighting:
     date: float | None = None
 
 
-def look_for(
-    row: Row,
-    speaker: int,
-    history: History,
-    earliest_portal_time: float | None,
-    claimed: Callable[[list[int]], set[int]],
-) -> Sighting:
+def look_for(row: Row, speaker: int, history: History, claimed: Callable[[list[int]], set[int]]) -> Sighting:
     """Look for a row's message in the history of its chat.
 
     Args:
-        row: the row in doubt; its ``min_message_id`` is the highest message id known before its first attempt.
+        row: the row in doubt, with the highest message id known before its first attempt and a time by the portal's
+            clock that surely was not after it, if they are known.
         speaker: the id of the user who sent it.
         history: the last session's messages.
-        earliest_portal_time: a time by the portal's clock that surely was not after the first attempt, or None.
         claimed: which of some message ids already belong to a row of any campaign.
     """
     text = stored_text(row.message)
     spoken = [message for message in history.messages if message.sender_id == speaker]
-    newer = [message for message in spoken if not _older(message, row.min_message_id, earliest_portal_time)]
-    taken = claimed([message.id for message in newer]) if newer else set()
-    unclaimed = [message for message in newer if message.id not in taken]
-    free = [message for message in unclaimed if message.shows(text)]
-    if free:
-        if row.min_message_id is None and earliest_portal_time is None:
-            return Sighting(Finding.UNCLEAR)  # it may be last month's
-        first = min(free, key=lambda message: message.id)
+    taken = claimed([message.id for message in spoken]) if spoken else set()
+    free = [message for message in spoken if message.id not in taken]
+    shown = [message for message in free if message.shows(text)]
+    own = [message for message in shown if _newer(message, row) and not _contradictory(message, row)]
+    if own:
+        first = min(own, key=lambda message: message.id)
         return Sighting(Finding.ARRIVED, first.id, first.date.timestamp() if first.date else None)
-    if any(_alike(message, text) for message in unclaimed):
-        return Sighting(Finding.UNCLEAR)
-    fallen = [m.id for m in spoken if _fallen(m, row.min_message_id, earliest_portal_time) and m.shows(text)]
-    if set(fallen) - (claimed(fallen) if fallen else set()):
+    if any(_contradictory(message, row) for message in shown) or any(
+        _newer(message, row) and _alike(message, text) for message in free
+    ):
         return Sighting(Finding.UNCLEAR)
     # A session that began after the attempt hides the one in which the message may stand. One that has anything older
     # was already there, and so would be the message.
-    reaches_back = (row.min_message_id is None and earliest_portal_time is None) or any(
-        _older(message, row.min_message_id, earliest_portal_time) for message in history.messages
-    )
-    return Sighting(Finding.ABSENT if reaches_back or not history.messages else Finding.UNCLEAR)
+    reaches_back = any(_older(message, row) and not _contradictory(message, row) for message in history.messages)
+    return Sighting(Finding.ABSENT if reaches_back else Finding.UNCLEAR)
 
 
-def _older(message: HistoryMessage, min_message_id: int | None, earliest_portal_time: float | None) -> bool:
-    if min_message_id is not None and message.id <= min_message_id:
-        return True
-    if earliest_portal_time is None or message.date is None:
+def _older(message: HistoryMessage, row: Row) -> bool:
+    """Whether a message surely is from before the attempt: a date alone does not prove it."""
+    return row.min_message_id is not None and message.id <= row.min_message_id
+
+
+def _newer(message: HistoryMessage, row: Row) -> bool:
+    if row.min_message_id is not None:
+        return message.id > row.min_message_id
+    if row.earliest_portal_time is None or message.date is None:
         return False
-    return message.date.timestamp() < math.floor(earliest_portal_time) - DATE_SLACK
+    return message.date.timestamp() >= math.floor(row.earliest_portal_time) - DATE_SLACK
 
 
-def _fallen(message: HistoryMessage, min_message_id: int | None, earliest_portal_time: float | None) -> bool:
-    """Whether a message is older by its id and surely newer by its date: the portal was restored from a copy."""
-    if min_message_id is None or earliest_portal_time is None or message.date is None:
+def _contradictory(message: HistoryMessage, row: Row) -> bool:
+    """Whether id and date of a message disagree on whether it is from before the attempt.
+
+    Older by its id and newer by its date: the portal may have been restored from a copy. Newer by its id and clearly
+    older by its date: no message of the portal was known that was recent enough, or a clock was set.
+    """
+    if row.min_message_id is None or row.earliest_portal_time is None or message.date is None:
         return False
-    return message.id <= min_message_id and message.date.timestamp() >= math.floor(earliest_portal_time)
+    after = message.date.timestamp() - math.floor(row.earliest_portal_time)
+    return after >= 0 if message.id <= row.min_message_id else after < -CLEARLY
 
 
 def _alike(message: HistoryMessage, text: str) -> bool:

@@ -8,7 +8,6 @@ row leaves until its fate is settled, so no later row of the same chat can overt
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from bulksend.ratelimit.limiter import BATCH_SECONDS, BatchSize, Pace
 from bulksend.sender.chats import Chats
 from bulksend.sender.clock import PortalClock
 from bulksend.sender.doubts import Doubt, Doubts, hinders
+from bulksend.sender.first_look import FIRST_ANSWER, MOST_CHATS, FirstLook
 from bulksend.sender.joins import NOT_A_MEMBER, Join, Joins, not_let_in
 from bulksend.sender.options import SAME_TEXT_SECONDS, Options, Progress, RunResult, StopReason
 from bulksend.sender.reach import Reach
@@ -57,7 +57,7 @@ class _Send:
 
     rows: list[Row]
     allowed_at: float = 0.0
-    offset: float | None = None
+    portal_time: float | None = None
     min_message_id: int | None = None
     deadline: Deadline | None = None
 
@@ -68,12 +68,17 @@ class _Send:
 
     def left(self, row: Row) -> Row:
         """A row of these as the journal has it now; only rows with which something went wrong are asked for."""
-        return row.leaving(self.allowed_at, self.offset, self.min_message_id)
+        return row.leaving(self.allowed_at, self.portal_time, self.min_message_id)
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     doubts: list[Doubt]
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstLook:
+    chats: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ class _Probe:
     """A call that changes nothing, to see whether the portal is there."""
 
 
-_Job = _Send | _Look | _Join | _Probe
+_Job = _Send | _Look | _FirstLook | _Join | _Probe
 
 
 class Sender:
@@ -116,6 +121,8 @@ class Sender:
         self._all_loaded = False
         self._clock = PortalClock()
         self._doubts = Doubts(journal, run, options, self._clock)
+        self._first_look = FirstLook()
+        self._seen_message_id: int | None = None
         self._reach = Reach(options.outage, client.reset)
         self._joins = Joins(run.user_id)
         self._back: queue.SimpleQueue[tuple[_Job, Reply | Exception] | None] = queue.SimpleQueue()
@@ -123,6 +130,7 @@ class Sender:
         self._flight: set[int] = set()
         self._sending = 0
         self._batches = 0  # of what is being sent
+        self._answered = False
         self._held: dict[str, _Hold] = {}  # methods whose calls may not leave yet
         fresh = not (run.counts.sent or run.counts.failed or run.counts.unknown or run.counts.in_doubt)
         self._refusals = Refusals(options.same_refusals if fresh else None)
@@ -147,7 +155,7 @@ class Sender:
         self._journal.update_pace(self._run.portal, self._remember_speed)
         for row in self._open(State.IN_DOUBT):
             self._chats.occupy(row.chat_id)
-            self._doubts.add(row, row.doubt_since or time.time())
+            self._doubts.add(row)
         try:
             while True:
                 until = self._turn()
@@ -271,11 +279,23 @@ class Sender:
             return _Join(joins)
         if not self._may_ask(methods.MESSAGE_ADD, now):
             return None
-        if self._options.batch > 1 and not self._size.known and self._batches:
-            return None  # the first batch is to tell how large the others may be
         self._load()
+        if not self._first_look.done:
+            return self._look_first(now)
+        # The first answers tell how large batches may be, and the newest message's id to those that leave then.
+        known = self._answered and (self._options.batch == 1 or self._size.known)
+        if not known and (self._batches or self._sending >= MOST_CHATS):
+            return None
         rows = self._chats.take(self._size.rows())
         return _Send(rows) if rows else None
+
+    def _look_first(self, now: float) -> _FirstLook | None:
+        if self._first_look.under_way or not self._may_ask(methods.HISTORY_GET, now):
+            return None
+        options, rule = self._options, self._options.rule
+        calls = max(rule.burst, round(FIRST_ANSWER * rule.rate)) if rule.rate else options.max_in_flight
+        chats = self._chats.next_chats(min(MOST_CHATS, calls * options.batch))
+        return _FirstLook(chats) if chats else None
 
     def _may_ask(self, method: str, now: float) -> bool:
         return now >= self._held_until(method)
@@ -289,8 +309,10 @@ class Sender:
             return max(self._reach.next_time(now), self._held_until(methods.PROFILE))
         look = max(self._doubts.next_time(), self._held_until(methods.HISTORY_GET))
         join = max(self._joins.next_time(), self._held_until(methods.USER_ADD))
-        message = self._held_until(methods.MESSAGE_ADD)
-        return min(look, join, message if message > now else math.inf)
+        others = [self._held_until(methods.MESSAGE_ADD)]
+        if not self._first_look.done:
+            others.append(self._held_until(methods.HISTORY_GET))
+        return min(look, join, *(until for until in others if until > now))
 
     def _load(self) -> None:
         if self._all_loaded or self._chats.rows > WINDOW // 2:
@@ -318,6 +340,8 @@ class Sender:
                 return
             if isinstance(job, _Look):
                 self._doubts.looking(job.doubts)
+            elif isinstance(job, _FirstLook):
+                self._first_look.under_way = True
             elif isinstance(job, _Join):
                 self._joins.leaving(job.joins)
             else:
@@ -330,14 +354,14 @@ class Sender:
         """Mark as many of the rows as may as leaving; None if none may. The others go back to their places."""
         rows = job.rows
         deadline = Deadline.after(LATEST_DEPARTURE)
-        now, offset = time.time(), self._clock.offset()
+        now, portal_time = time.time(), self._clock.now()
         departure = self._journal.leave(
             self._run.id,
             rows,
             portal=self._run.portal,
             take=self._asking(methods.MESSAGE_ADD, len(rows)),
             at=now,
-            offset=offset,
+            portal_time=portal_time,
             again=self._run.again,
             since=now - SAME_TEXT_SECONDS,
         )
@@ -360,7 +384,7 @@ class Sender:
             self._hold(methods.MESSAGE_ADD, departure)
             return None
         self._counts = self._counts.moved({(State.PENDING, State.SENDING): departure.granted})
-        return _Send(rows[: departure.granted], now, offset, departure.min_message_id, deadline)
+        return _Send(rows[: departure.granted], now, portal_time, departure.min_message_id, deadline)
 
     def _hold(self, method: str, departure: Departure) -> None:
         self._held[method] = _Hold(time.monotonic() + departure.until - time.time(), departure.why)
@@ -375,7 +399,7 @@ class Sender:
     def _method(job: _Job) -> str:
         if isinstance(job, _Send):
             return methods.MESSAGE_ADD
-        if isinstance(job, _Look):
+        if isinstance(job, _Look | _FirstLook):
             return methods.HISTORY_GET
         return methods.USER_ADD if isinstance(job, _Join) else methods.PROFILE
 
@@ -392,6 +416,8 @@ class Sender:
             return call_all(self._client, [self._message(row) for row in job.rows], job.deadline)
         if isinstance(job, _Look):
             return call_all(self._client, [methods.history_get(doubt.row.chat_id) for doubt in job.doubts])
+        if isinstance(job, _FirstLook):
+            return call_all(self._client, [methods.history_get(chat) for chat in job.chats])
         if isinstance(job, _Join):
             return call_all(self._client, [self._user_add(join.row) for join in job.joins])
         return self._client.call(*methods.profile())
@@ -432,9 +458,13 @@ class Sender:
 
     def _write(self) -> None:
         update_pace = self._feedback.take()
-        if self._unwritten or update_pace:
+        if self._unwritten or update_pace or self._seen_message_id is not None:
             claim_conflicts = self._journal.apply(
-                self._run.id, self._unwritten, portal=self._run.portal, update_pace=update_pace
+                self._run.id,
+                self._unwritten,
+                portal=self._run.portal,
+                update_pace=update_pace,
+                seen_message_id=self._seen_message_id,
             )
             written = [change for change in self._unwritten if change.n not in claim_conflicts]
             self._counts = self._counts.moved(Counter((change.before, change.after) for change in written))
@@ -461,6 +491,8 @@ class Sender:
             return self._after_send(job, reply)
         if isinstance(job, _Look):
             return self._after_look(job, reply)
+        if isinstance(job, _FirstLook):
+            return self._after_first_look(reply)
         return self._after_join(job, reply)
 
     def _after_send(self, job: _Send, reply: Reply) -> list[Change]:
@@ -477,6 +509,7 @@ class Sender:
     def _settle(self, job: _Send, row: Row, outcome: Outcome, reply: Reply) -> Change:
         """What an answer makes of a row that was under way."""
         verdict = outcome.verdict
+        self._answered = self._answered or verdict in {Verdict.DONE, Verdict.REFUSED}
         if verdict is Verdict.DONE:
             self._chats.free(row.chat_id)
             return Change(row.n, State.SENDING, State.SENT, message_id=int(outcome.result), sent_at=reply.received_at)
@@ -484,15 +517,8 @@ class Sender:
         if verdict is Verdict.REFUSED:
             return self._refused(row, outcome)
         if verdict is Verdict.NOT_KNOWN:
-            self._doubts.add(replace(row, error_code=outcome.code), reply.received_at)
-            return Change(
-                row.n,
-                State.SENDING,
-                State.IN_DOUBT,
-                outcome.code,
-                advice("IN_DOUBT"),
-                doubt_since=reply.received_at,
-            )
+            self._doubts.add(replace(row, error_code=outcome.code))
+            return Change(row.n, State.SENDING, State.IN_DOUBT, outcome.code, advice("IN_DOUBT"))
         self._hinder(outcome, reply, methods.MESSAGE_ADD)
         self._chats.put_back(replace(row.unsent(), attempts=row.attempts - 1))
         return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
@@ -583,12 +609,22 @@ class Sender:
                 self._chats.free(doubt.row.chat_id)
         return changes
 
+    def _after_first_look(self, reply: Reply) -> list[Change]:
+        outcomes = outcomes_of(reply)
+        for outcome in outcomes:
+            if hinders(outcome):
+                self._hinder(outcome, reply, methods.HISTORY_GET)
+        self._seen_message_id = self._first_look.heard(outcomes)
+        if self._first_look.given_up:
+            self._reach.lost()
+        if reply.outcome.verdict is Verdict.DONE:
+            self._size.learn_reading(portal_seconds(reply) / len(outcomes), self._options.rule.operating_limit)
+        return []
+
     # What answers teach
 
     def _learn(self, job: _Job, reply: Reply) -> None:
-        # Who answers in the portal's place tells the time by a clock of its own.
-        if reply.portal_time is not None and reply.outcome.verdict is Verdict.DONE:
-            self._clock.learn(reply.portal_time, reply.received_at)
+        self._clock.learn(reply)
         method = self._method(job)
         for outcome in outcomes_of(reply):
             self._feedback.learn(method, outcome, reply)

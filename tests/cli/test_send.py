@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from bulksend.journal import Journal
-from tests.faults import UNSOLVED
 from tests.processes import (
     SECRET,
     Commands,
@@ -146,7 +145,7 @@ def test_interrupted_once(case: Case, number: signal.Signals) -> None:
     assert "bulksend resume 1" in ended.err
     made = len(case.calls)
     delivered = len(case.ledger)
-    assert made == delivered < 60
+    assert made - 1 == delivered < 60  # the first call reads histories
     statuses = [line["status"] for line in read_results(case.results)]
     assert statuses.count("sent") == delivered
     assert statuses.count("not_sent") == 60 - delivered
@@ -246,14 +245,14 @@ def test_unreachable_portal(case: Case) -> None:
 
 
 @pytest.mark.parametrize(("killed", "code"), [(False, "ANSWER_LOST"), (True, "INTERRUPTED")])
-def test_a_portal_that_goes_after_the_first_call(tmp_path: Path, killed: bool, code: str) -> None:
+def test_a_portal_that_goes_after_the_first_message(tmp_path: Path, killed: bool, code: str) -> None:
     """What has left may have arrived: exit 3, not 2, and beside the row stays why nobody knows."""
     commands, results = Commands(tmp_path), tmp_path / "out.csv"
     sheet = write_sheet(tmp_path / "sheet.csv", rows(5, 5))
-    with PortalProcess(tmp_path / "portal", "--fault", "silent_after@1") as portal:
+    with PortalProcess(tmp_path / "portal", "--fault", "silent_after@2") as portal:
         send = ("send", sheet, "--portal", portal.webhook, *QUICK[:5], "--results", results, "--max-in-flight", 1)
         process = commands.start(*send)
-        portal.wait_for_calls(1)
+        portal.wait_for_calls(2)
         if killed:
             process.send_signal(signal.SIGKILL)
             end(process)
@@ -329,7 +328,6 @@ def test_settings_of_an_interrupted_campaign(case: Case) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 50])
-@pytest.mark.xfail(bool(UNSOLVED), reason="not judged rightly yet", strict=False)
 def test_small_soak(tmp_path: Path, batch: int) -> None:
     """Kills and faults of every kind, in small (`python -m tests.soak` does it at length): nothing twice or lost."""
     figures = soak(5, tmp_path, batch=batch, count=30, chats=10, kills=4)

@@ -49,7 +49,7 @@ def test_fast_uses_the_whole_bucket(start: Start) -> None:
     assert sent.code == 0
     assert seen.each_once(2_645)
     assert seen.errors == []
-    assert len(seen.calls) == 54
+    assert len(seen.calls) == 53
     assert seen.seconds < 3.5
 
 

@@ -8,8 +8,8 @@ from bulksend.journal import State
 from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.sandbox import FaultKind, Faults
 from bulksend.sender.options import StopReason
-from tests.faults import UNSOLVED, parameters
-from tests.processes import rows
+from tests.faults import parameters
+from tests.processes import assert_exactly_once, rows
 from tests.sender.conftest import SWIFT, Desk
 
 ENDS_IT = {FaultKind.OVERLOAD, FaultKind.NO_AUTH, FaultKind.EXPIRED_TOKEN}
@@ -23,7 +23,8 @@ LOSES_THE_ANSWER = [
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask again soon where nobody tells when the execution time comes back."""
+    """Ask again soon where nobody tells when the execution time comes back, and where a history cannot be read."""
+    monkeypatch.setattr("bulksend.sender.doubts.LONGEST_PAUSE", 2.0)
     monkeypatch.setattr("bulksend.ratelimit.execution_time.UNTOLD_RESET", 0.5)
 
 
@@ -32,7 +33,7 @@ def faults(kind: FaultKind, *calls: int) -> Faults:
     return Faults(at=dict.fromkeys(calls, kind), silent_seconds=0.5, late_seconds=0.2)
 
 
-@pytest.mark.parametrize(("kind", "batch"), parameters(FaultKind))
+@pytest.mark.parametrize(("kind", "batch"), parameters(kind for kind in FaultKind if kind is not FaultKind.NEW_SESSION))
 def test_each_fault(desk: Desk, kind: FaultKind, batch: int) -> None:
     """Each kind of fault, at the first call and in the middle: every row arrives once, whether alone or in a batch."""
     lines = rows(8, chats=3)
@@ -47,12 +48,26 @@ def test_each_fault(desk: Desk, kind: FaultKind, batch: int) -> None:
     desk.assert_each_once(lines, run)
 
 
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("batch", [1, 50])
+def test_new_session_after_a_lost_answer(desk: Desk, batch: int, empty: bool) -> None:
+    """Where the customer begins a new session before the history is read, the row is unknown, and not sent again."""
+    desk.portal.world.empty_history = empty
+    desk.portal.faults = faults(FaultKind.NEW_SESSION, 3)
+    lines = rows(8, chats=3)
+    ending, run = desk.send(lines, batch=batch, max_in_flight=1)
+    assert ending.how is StopReason.ENDED
+    assert_exactly_once(lines, [entry._asdict() for entry in desk.portal.ledger])
+    assert run.counts.unknown == (1 if batch == 1 else 3)
+    assert run.counts.sent == 8 - run.counts.unknown
+
+
 @pytest.mark.parametrize(("kind", "batch"), parameters(LOSES_THE_ANSWER))
 def test_each_fault_where_histories_are_refused(desk: Desk, kind: FaultKind, batch: int) -> None:
     """Where the portal shows no history, a row whose answer was lost is unknown: never failed, never sent again."""
     lines = rows(6, chats=6)
     desk.portal.world.history_refused = True
-    desk.portal.faults = faults(kind, 1 if kind.only_in_batches else 2)
+    desk.portal.faults = faults(kind, 2)
     _, run = desk.send(lines, batch=batch, max_in_flight=1, settle=0.2)
     desk.portal.drain()
     texts = [entry.text for entry in desk.portal.ledger]
@@ -68,11 +83,15 @@ def test_each_fault_where_histories_are_refused(desk: Desk, kind: FaultKind, bat
 
 
 def test_many_faults_at_once(desk: Desk) -> None:
-    """A portal that loses or fails a third of the calls in every way gets every message once, in order."""
+    """A portal that loses or fails a quarter of the calls in every way gets every message once, in order."""
     lines = rows(40, chats=12)
-    kinds = [*(kind for kind in LOSES_THE_ANSWER if kind not in UNSOLVED), FaultKind.HTML200]
+    kinds = [*(kind for kind in LOSES_THE_ANSWER if kind is not FaultKind.NEW_SESSION), FaultKind.HTML200]
     desk.portal.faults = Faults(
-        dict.fromkeys(kinds, 0.03), seed=11, silent_seconds=0.5, late_seconds=0.2, at={1: FaultKind.CLOSE_AFTER}
+        {str(kind): 0.25 / len(kinds) for kind in kinds},
+        seed=11,
+        silent_seconds=0.5,
+        late_seconds=0.2,
+        at={1: FaultKind.CLOSE_AFTER},
     )
     ending, run = desk.send(lines)
     assert ending.how is StopReason.ENDED

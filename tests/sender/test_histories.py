@@ -7,6 +7,7 @@ import pytest
 
 from bulksend.journal import State
 from bulksend.portal.client import Reply
+from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import FaultKind, Faults, Limits, Operating
 from bulksend.sender.options import StopReason
@@ -25,7 +26,7 @@ def test_same_text_from_before(desk: Desk, kind: FaultKind, ago: float, skew: fl
     """A text that stood in the chat a minute or a month before is not taken for today's, whatever the clocks show."""
     desk.portal.clock_skew = skew
     before = desk.portal.world.say(8773, 27, TEXT, at=time.time() + skew - ago)
-    desk.portal.faults = Faults(at={1: kind})
+    desk.portal.faults = Faults(at={1: kind}, methods={MESSAGE_ADD})
     ending, run = desk.send([LINE])
     assert ending.how is StopReason.ENDED
     desk.assert_each_once([LINE], run)
@@ -35,10 +36,11 @@ def test_same_text_from_before(desk: Desk, kind: FaultKind, ago: float, skew: fl
 @pytest.mark.parametrize("sent_at_portal", [True, False])
 def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
     """The same words from the customer or from a colleague after the attempt are not the row's message."""
-    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER if sent_at_portal else FaultKind.CLOSE_BEFORE})
+    kind = FaultKind.CLOSE_AFTER if sent_at_portal else FaultKind.CLOSE_BEFORE
+    desk.portal.faults = Faults(at={1: kind}, methods={MESSAGE_ADD})
 
     def meanwhile(*_: object) -> None:
-        if not desk.progress[:-1]:
+        if desk.progress[-1].counts.in_doubt:
             desk.portal.world.say(8773, 0, TEXT)
             desk.portal.world.say(8773, 31, TEXT)
 
@@ -50,7 +52,7 @@ def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
 def test_late_delivery(desk: Desk) -> None:
     """A call that the portal carries out after the sender gave up, inside --settle, is not made again."""
     lines = rows(6, chats=2)
-    desk.portal.faults = Faults(at={2: FaultKind.LATE, 4: FaultKind.LATE}, late_seconds=0.8)
+    desk.portal.faults = Faults(at={2: FaultKind.LATE, 4: FaultKind.LATE}, late_seconds=0.8, methods={MESSAGE_ADD})
     ending, run = desk.send(lines, settle=1.2)
     assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
@@ -61,7 +63,7 @@ def test_text_as_the_portal_stores_it(desk: Desk) -> None:
     texts = ["  spaces around \n", "Tom & Jerry <b>\"say\"</b> 'hi'", "line\r\nends", "х" * 20_500, "&amp; as typed"]
     lines = [("deal", 300 + n, 8800 + n, "", text) for n, text in enumerate(texts)]
     desk.portal.world.escape_history = True
-    desk.portal.faults = Faults(at=dict.fromkeys(range(1, 6), FaultKind.CUT_BODY))
+    desk.portal.faults = Faults(at=dict.fromkeys(range(1, 6), FaultKind.CUT_BODY), methods={MESSAGE_ADD})
     ending, run = desk.send(lines, max_in_flight=1, settle=0.2)
     assert ending.how is StopReason.ENDED
     assert len(desk.portal.ledger) == len(lines)
@@ -70,10 +72,10 @@ def test_text_as_the_portal_stores_it(desk: Desk) -> None:
 
 def test_text_changed_beyond_recognition(desk: Desk) -> None:
     """Where the history shows a text that may be the row's, changed by the portal, nothing is sent again."""
-    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_BEFORE})
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_BEFORE}, methods={MESSAGE_ADD})
 
     def meanwhile(*_: object) -> None:
-        if not desk.progress[:-1]:
+        if desk.progress[-1].counts.in_doubt:
             desk.portal.world.say(8773, 27, "See you tomorrow at 🕙 ten!")
 
     _, run = desk.send([LINE], meanwhile=meanwhile)
@@ -84,10 +86,11 @@ def test_text_changed_beyond_recognition(desk: Desk) -> None:
 @pytest.mark.parametrize("arrived", [True, False])
 def test_new_session_hides_the_attempt(desk: Desk, arrived: bool) -> None:
     """A dialog that began anew after the attempt hides whether it arrived: unknown, and not sent again."""
-    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER if arrived else FaultKind.CLOSE_BEFORE})
+    kind = FaultKind.CLOSE_AFTER if arrived else FaultKind.CLOSE_BEFORE
+    desk.portal.faults = Faults(at={1: kind}, methods={MESSAGE_ADD})
 
     def meanwhile(*_: object) -> None:
-        if not desk.progress[:-1]:
+        if desk.progress[-1].counts.in_doubt:
             desk.portal.drain()
             time.sleep(0.05)
             desk.portal.world.new_session(8773)
@@ -103,7 +106,7 @@ def test_clock_set_in_between(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
     ahead = [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
     lines = rows(6, chats=6)
-    desk.portal.faults = Faults(at={5: FaultKind.LATE}, late_seconds=0.6)
+    desk.portal.faults = Faults(at={5: FaultKind.LATE}, late_seconds=0.6, methods={MESSAGE_ADD})
 
     def meanwhile(_: object, progress: object) -> None:
         if len(desk.portal.calls) >= 4:
@@ -137,7 +140,7 @@ def test_call_that_may_leave_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch
 def test_messages_have_to_wait(desk: Desk) -> None:
     """While messages wait for execution time of theirs, histories are looked at nevertheless."""
     desk.portal.limits = Limits(rate=None, operating=Operating(limit=1, window=3, cost=0.6))
-    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER})
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER}, methods={MESSAGE_ADD})
     lines = rows(3, chats=3)
     ending, run = desk.send(lines, rule=RateLimit(rate=0, operating_limit=1), max_in_flight=1)
     assert ending.how is StopReason.ENDED
@@ -151,7 +154,7 @@ def test_portal_that_was_restored(desk: Desk) -> None:
     """Where ids have fallen, as after a portal was restored from a copy, a message that arrived is not sent again."""
     desk.send([("deal", 289, 8774, "", "Before")])
     desk.portal.world.start_ids_at(1000)
-    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER})
+    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER}, methods={MESSAGE_ADD})
     _, run = desk.send([LINE])
     assert desk.states(run) == [State.UNKNOWN]
     assert [delivery.chat_id for delivery in desk.portal.ledger] == [8774, 8773]
