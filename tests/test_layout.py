@@ -20,6 +20,7 @@ ROOMS = [
     "results",
     "plan",
     "target",
+    "dispatch",
     "ratelimit",
     "validation",
     "template",

@@ -58,11 +58,11 @@ def _ask(plan: Plan, params: dict[str, Any]) -> Mapping[int, tuple[str, str]]:
     from bulksend.queries.preflight import check_online, rows_of_plan
     from bulksend.target import find_target
 
-    rule = Sending(rate=params["rate"]).options(0).rule
+    rate_limit = Sending(rate=params["rate"]).options(0).rate_limit
     with (
         find_target(params["portal"], opts.home(), None, plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
-        asking(journal, target, rule) as queries,
+        asking(journal, target, rate_limit) as queries,
     ):
         standing = require_connection(queries)
         refused = check_online(rows_of_plan(plan), queries, plan.report).refused

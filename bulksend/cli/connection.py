@@ -29,7 +29,9 @@ TIMEOUT = 30.0
 
 
 @contextmanager
-def asking(journal: Journal, target: Target, rule: RateLimit, timeout: float | None = None) -> Iterator[QueryRunner]:
+def asking(
+    journal: Journal, target: Target, rate_limit: RateLimit, timeout: float | None = None
+) -> Iterator[QueryRunner]:
     """A query runner for a portal that shows how far it is on standard error."""
     from bulksend.portal.client import Client
     from bulksend.queries.query import MOST_IN_FLIGHT, QueryRunner
@@ -38,7 +40,7 @@ def asking(journal: Journal, target: Target, rule: RateLimit, timeout: float | N
     client = Client(target.authorisation, timeout=timeout or TIMEOUT, connections=MOST_IN_FLIGHT)
     with client:
         try:
-            yield QueryRunner(journal, target, client, rule, on_progress=shown.show)
+            yield QueryRunner(journal, target, client, rate_limit, on_progress=shown.show)
         finally:
             shown.close()
 

@@ -48,7 +48,7 @@ def lookup(file: Path, **params: Any) -> int:
     with (
         find_target(params["portal"], opts.home(), None) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
-        asking(journal, target, sending.options(0).rule) as queries,
+        asking(journal, target, sending.options(0).rate_limit) as queries,
     ):
         require_connection(queries)
         filled = fill_chats(file, sheet_options, queries, prefer=params["prefer"], to=params["results"])

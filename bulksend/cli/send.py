@@ -229,7 +229,7 @@ def _ask_portal(
     from bulksend.queries.lookup import look_up
     from bulksend.queries.preflight import check_online, rows_of_plan
 
-    with asking(journal, target, options.rule, min(options.timeout, 30.0)) as queries:
+    with asking(journal, target, options.rate_limit, min(options.timeout, 30.0)) as queries:
         connection = require_connection(queries)
         if not target.speaker:
             target = replace(target, speaker=connection.user_id)

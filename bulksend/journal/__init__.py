@@ -26,6 +26,7 @@ from bulksend.journal.model import (
     Row,
     RowOutcome,
     Run,
+    SlotGrant,
     Stage,
     State,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "RowOutcome",
     "RowRecord",
     "Run",
+    "SlotGrant",
     "Stage",
     "State",
     "TakenOver",

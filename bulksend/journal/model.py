@@ -184,6 +184,27 @@ class Run:
     counts: Counts
     holder: Holder | None
 
+    def speaker(self, row: Row) -> int:
+        """The user who speaks for a row."""
+        return row.user_id or self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class SlotGrant:
+    """What came of asking for a slot.
+
+    Attributes:
+        state: the shared state from now on.
+        granted: how many of the calls may leave as one request now.
+        wait: if none, for how many seconds asking again is useless.
+        reason: what is being waited for; empty for the ordinary pace.
+    """
+
+    state: str
+    granted: int
+    wait: float = 0.0
+    reason: str = ""
+
 
 class Repeat(NamedTuple):
     """A row of the sheet (its number there) whose text another campaign has sent to its chat, or may have."""
@@ -207,14 +228,14 @@ class RowOutcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """What came of asking to leave: how many of the rows may, and which may not because they were sent elsewhere.
+    """What came of asking to let rows leave.
 
-    ``until`` is the time (Unix seconds) before which asking again is useless, where no row may leave now, and ``why``
-    says what is being waited for (empty for the ordinary pace).
+    Attributes:
+        grant: how many of them may.
+        already: the ``n`` of those that may not, because another campaign sent them; then none leaves.
+        min_message_id: the highest message id that was known before.
     """
 
-    granted: int
-    until: float = 0.0
-    why: str = ""
+    grant: SlotGrant
     already: frozenset[int] = frozenset()
     min_message_id: int | None = None

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bulksend.journal.holder import ABANDONED_SECONDS
-from bulksend.journal.model import Departure
 from bulksend.journal.store import Store
 from bulksend.journal.tables import PORTALS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bulksend.journal.model import SlotGrant
 
 PORTAL = sa.select(PORTALS).where(PORTALS.c.portal == sa.bindparam("b_portal")).with_for_update()
 
@@ -26,14 +27,14 @@ UNDER_WAY = sa.select(sa.func.sum(RUNS.c.count_sending)).where(
 class PaceStore(Store):
     """Keeps the pace of each portal, whatever it is."""
 
-    def take_slot(self, portal: str, take: Callable[[str, int], tuple[str, int, float, str]]) -> Departure:
+    def take_slot(self, portal: str, take: Callable[[str, int], SlotGrant]) -> SlotGrant:
         """Take a slot for a call that sends nothing; ``take`` as in `leave`."""
         with self._transaction() as connection:
             pace, _ = self._portal(connection, portal)
-            state, granted, until, why = take(pace, 0)
-            if state != pace:
-                self._set_portal(connection, portal, pace=state)
-            return Departure(granted, until, why)
+            grant = take(pace, 0)
+            if grant.state != pace:
+                self._set_portal(connection, portal, pace=grant.state)
+            return grant
 
     def update_pace(self, portal: str, update: Callable[[str], str]) -> None:
         """Change the pace's shared state."""

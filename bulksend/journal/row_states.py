@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bulksend.errors import JournalError
 from bulksend.journal.counting import count
-from bulksend.journal.model import MOVES, Change, Departure, State
+from bulksend.journal.model import MOVES, Change, Departure, SlotGrant, State
 from bulksend.journal.other_runs import claimed_ids, elsewhere, portal_of, rival
 from bulksend.journal.pace_store import PaceStore
 from bulksend.journal.records import ROW_COLUMNS, rows_of
@@ -124,7 +124,7 @@ class RowStates(PaceStore):
         rows: Sequence[Row],
         *,
         portal: str,
-        take: Callable[[str, int], tuple[str, int, float, str]],
+        take: Callable[[str, int], SlotGrant],
         at: float,
         portal_time: float | None,
         again: bool,
@@ -133,23 +133,22 @@ class RowStates(PaceStore):
         """Take a slot at the portal's pace and mark rows as leaving, in one synced step.
 
         ``take`` is handed the pace's shared state (text) and how many rows of all campaigns are under way on this
-        portal; it answers the new state, how many rows may leave now, and if none, until when to wait and why. ``at``
-        is now, and ``portal_time`` what the portal's clock shows at the least, where that is known. Rows that another
-        campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are under way or
-        unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
+        portal. ``at`` is now, and ``portal_time`` what the portal's clock shows at the least, where that is known.
+        Rows that another campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are
+        under way or unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
         """
         with self._transaction() as connection:
             pace, newest = self._portal(connection, portal)
             already = frozenset() if again else elsewhere(connection, run_id, rows, portal, since)
             if already:
-                return Departure(0, already=already)
-            state, granted, until, why = take(pace, self._under_way(connection, portal))
-            if state != pace:
-                self._set_portal(connection, portal, pace=state)
-            if granted:
-                leaving = [row.n for row in rows[:granted]]
+                return Departure(SlotGrant(pace, 0), already)
+            grant = take(pace, self._under_way(connection, portal))
+            if grant.state != pace:
+                self._set_portal(connection, portal, pace=grant.state)
+            if grant.granted:
+                leaving = [row.n for row in rows[: grant.granted]]
                 self._database.check_files()
-                self._count_mine(connection, run_id, {(State.PENDING, State.SENDING): granted})
+                self._count_mine(connection, run_id, {(State.PENDING, State.SENDING): len(leaving)})
                 self._let_main_file_know(connection, run_id, max(leaving))
                 changed = connection.execute(
                     LEAVE,
@@ -165,7 +164,7 @@ class RowStates(PaceStore):
                     raise JournalError(
                         f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
                     )
-            return Departure(granted, until, why, min_message_id=newest)
+            return Departure(grant, min_message_id=newest)
 
     def apply(
         self,

@@ -16,18 +16,15 @@ from __future__ import annotations
 
 import json
 import random
-import time
-from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from bulksend.journal import SlotGrant
 from bulksend.ratelimit.bucket import Bucket
 from bulksend.ratelimit.execution_time import Budget, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["BATCH_SECONDS", "FULL_BUCKET", "BatchSize", "Observation", "Pace", "RateLimit"]
 
 LATENESS: Final = 0.1
 """Seconds by which a call may leave late without the following ones being put off: timers are not exact, and a disk
@@ -37,10 +34,13 @@ SLOWEST: Final = 1 / 16
 """The part of the rate that is never gone below after refusals."""
 
 RECOVERY_SECONDS: Final = 30.0
-"""In so much time without another refusal the pace doubles again."""
+"""In so much time without another refusal the rate doubles again."""
 
 SET_BACK: Final = 60.0
 """Seconds; when the clock is further back than it was, it was set, rather than that machines differ a little."""
+
+REMEMBERED_SECONDS: Final = 24 * 3600.0
+"""For how long a portal's speed, once measured, is believed in a later run."""
 
 FULL_BUCKET: Final = {2.0: 51, 5.0: 251}
 """Calls a fresh bucket takes at once, by its drain a second: X of them raise the counter to X, one more finds it at X,
@@ -58,7 +58,7 @@ class RateLimit:
 
 @dataclass(slots=True)
 class _Shared:
-    """What all processes know of a portal's pace.
+    """What all processes know of a portal's limits.
 
     Attributes:
         seen_at: the newest time of all that is here.
@@ -66,8 +66,8 @@ class _Shared:
         bucket: what the portal's counter shows at the most.
         burst: how far those who send in bursts let it rise; 0 where nobody has.
         blocked_until: when calls may leave again after a refusal for the rate.
-        stepped_at: when the pace was stepped back last.
-        slow: to what part of the rate it was then.
+        stepped_at: when it was slowed down last.
+        slow: to what part of the rate that was.
         row_seconds: what a row of a batch takes on this portal, 0 where that is not known.
         row_seconds_at: when that was measured.
         budgets: execution time, by caller and method.
@@ -132,37 +132,34 @@ def _plain(values: Any) -> dict[str, Any]:
     return {known.name: getattr(values, known.name) for known in fields(values)}
 
 
-class Pace:
-    """The pace of one user of one portal. ``identity`` says whose execution time it is (a webhook, an application)."""
+class RateLimiter:
+    """Decides when calls may leave. ``identity`` says whose execution time it is (a webhook's, an application's)."""
 
-    def __init__(self, rule: RateLimit, identity: str) -> None:
-        self.rule = rule
+    def __init__(self, limit: RateLimit, identity: str) -> None:
+        self.limit = limit
         self._identity = identity
 
-    def take(self, text: str, method: str, wanted: int, under_way: int, now: float) -> tuple[str, int, float, str]:
-        """Ask to let ``wanted`` calls of a method leave as one request now.
-
-        Returns the new state, how many of them may (0: none), and if none, until when asking is useless and what is
-        being waited for (empty: just the pace).
-        """
-        shared = _Shared.read(text)
+    def take(self, state: str, method: str, wanted: int, under_way: int, now: float) -> SlotGrant:
+        """Ask to let ``wanted`` calls of a method leave as one request now, ``under_way`` being not answered yet."""
+        shared = _Shared.read(state)
         if shared.follow_clock(now):
-            text = shared.write()
+            state = shared.write()
         if now < shared.blocked_until:
-            return text, 0, shared.blocked_until, "the portal's request limit"
+            return SlotGrant(state, 0, shared.blocked_until - now, "the portal's request limit")
         granted = wanted
         budget = shared.budgets.get(self._budget(method))
         if budget is not None:
-            limit = self.rule.operating_limit
+            limit = self.limit.operating_limit
             granted = min(wanted, budget.room(limit, under_way, now))
             if granted < 1:
-                return text, 0, budget.ask_again_at(limit, now), "the portal's execution-time limit"
-        if self.rule.rate <= 0:
-            return text, granted, 0.0, ""
-        until = self._slot(shared, self.rule.rate * shared.speed(now), now)
+                wait = budget.ask_again_at(limit, now) - now
+                return SlotGrant(state, 0, wait, "the portal's execution-time limit")
+        if self.limit.rate <= 0:
+            return SlotGrant(state, granted)
+        until = self._slot(shared, self.limit.rate * shared.speed(now), now)
         if until > now:
-            return text, 0, until, ""
-        return shared.write(), granted, 0.0, ""
+            return SlotGrant(state, 0, until - now)
+        return SlotGrant(shared.write(), granted)
 
     def _slot(self, shared: _Shared, rate: float, now: float) -> float:
         """Take a slot of the rate, or say when the next one is.
@@ -173,108 +170,61 @@ class Pace:
         shared.bucket.advance(now, rate)
         if not shared.bucket.level:
             shared.burst = 0
-        if self.rule.burst > 1:
-            shared.burst = max(shared.burst, self.rule.burst)
-            until = shared.bucket.room_at(now, self.rule.burst, rate)
+        if self.limit.burst > 1:
+            shared.burst = max(shared.burst, self.limit.burst)
+            until = shared.bucket.room_at(now, self.limit.burst, rate)
         else:
             room_at = shared.bucket.room_at(now, shared.burst, rate) if shared.burst else now
             until = max(shared.next_at, room_at)
         if until > now:
             return until
-        if self.rule.burst <= 1:
+        if self.limit.burst <= 1:
             interval = 1 / rate
             begun_anew = now - shared.next_at > interval
             shared.next_at = (now if begun_anew else max(shared.next_at, now - LATENESS)) + interval
         shared.bucket.add(now)
         return now
 
-    def refused(self, text: str, left_at: float, now: float) -> str:
+    def refused(self, state: str, left_at: float, now: float) -> str:
         """Step back after a refusal for the rate; the calls refused together count once."""
-        shared = _Shared.read(text)
+        shared = _Shared.read(state)
         shared.follow_clock(now)
         if left_at < shared.stepped_at:
-            return text
+            return state
         shared.slow = max(SLOWEST, shared.speed(now) / 2)
         shared.stepped_at = now
         # What the others behind this address add to the counter is not known, only that it is full now.
-        shared.bucket.fill(now, max(shared.burst, self.rule.burst))
+        shared.bucket.fill(now, max(shared.burst, self.limit.burst))
         # With jitter: several senders that were refused together must not come back together.
         shared.blocked_until = now + random.uniform(0.5, 1.0) / shared.slow  # noqa: S311 - no secret depends on it
         return shared.write()
 
-    def exhausted(self, text: str, method: str, reset_at: float | None, now: float) -> str:
+    def exhausted(self, state: str, method: str, reset_at: float | None, now: float) -> str:
         """The portal refused a call of a method because its execution time is used up (until ``reset_at`` if told)."""
-        shared = _Shared.read(text)
+        shared = _Shared.read(state)
         shared.follow_clock(now)
         shared.budgets.setdefault(self._budget(method), Budget()).exhaust(reset_at, now)
         return shared.write()
 
-    def learn(self, text: str, observations: Sequence[Observation], row_seconds: float | None = None) -> str:
+    def learn(
+        self, state: str, observations: Sequence[Observation], now: float, row_seconds: float | None = None
+    ) -> str:
         """Take in what answers told of the budgets, and how long the portal takes for one row of a batch."""
         if not observations and row_seconds is None:
-            return text
-        shared = _Shared.read(text)
+            return state
+        shared = _Shared.read(state)
         for observation in observations:
             shared.budgets.setdefault(self._budget(observation.method), Budget()).learn(observation)
         if row_seconds is not None:
-            shared.row_seconds, shared.row_seconds_at = row_seconds, time.time()
+            shared.row_seconds, shared.row_seconds_at = row_seconds, now
         return shared.write()
+
+    @staticmethod
+    def row_seconds(state: str, now: float) -> float | None:
+        """What a row of a batch took on this portal lately, where that is known."""
+        shared = _Shared.read(state)
+        remembered = now - shared.row_seconds_at < REMEMBERED_SECONDS
+        return (shared.row_seconds or None) if remembered else None
 
     def _budget(self, method: str) -> str:
         return f"{self._identity} {method}"
-
-
-BATCH_SECONDS: Final = 20.0
-"""How long a batch is meant to take at the most: far from the 60 s at which the portal cuts a request."""
-
-FIRST_BATCH: Final = 5
-"""Rows of the first batch on a portal whose speed is not known, at the least. The vendor's own example of the method
-took 1.16 s; where it takes ten times as long, so many still end before the cut."""
-
-TIMES_A_READING: Final = 20
-"""How many times as long as reading a history sending a message may take on a portal whose speed is not known."""
-
-LARGEST_CHARGE: Final = 8.0
-"""Seconds of execution time that a message may be charged there: the first batch must not use up all there is."""
-
-REMEMBERED_SECONDS: Final = 24 * 3600.0
-"""For how long a portal's speed, once measured, is believed in a later run."""
-
-
-class BatchSize:
-    """How many rows a batch may have, so that it stays far from the portal's 60-second cut."""
-
-    def __init__(self, largest: int, pace_text: str) -> None:
-        self._largest = largest
-        self._seconds: deque[float] = deque(maxlen=20)
-        self._first = FIRST_BATCH
-        shared = _Shared.read(pace_text)
-        if shared.row_seconds and time.time() - shared.row_seconds_at < REMEMBERED_SECONDS:
-            self._seconds.append(shared.row_seconds)
-
-    @property
-    def known(self) -> bool:
-        """Whether the portal's speed has been measured."""
-        return bool(self._seconds)
-
-    @property
-    def row_seconds(self) -> float | None:
-        """What a row takes, in seconds, by the slowest of the last batches."""
-        return max(self._seconds) if self._seconds else None
-
-    def learn(self, rows: int, seconds: float) -> None:
-        """Take in that a batch of so many rows took so long."""
-        if rows > 0 and seconds >= 0:
-            self._seconds.append(seconds / rows)
-
-    def learn_reading(self, seconds: float, operating_limit: float) -> None:
-        """Take in how long the portal takes to read a history, and how much execution time it grants at the most."""
-        by_time = BATCH_SECONDS / max(seconds * TIMES_A_READING, 1e-3)
-        self._first = max(FIRST_BATCH, int(min(by_time, operating_limit / LARGEST_CHARGE)))
-
-    def rows(self) -> int:
-        """Rows the next batch may have, 1 or more."""
-        slowest = self.row_seconds
-        if slowest is None:
-            return min(self._largest, self._first)
-        return self._largest if slowest <= 0 else max(1, min(self._largest, int(BATCH_SECONDS / slowest)))

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bulksend.dispatch.source import Job, Source
 from bulksend.portal import methods
-from bulksend.portal.outcomes import Reason, Verdict
+from bulksend.portal.client import portal_seconds
+from bulksend.portal.outcomes import Outcome, Reason, Verdict
+from bulksend.sender.doubts import hinders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from bulksend.portal.outcomes import Outcome
+    from bulksend.dispatch.connectivity import Connectivity
+    from bulksend.dispatch.slots import Slots
+    from bulksend.journal import SlotGrant
+    from bulksend.portal.client import Reply
+    from bulksend.ratelimit.batch_size import BatchSize
+    from bulksend.sender.changes import Changes
+    from bulksend.sender.chats import Chats
+    from bulksend.sender.options import Options
 
 MOST_CHATS: Final = 10
 """Histories that are read, and messages that may be under way while nothing else tells what the newest id is."""
@@ -22,27 +32,51 @@ MOST_LOST: Final = 3
 """How often the answer may be lost before messages leave without it, if the portal answers anything else."""
 
 
-class FirstLook:
-    """What a portal's histories show before this process sends anything.
+class FirstLook(Source[int]):
+    """Reads what a portal's histories show before this process sends anything.
 
     The highest message id in them, and the portal's clock that comes with any answer, tell messages that leave from
     here from those that stand in the chats already, even if every answer to the first of them is lost.
     """
 
-    def __init__(self) -> None:
-        self.done = False
-        self.under_way = False
+    method = methods.HISTORY_GET
+
+    def __init__(
+        self, options: Options, chats: Chats, changes: Changes, size: BatchSize, connectivity: Connectivity
+    ) -> None:
+        self._options, self._chats, self._changes, self._size = options, chats, changes, size
+        self._connectivity = connectivity
+        self._under_way = False
         self._lost = 0
+        self.done = False
+        """Whether messages may leave."""
 
-    @property
-    def given_up(self) -> bool:
-        """Whether its answers were lost so often that the portal may be out of reach altogether."""
-        return self._lost >= MOST_LOST
+    def next_job(self, now: float) -> Job[int] | None:  # noqa: ARG002 - it may leave at any time
+        """The chats of the first messages, once."""
+        if self.done or self._under_way:
+            return None
+        limit = self._options.rate_limit
+        calls = max(limit.burst, round(FIRST_ANSWER * limit.rate)) if limit.rate else self._options.max_in_flight
+        chats = self._chats.next_chats(min(MOST_CHATS, calls * self._options.batch))
+        return Job(self, chats) if chats else None
 
-    def heard(self, outcomes: Iterable[Outcome]) -> int | None:
-        """Take in the answer for each chat; returns the highest message id, 0 for chats in which nothing stands yet."""
-        self.under_way = False
-        outcomes = list(outcomes)
+    def start(self, job: Job[int], slots: Slots) -> SlotGrant:
+        """Let the look leave."""
+        grant = super().start(job, slots)
+        self._under_way = grant.granted > 0
+        return grant
+
+    def call(self, item: int) -> methods.Call:
+        """Read the history of a chat."""
+        return methods.history_get(item)
+
+    def stops_all(self, outcome: Outcome) -> bool:
+        """Not where it is only histories that may not be read."""
+        return hinders(outcome)
+
+    def settle(self, job: Job[int], outcomes: Sequence[Outcome], reply: Reply) -> None:
+        """Note the highest message id, 0 for chats in which nothing stands yet."""
+        self._under_way = False
         lost = all(outcome.verdict is Verdict.NOT_KNOWN for outcome in outcomes)
         # Messages do not wait for the execution time of histories.
         repeatable = all(
@@ -50,8 +84,16 @@ class FirstLook:
             for outcome in outcomes
         )
         self._lost += lost
-        self.done = self.given_up or not (repeatable or lost)
-        return max((newest for outcome in outcomes if (newest := _newest(outcome)) is not None), default=None)
+        given_up = self._lost >= MOST_LOST
+        self.done = given_up or not (repeatable or lost)
+        if given_up:
+            self._connectivity.lost()
+        self._changes.seen_message_id = max(
+            (newest for outcome in outcomes if (newest := _newest(outcome)) is not None), default=None
+        )
+        if reply.outcome.verdict is Verdict.DONE:
+            seconds = portal_seconds(reply) / len(job.items)
+            self._size.learn_reading(seconds, self._options.rate_limit.operating_limit)
 
 
 def _newest(outcome: Outcome) -> int | None:

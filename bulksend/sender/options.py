@@ -40,7 +40,7 @@ class Options:
         same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
     """
 
-    rule: RateLimit = field(default_factory=RateLimit)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
     batch: int = 1
     max_in_flight: int = 32
     timeout: float = 65.0
@@ -85,7 +85,7 @@ class Progress:
 
 def estimate(rows: int, options: Options) -> float:
     """About how many seconds a campaign takes: by its rate and batches, or by the portal's execution-time limit."""
-    rule = options.rule
+    rule = options.rate_limit
     calls = rows / options.batch
     by_rate = max(0.0, calls - rule.burst) / rule.rate if rule.rate else calls * 0.05
     budget = rule.operating_limit / OPERATING_PER_MESSAGE

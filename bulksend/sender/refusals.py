@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from bulksend.portal.outcomes import Outcome, Verdict
+from typing import TYPE_CHECKING
+
+from bulksend.journal import State
+
+if TYPE_CHECKING:
+    from bulksend.journal import Change
+    from bulksend.portal.outcomes import Outcome
 
 
 class Refusals:
@@ -16,18 +22,20 @@ class Refusals:
         self._most = most
         self._code = ""
         self._alike = 0
+        self.sentence = ""
+        """Why the others are kept back, once they are."""
 
-    def too_many(self, outcome: Outcome) -> int:
-        """Take in what became of a row; how many were refused alike, where that is too many, else 0."""
-        if self._most is None:
-            return 0
-        if outcome.verdict is Verdict.REFUSED:
-            if self._alike and outcome.code != self._code:
-                self._most = None
-                return 0
-            self._code = outcome.code
-            self._alike += 1
-        elif outcome.verdict is Verdict.DONE:
+    def watch(self, outcome: Outcome, change: Change) -> None:
+        """Take in what became of a row because of an outcome."""
+        if self._most is None or change.after not in {State.SENT, State.FAILED}:
+            return
+        if change.after is State.SENT or (self._alike and outcome.code != self._code):
             self._most = None
-            return 0
-        return self._alike if self._alike >= self._most else 0
+            return
+        self._code = outcome.code
+        self._alike += 1
+        if self._alike >= self._most:
+            self.sentence = (
+                f"All of the first {self._alike} rows were refused with {outcome.code}, so the others are kept back. "
+                f"{change.error_description} If the other rows are right, go on with `bulksend resume`."
+            )

@@ -66,8 +66,8 @@ class Sending:
         batch = (BATCH_LIMIT if self.fast else 1) if self.batch is None else self.batch
         usual = Options()
         return Options(
-            rule=RateLimit(
-                rate, burst, usual.rule.operating_limit if self.operating_limit is None else self.operating_limit
+            rate_limit=RateLimit(
+                rate, burst, usual.rate_limit.operating_limit if self.operating_limit is None else self.operating_limit
             ),
             batch=batch,
             max_in_flight=self.max_in_flight or _in_flight(rate, burst),

@@ -75,7 +75,7 @@ def send_campaign(journal: str) -> Measured:
 
     with Journal(journal) as opened:
         opened.acquire(1, {})
-        options = Options(rule=RateLimit(rate=0), batch=50, max_in_flight=8)
+        options = Options(rate_limit=RateLimit(rate=0), batch=50, max_in_flight=8)
         sender = Sender(opened, opened.run(1), cast("Client", Instant()), options, lambda _: None)
         with Stopwatch() as watch:
             sender.run()

@@ -148,7 +148,7 @@ def send(sheet: str, webhook: str, folder: str, settings: dict[str, Any]) -> Mea
             with Stopwatch() as sending:
                 ending = campaign.send(options)
             sent = campaign.run.counts.sent
-    seconds = sending.seconds if options.rule.rate else watch.seconds
+    seconds = sending.seconds if options.rate_limit.rate else watch.seconds
     return seconds, {"sent": sent, "ending": ending.how.value, "sending": sending.seconds}
 
 

@@ -296,7 +296,7 @@ def test_what_resume_is_told_wins_even_where_it_is_zero() -> None:
     """`resume --rate 0 --no-join` lifts a rate and a join that the campaign was begun with."""
     begun = Sending(rate=2.0, join=True, fast=True).settings()
     options = Sending(rate=0.0, settle=0.0, join=False).over(begun).options(10)
-    assert (options.rule.rate, options.settle, options.join, options.batch) == (0.0, 0.0, False, 50)
+    assert (options.rate_limit.rate, options.settle, options.join, options.batch) == (0.0, 0.0, False, 50)
 
 
 def test_the_journal_is_for_its_owner_alone(command: Command, home: Path, tmp_path: Path) -> None:

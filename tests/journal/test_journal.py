@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulksend.errors import JournalError, UsageError
-from bulksend.journal import MOVES, Change, Counts, Departure, Held, Journal, NewRow, Row, Stage, State
+from bulksend.journal import MOVES, Change, Counts, Departure, Held, Journal, NewRow, Row, SlotGrant, Stage, State
 from bulksend.plan import fingerprint
 
 PORTAL = "portal.example"
@@ -56,7 +56,7 @@ def leave(journal: Journal, run_id: int, rows: list[Row], *, portal_time: float 
         run_id,
         rows,
         portal=PORTAL,
-        take=lambda pace, _: (pace, len(rows), 0.0, ""),
+        take=lambda pace, _: SlotGrant(pace, len(rows)),
         at=now,
         portal_time=portal_time,
         again=again,
@@ -100,7 +100,7 @@ def test_every_commit_is_on_the_disk(journal: Journal) -> None:
 def test_leaving_is_known_before_the_world_sees_it(journal: Journal, path: Path) -> None:
     """When `leave` has returned, another connection finds the row in `sending`, with its attempt counted."""
     run_id = begin(journal)
-    assert leave(journal, run_id, pending(journal, run_id)[:1]).granted == 1
+    assert leave(journal, run_id, pending(journal, run_id)[:1]).grant.granted == 1
     with sqlite3.connect(path) as other:
         found = other.execute("SELECT state, attempts FROM rows ORDER BY n").fetchall()
     assert found == [("sending", 1), ("pending", 0), ("pending", 0)]
@@ -314,7 +314,7 @@ def test_sent_by_another_campaign(journal: Journal, path: Path, state: State, ag
     assert journal.sent_elsewhere(second, time.time() - DAY) == ([(2, first)] if counts else [])
     departure = leave(journal, second, pending(journal, second))
     assert departure.already == ({0} if counts else frozenset())
-    assert departure.granted == (0 if counts else 2)
+    assert departure.grant.granted == (0 if counts else 2)
 
 
 def test_sent_on_another_portal(journal: Journal) -> None:

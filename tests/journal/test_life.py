@@ -48,7 +48,7 @@ class Life(RuleBasedStateMachine):
     def leaves(self, most: int) -> None:
         rows = pending(self.journal, self.run)[:most]
         assert [row.n for row in rows] == self.those(State.PENDING)[:most]
-        assert leave(self.journal, self.run, rows).granted == len(rows)
+        assert leave(self.journal, self.run, rows).grant.granted == len(rows)
         for row in rows:
             self.states[row.n] = State.SENDING
             self.attempts[row.n] += 1

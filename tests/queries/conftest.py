@@ -31,12 +31,12 @@ def target_of(address: str) -> Target:
 
 @contextlib.contextmanager
 def asking(
-    portal: Sandbox | str, folder: Path, rule: RateLimit = UNLIMITED, *, timeout: float = 10.0, **options: Any
+    portal: Sandbox | str, folder: Path, rate_limit: RateLimit = UNLIMITED, *, timeout: float = 10.0, **options: Any
 ) -> Iterator[QueryRunner]:
     """A query runner for a portal or an address, with a journal in ``folder``."""
     target = target_of(portal if isinstance(portal, str) else portal.webhook)
     with Journal(folder / "journal.sqlite") as journal, Client(target.authorisation, timeout=timeout) as client:
-        yield QueryRunner(journal, target, client, rule, **options)
+        yield QueryRunner(journal, target, client, rate_limit, **options)
 
 
 def write_sheet(path: Path, rows: Iterable[Sequence[object]], headings: Sequence[str] = HEADINGS) -> Path:

@@ -200,7 +200,7 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
         refused = check_online(rows_of_plan(plan), queries).refused
         with Campaign.enter(queries.journal, plan, target, refused=refused) as campaign:
             assert campaign.run.counts.invalid == 18
-            campaign.send(Options(rule=UNLIMITED))
+            campaign.send(Options(rate_limit=UNLIMITED))
             results = campaign.write_results()
             counts = campaign.run.counts
         assert counts == Counts(sent=22, invalid=18)
@@ -211,7 +211,7 @@ def test_the_others_are_sent_and_the_results_say_why(tmp_path: Path) -> None:
         run = queries.journal.run(campaign.id)
         with Campaign.resume(queries.journal, run, target, retry=True) as campaign:
             assert campaign.run.counts.pending == 18
-            campaign.send(Options(rule=UNLIMITED))
+            campaign.send(Options(rate_limit=UNLIMITED))
             assert campaign.run.counts == Counts(sent=32, failed=8)
     told = {row["CRM_ENTITY"]: row for row in read_sheet(results)}
     assert {row["status"] for row in told.values()} == {"sent", "invalid"}
@@ -226,7 +226,7 @@ def test_only_pending_rows_can_be_made_invalid(tmp_path: Path) -> None:
     with Sandbox(world=world_of_eighteen(), limits=Limits.none()) as portal, asking(portal, tmp_path) as queries:
         portal.world.add_chat(1001, status=40)
         with Campaign.enter(queries.journal, plan, target_of(portal.webhook)) as campaign:
-            campaign.send(Options(rule=UNLIMITED))
+            campaign.send(Options(rate_limit=UNLIMITED))
             assert queries.journal.invalidate(campaign.id, {0: ("CHAT_NOT_IN_CRM", "x")}) == 0
             assert campaign.run.counts == Counts(sent=1)
 

@@ -70,10 +70,10 @@ def test_no_questions_make_no_calls(tmp_path: Path) -> None:
 
 def test_questions_keep_to_the_pace(tmp_path: Path) -> None:
     """Requests leave at the rate, and a portal that takes long for each does not slow them."""
-    rule = RateLimit(rate=10)
+    rate_limit = RateLimit(rate=10)
     with (
         Sandbox(world=deals(500), limits=Limits.none(), latency=0.6) as portal,
-        asking(portal, tmp_path, rule) as queries,
+        asking(portal, tmp_path, rate_limit) as queries,
     ):
         began = time.monotonic()
         assert chats(list(queries.ask(questions(500)))) == expected(500)
@@ -120,11 +120,11 @@ def test_the_clock_is_set_back(tmp_path: Path) -> None:
 def test_an_execution_time_budget_is_kept_to(tmp_path: Path) -> None:
     """What answers tell of the budget is heeded: no call leaves into an exhausted one twice over."""
     limits = Limits(rate=None, operating=Operating(limit=1.0, window=2.0, other_cost=0.02))
-    rule = RateLimit(rate=0, operating_limit=1.0)
+    rate_limit = RateLimit(rate=0, operating_limit=1.0)
     told: list[QueryProgress] = []
     with (
         Sandbox(world=deals(120), limits=limits) as portal,
-        asking(portal, tmp_path, rule, max_in_flight=1, on_progress=told.append) as queries,
+        asking(portal, tmp_path, rate_limit, max_in_flight=1, on_progress=told.append) as queries,
     ):
         assert chats(list(queries.ask(questions(120), total=120))) == expected(120)
         assert len(portal.calls) <= 6

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulksend.ratelimit.execution_time import FORGOTTEN, UNLIMITED, Budget, Observation
-from bulksend.ratelimit.limiter import Pace, RateLimit
+from bulksend.ratelimit.limiter import RateLimit, RateLimiter
 from bulksend.sandbox import Operating
 from bulksend.sandbox.limits import Budget as PortalBudget
 
@@ -157,11 +157,14 @@ class TestRoom:
 
 def test_two_callers_have_budgets_of_their_own() -> None:
     """The portal sums for each webhook or application; so do we, in one state."""
-    one, other = (Pace(RateLimit(rate=0, operating_limit=5), identity) for identity in ("webhook 27", "webhook 28"))
-    state = one.learn("", [observation(4.0, START + 600), observation(6.0, START + 600)])
-    assert one.take(state, METHOD, 1, 0, START) == (state, 0, START + 600.1, "the portal's execution-time limit")
-    assert one.take(state, "profile", 1, 0, START)[1] == 1
-    assert other.take(state, METHOD, 1, 0, START)[1] == 1
+    limit = RateLimit(rate=0, operating_limit=5)
+    one, other = (RateLimiter(limit, identity) for identity in ("webhook 27", "webhook 28"))
+    state = one.learn("", [observation(4.0, START + 600), observation(6.0, START + 600)], START)
+    grant = one.take(state, METHOD, 1, 0, START)
+    assert (grant.granted, grant.reason) == (0, "the portal's execution-time limit")
+    assert grant.wait == pytest.approx(600.1)
+    assert one.take(state, "profile", 1, 0, START).granted == 1
+    assert other.take(state, METHOD, 1, 0, START).granted == 1
 
 
 class Played(NamedTuple):
@@ -177,28 +180,29 @@ def play(operating: Operating, rows: int, batch: int, seconds: float, jitter: ra
 
     With ``jitter`` calls cost between half and one and a half of what they cost on average.
     """
-    pace = Pace(RateLimit(rate=0, operating_limit=operating.limit), "webhook 27")
+    limiter = RateLimiter(RateLimit(rate=0, operating_limit=operating.limit), "webhook 27")
     portal = PortalBudget(operating, operating.cost)
     state, now, left, refused, requests = "", START, rows, 0, 0
     while left:
-        state, granted, until, _ = pace.take(state, METHOD, min(left, batch), 0, now)
-        if not granted:
-            assert until > now
-            now = until
+        grant = limiter.take(state, METHOD, min(left, batch), 0, now)
+        state = grant.state
+        if not grant.granted:
+            assert grant.wait > 0
+            now += grant.wait
             continue
         requests += 1
         now += seconds
-        for _ in range(granted):
+        for _ in range(grant.granted):
             if portal.exhausted(now):
                 refused += 1
-                state = pace.exhausted(state, METHOD, None, now)
+                state = limiter.exhausted(state, METHOD, None, now)
                 continue
             if jitter is not None:
                 portal._cost = operating.cost * jitter.uniform(0.5, 1.5)
             portal.charge(now)
             left -= 1
             reset_at = portal.reset_at(now)
-            state = pace.learn(state, [Observation(METHOD, portal.used(now), reset_at, reset_at)])
+            state = limiter.learn(state, [Observation(METHOD, portal.used(now), reset_at, reset_at)], now)
     return Played(now - START, refused, requests)
 
 

@@ -6,27 +6,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulksend.ratelimit.limiter import FULL_BUCKET, Pace, RateLimit
+from bulksend.ratelimit.limiter import FULL_BUCKET, RateLimit, RateLimiter
 from bulksend.sandbox.limits import Bucket
 
 START = 1_790_000_000.0
 METHOD = "imopenlines.crm.message.add"
-EVEN = Pace(RateLimit(), "webhook 27")
-BURST = Pace(RateLimit(burst=FULL_BUCKET[2.0]), "webhook 27")
+EVEN = RateLimiter(RateLimit(), "webhook 27")
+BURST = RateLimiter(RateLimit(burst=FULL_BUCKET[2.0]), "webhook 27")
 
 
-def ask(pace: Pace, state: str, now: float) -> tuple[str, float | None]:
+def ask(limiter: RateLimiter, state: str, now: float) -> tuple[str, float | None]:
     """Ask for one call: the new state, and None where it may leave, else when to ask again."""
-    state, granted, until, _ = pace.take(state, METHOD, 1, 0, now)
-    assert granted or until > now
-    return state, None if granted else until
+    grant = limiter.take(state, METHOD, 1, 0, now)
+    assert grant.granted or now + grant.wait > now
+    return grant.state, None if grant.granted else now + grant.wait
 
 
-def leave(pace: Pace, calls: int, state: str = "", now: float = START) -> tuple[list[float], str]:
+def leave(limiter: RateLimiter, calls: int, state: str = "", now: float = START) -> tuple[list[float], str]:
     """Let so many calls leave as early as they may; when each did."""
     left: list[float] = []
     while len(left) < calls:
-        state, until = ask(pace, state, now)
+        state, until = ask(limiter, state, now)
         if until is None:
             left.append(now)
         else:
@@ -44,8 +44,8 @@ def test_whatever_is_asked_the_portal_never_refuses(
     asks: list[tuple[float, int, bool, float]], phase: float, threshold: int, drain: float
 ) -> None:
     """Senders in bursts and even ones, at any times, with any delay on the way, at any moment of the portal's fall."""
-    burst = Pace(RateLimit(rate=drain, burst=threshold + 1), "webhook 27")
-    even = Pace(RateLimit(rate=drain), "webhook 27")
+    burst = RateLimiter(RateLimit(rate=drain, burst=threshold + 1), "webhook 27")
+    even = RateLimiter(RateLimit(rate=drain), "webhook 27")
     state, now = "", START
     state, first = ask(burst, state, now)
     assert first is None
@@ -82,7 +82,7 @@ def test_a_bucket_fills_up_again_while_nobody_calls() -> None:
 @pytest.mark.parametrize("rate", [0.1, 0.5, 2.0, 5.0, 50.0])
 def test_an_even_pace_is_the_rate(rate: float) -> None:
     """One call after another, exactly at the rate."""
-    left, _ = leave(Pace(RateLimit(rate=rate), "webhook 27"), 100)
+    left, _ = leave(RateLimiter(RateLimit(rate=rate), "webhook 27"), 100)
     assert left[-1] - left[0] == pytest.approx(99 / rate, rel=1e-3)
 
 
@@ -104,8 +104,8 @@ def test_calls_that_leave_a_little_late_do_not_slow_the_pace(late: list[float]) 
 
 def test_no_limit_means_no_waiting() -> None:
     """With rate 0 calls leave whenever they are ready, and leave no trace to be written down."""
-    pace = Pace(RateLimit(rate=0), "webhook 27")
-    left, state = leave(pace, 1000)
+    limiter = RateLimiter(RateLimit(rate=0), "webhook 27")
+    left, state = leave(limiter, 1000)
     assert left[-1] == START
     assert state == ""
 
@@ -114,8 +114,8 @@ def test_two_even_senders_share_the_rate() -> None:
     """Together they are no faster than one alone."""
     state, now, left = "", START, 0
     while now < START + 100:
-        for pace in (EVEN, Pace(RateLimit(), "application x")):
-            state, until = ask(pace, state, now)
+        for limiter in (EVEN, RateLimiter(RateLimit(), "application x")):
+            state, until = ask(limiter, state, now)
             left += until is None
         now += 0.01
     assert 199 <= left <= 201
@@ -126,9 +126,9 @@ def test_an_even_sender_is_not_starved_by_one_in_bursts() -> None:
     _, state = leave(BURST, 51)
     now, left = START, {EVEN: 0, BURST: 0}
     while now < START + 60:
-        for pace in (EVEN, BURST) if int(now * 10) % 2 else (BURST, EVEN):
-            state, until = ask(pace, state, now)
-            left[pace] += until is None
+        for limiter in (EVEN, BURST) if int(now * 10) % 2 else (BURST, EVEN):
+            state, until = ask(limiter, state, now)
+            left[limiter] += until is None
         now += 0.01
     assert min(left.values()) >= 20
     assert sum(left.values()) <= 121
@@ -137,16 +137,16 @@ def test_an_even_sender_is_not_starved_by_one_in_bursts() -> None:
 class TestRefusal:
     """`QUERY_LIMIT_EXCEEDED`: somebody else uses the same bucket."""
 
-    @pytest.mark.parametrize("pace", [EVEN, BURST])
-    def test_nobody_calls_for_a_moment_and_then_more_slowly(self, pace: Pace) -> None:
+    @pytest.mark.parametrize("limiter", [EVEN, BURST])
+    def test_nobody_calls_for_a_moment_and_then_more_slowly(self, limiter: RateLimiter) -> None:
         """A pause of one to two seconds, then half the rate, and after a minute the whole again."""
-        _, state = leave(pace, 1)
-        state = pace.refused(state, START, START)
-        _, granted, until, why = pace.take(state, METHOD, 1, 0, START)
-        assert not granted
-        assert 1.0 <= until - START <= 2.0
-        assert why == "the portal's request limit"
-        left, state = leave(EVEN, 10, state, until)
+        _, state = leave(limiter, 1)
+        state = limiter.refused(state, START, START)
+        grant = limiter.take(state, METHOD, 1, 0, START)
+        assert not grant.granted
+        assert 1.0 <= grant.wait <= 2.0
+        assert grant.reason == "the portal's request limit"
+        left, state = leave(EVEN, 10, state, START + grant.wait)
         assert 2.0 < left[-1] - left[0] < 9
         left, _ = leave(EVEN, 21, state, START + 120)
         assert left[-1] - left[0] == pytest.approx(10, abs=0.1)
@@ -161,9 +161,9 @@ class TestRefusal:
         state, now = "", START
         for _ in range(20):
             state = EVEN.refused(state, now, now)
-            _, _, until, _ = EVEN.take(state, METHOD, 1, 0, now)
-            assert until - now <= 16
-            now = until
+            wait = EVEN.take(state, METHOD, 1, 0, now).wait
+            assert wait <= 16
+            now += wait
         left, _ = leave(EVEN, 2, state, now)
         assert left[0] == now
 
@@ -177,26 +177,26 @@ class TestRefusal:
 
     def test_with_jitter(self) -> None:
         """Senders that do not share a journal do not come back together."""
-        untils = {EVEN.take(EVEN.refused("", START, START), METHOD, 1, 0, START)[2] for _ in range(10)}
-        assert len(untils) == 10
+        waits = {EVEN.take(EVEN.refused("", START, START), METHOD, 1, 0, START).wait for _ in range(10)}
+        assert len(waits) == 10
 
     def test_a_limit_where_none_was_said(self) -> None:
         """With rate 0 a refusal makes a pause too."""
-        pace = Pace(RateLimit(rate=0), "webhook 27")
-        state, until = ask(pace, pace.refused("", START, START), START)
+        limiter = RateLimiter(RateLimit(rate=0), "webhook 27")
+        state, until = ask(limiter, limiter.refused("", START, START), START)
         assert until is not None
-        assert ask(pace, state, until)[1] is None
+        assert ask(limiter, state, until)[1] is None
 
 
 class TestClock:
     """The clock of this machine is set while a campaign runs."""
 
     @pytest.mark.parametrize("back", [1.0, 30.0, 3600.0, 86_400.0 * 400])
-    @pytest.mark.parametrize("pace", [EVEN, BURST])
-    def test_set_back(self, pace: Pace, back: float) -> None:
+    @pytest.mark.parametrize("limiter", [EVEN, BURST])
+    def test_set_back(self, limiter: RateLimiter, back: float) -> None:
         """Calls go on within two minutes, and no faster than the rate."""
-        _, state = leave(pace, 60)
-        left, _ = leave(pace, 20, state, START - back)
+        _, state = leave(limiter, 60)
+        left, _ = leave(limiter, 20, state, START - back)
         assert left[0] - (START - back) <= 120
         assert left[-1] - left[0] >= 8
 

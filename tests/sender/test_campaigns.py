@@ -105,7 +105,7 @@ def test_too_many_failures(desk: Desk) -> None:
 def test_row_in_doubt_beyond_those_that_were_loaded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that the history shows not to have arrived is sent once, however few rows are looked ahead."""
     lines = [*[("deal", 1000, 5000, "", f"Message {n}") for n in range(9)], ("deal", 1001, 5001, "", "Another chat")]
-    desk.portal.faults = Faults(at={1: "close_before", 2: "close_before"})
+    desk.portal.faults = Faults(at={1: "close_before", 2: "close_before"}, methods={MESSAGE_ADD})
 
     def meanwhile(campaign: Campaign, progress: Progress) -> None:
         if progress.counts.in_doubt == 2:
@@ -113,7 +113,7 @@ def test_row_in_doubt_beyond_those_that_were_loaded(desk: Desk, monkeypatch: pyt
 
     _, run = desk.send(lines, meanwhile=meanwhile)
     assert run.counts.in_doubt == 2
-    monkeypatch.setattr("bulksend.sender.sender.WINDOW", 2)
+    monkeypatch.setattr("bulksend.sender.chats.WINDOW", 2)
     ending, run = desk.resume(run, replace(SWIFT, max_in_flight=1))
     assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)

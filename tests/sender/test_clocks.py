@@ -12,6 +12,7 @@ from tests.clocks import PROGRAM, Clock
 from tests.processes import Commands, assert_exactly_once, end, rows, until, write_sheet
 
 ONE_HOUR = 3600.0
+OUTAGE = ("--yes", "--rate", 20, "--settle", 1)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_outage_during_which_the_computer_slept(portal: Sandbox, commands: Comma
     lines = rows(60, chats=60)
     portal.latency = 0.05
     sheet = write_sheet(commands.folder / "sheet.csv", lines)
-    process = commands.start("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 20, changes=clock.changes)
+    process = commands.start("send", sheet, "--portal", portal.webhook, *OUTAGE, changes=clock.changes)
     wait_for_messages(portal, 4)
     portal.stop()
     time.sleep(1.0)
@@ -71,7 +72,7 @@ def test_outage_whose_patience_ran_out_in_sleep(portal: Sandbox, commands: Comma
     lines = rows(60, chats=60)
     portal.latency = 0.05
     sheet = write_sheet(commands.folder / "sheet.csv", lines)
-    options = ("--yes", "--rate", 20, "--outage", 0.03)
+    options = (*OUTAGE, "--outage", 0.03)
     process = commands.start("send", sheet, "--portal", portal.webhook, *options, changes=clock.changes)
     wait_for_messages(portal, 4)
     portal.stop()

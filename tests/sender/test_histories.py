@@ -1,17 +1,15 @@
 """What a chat's history is believed, and what not."""
 
 import time
-from typing import Any
 
 import pytest
 
-from bulksend.journal import State
-from bulksend.portal.client import Reply
-from bulksend.portal.methods import MESSAGE_ADD
+from bulksend.journal import Row, State
+from bulksend.portal.methods import MESSAGE_ADD, Call
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import FaultKind, Faults, Limits, Operating
 from bulksend.sender.options import StopReason
-from bulksend.sender.sender import Sender
+from bulksend.sender.outbox import Outbox
 from tests.processes import rows
 from tests.sender.conftest import Desk
 
@@ -123,14 +121,14 @@ def test_call_that_may_leave_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch
     real = time.time
     slept = [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + slept[0])
-    call = Sender._call
+    call = Outbox.call
 
-    def sleepy(self: Sender, job: Any) -> Reply:
+    def sleepy(self: Outbox, row: Row) -> Call:
         if not slept[0]:
             slept[0] = 7200.0
-        return call(self, job)
+        return call(self, row)
 
-    monkeypatch.setattr(Sender, "_call", sleepy)
+    monkeypatch.setattr(Outbox, "call", sleepy)
     ending, run = desk.send([LINE], max_in_flight=1)
     assert ending.how is StopReason.ENDED
     assert [row.attempts for row in desk.rows(run)] == [1]
@@ -142,7 +140,7 @@ def test_messages_have_to_wait(desk: Desk) -> None:
     desk.portal.limits = Limits(rate=None, operating=Operating(limit=1, window=3, cost=0.6))
     desk.portal.faults = Faults(at={1: FaultKind.CLOSE_AFTER}, methods={MESSAGE_ADD})
     lines = rows(3, chats=3)
-    ending, run = desk.send(lines, rule=RateLimit(rate=0, operating_limit=1), max_in_flight=1)
+    ending, run = desk.send(lines, rate_limit=RateLimit(rate=0, operating_limit=1), max_in_flight=1)
     assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
     *_, look, last = desk.portal.calls

@@ -1,0 +1,90 @@
+"""Threads that make calls while another thread decides."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_JobT = TypeVar("_JobT")
+_ReplyT = TypeVar("_ReplyT")
+
+LONGEST_WAIT: Final = 0.5
+"""Seconds; it bounds how long a signal goes unheeded where waiting cannot be interrupted."""
+
+
+class Workers(Generic[_JobT, _ReplyT]):
+    """Threads that carry jobs out. They are daemons, so that a second Ctrl-C need not wait for an answer.
+
+    Args:
+        most: how many threads there may be.
+        carry_out: does a job, in a thread of its own.
+    """
+
+    def __init__(self, most: int, carry_out: Callable[[_JobT], _ReplyT]) -> None:
+        self._most, self._carry_out = most, carry_out
+        self._jobs: queue.SimpleQueue[_JobT | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[_JobT, _ReplyT | Exception] | None] = queue.SimpleQueue()
+        self._taken: list[tuple[_JobT, _ReplyT | Exception]] = []
+        self._threads = 0
+        self.in_flight = 0
+        """Jobs that have been started and not been taken back with `done`."""
+
+    def start(self, job: _JobT) -> None:
+        """Have a job carried out."""
+        self.in_flight += 1
+        if self._threads < min(self._most, self.in_flight):
+            self._threads += 1
+            threading.Thread(target=self._work, name=f"bulksend-{self._threads}", daemon=True).start()
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._done.put((job, self._carry_out(job)))
+            except Exception as error:  # noqa: BLE001 - raised again in the thread that decides
+                self._done.put((job, error))
+
+    @property
+    def any_done(self) -> bool:
+        """Whether there is something for `done`."""
+        return bool(self._taken) or not self._done.empty()
+
+    def done(self) -> Iterator[tuple[_JobT, _ReplyT]]:
+        """Take back the jobs that have been carried out, one by one with what came of it; what one raised is raised."""
+        while self.any_done:
+            if not self._taken:
+                self._take(0.0)
+                continue
+            job, reply = self._taken.pop()
+            self.in_flight -= 1
+            if isinstance(reply, Exception):
+                raise reply
+            yield job, reply
+
+    def wait(self, until: float) -> None:
+        """Wait for a job to be done, for `wake`, or until a time of the steady clock, but not for long."""
+        pause = min(until - time.monotonic(), LONGEST_WAIT)
+        if pause > 0 and not self.any_done:
+            self._take(pause)
+
+    def wake(self) -> None:
+        """End a `wait`. May be called from a signal handler."""
+        self._done.put(None)
+
+    def _take(self, timeout: float) -> None:
+        try:
+            came = self._done.get(timeout=timeout) if timeout else self._done.get_nowait()
+        except queue.Empty:
+            return
+        if came is not None:
+            self._taken.append(came)
+
+    def stop(self) -> None:
+        """Let the threads end once they have done what they were given."""
+        for _ in range(self._threads):
+            self._jobs.put(None)

@@ -1,0 +1,161 @@
+"""The messages that leave, and what becomes of their rows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from bulksend.dispatch.source import Job, Source
+from bulksend.journal import Change, Row, Run, State
+from bulksend.portal import methods
+from bulksend.portal.deadline import Deadline
+from bulksend.portal.error_help import advice
+from bulksend.portal.outcomes import Outcome, Verdict
+from bulksend.sender.first_look import MOST_CHATS
+from bulksend.sender.options import SAME_TEXT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulksend.dispatch.slots import Slots
+    from bulksend.journal import SlotGrant
+    from bulksend.portal.client import Reply
+    from bulksend.ratelimit.batch_size import BatchSize
+    from bulksend.sender.changes import Changes
+    from bulksend.sender.chats import Chats
+    from bulksend.sender.clock import PortalClock
+    from bulksend.sender.doubts import Doubts
+    from bulksend.sender.first_look import FirstLook
+    from bulksend.sender.refusals import Refusals
+    from bulksend.sender.repairs import Repairs
+
+_log: Final = logging.getLogger(__name__)
+
+LATEST_DEPARTURE: Final = 10.0
+"""Seconds after which a message that was allowed to leave may no longer do so. A computer may have slept in between,
+and another process may by now have taken it for one that left long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What marks an attempt to send some rows."""
+
+    left_at: float
+    portal_time: float | None
+    min_message_id: int | None
+
+
+class Outbox(Source[Row]):
+    """Sends the rows that wait, as many together as a batch may hold."""
+
+    method = methods.MESSAGE_ADD
+
+    def __init__(
+        self,
+        run: Run,
+        chats: Chats,
+        changes: Changes,
+        *,
+        doubts: Doubts,
+        repairs: Sequence[Repairs],
+        first_look: FirstLook,
+        refusals: Refusals,
+        size: BatchSize,
+        clock: PortalClock,
+    ) -> None:
+        self._run, self._chats, self._changes, self._clock = run, chats, changes, clock
+        self._doubts, self._repairs, self._refusals, self._size = doubts, repairs, refusals, size
+        self._first_look = first_look
+        self._answered = False
+        self._under_way: dict[Job[Row], _Attempt] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether no message is under way."""
+        return not self._under_way
+
+    def next_job(self, now: float) -> Job[Row] | None:  # noqa: ARG002 - the chats decide
+        """The next rows.
+
+        The first answers tell how large a batch may be, and to the messages that leave then what the newest id is.
+        """
+        if not self._first_look.done:
+            return None
+        if not (self._answered and self._size.known):
+            batches = any(len(job.items) > 1 for job in self._under_way)
+            if batches or len(self._under_way) >= MOST_CHATS:
+                return None
+        rows = self._chats.take(self._size.rows())
+        return Job(self, rows) if rows else None
+
+    def start(self, job: Job[Row], slots: Slots) -> SlotGrant:
+        """Mark as many of the rows as may as leaving; the others go back to their places."""
+        rows, run, now = job.items, self._run, time.time()
+        deadline, portal_time = Deadline.after(LATEST_DEPARTURE), self._clock.now()
+        departure = slots.journal.leave(
+            run.id,
+            rows,
+            portal=run.portal,
+            take=slots.asking(self.method, len(rows)),
+            at=now,
+            portal_time=portal_time,
+            again=run.again,
+            since=now - SAME_TEXT_SECONDS,
+        )
+        granted = departure.grant.granted
+        for row in reversed(rows[granted:]):
+            if row.n in departure.already:
+                code = "ALREADY_SENT"
+                self._changes.add(Change(row.n, State.PENDING, State.SKIPPED, code, advice(code)))
+                self._chats.free(row.chat_id)
+            else:
+                self._chats.put_back(row)
+        if departure.already:
+            self._changes.write()
+        if granted:
+            self._changes.written(State.PENDING, State.SENDING, granted)
+            self._under_way[job] = _Attempt(now, portal_time, departure.min_message_id)
+            job.items, job.deadline = rows[:granted], deadline
+        return departure.grant
+
+    def call(self, item: Row) -> methods.Call:
+        """Send a row's message."""
+        speaker = self._run.speaker(item)
+        return methods.message_add(item.entity_type, item.entity_id, speaker, item.chat_id, item.message)
+
+    def settle(self, job: Job[Row], outcomes: Sequence[Outcome], reply: Reply) -> None:
+        """Note what the answer makes of each row, and how long the portal took."""
+        attempt = self._under_way.pop(job)
+        self._size.measure(len(job.items), reply)
+        for row, outcome in zip(job.items, outcomes, strict=True):
+            change = self._conclude(row, attempt, outcome, reply)
+            self._changes.add(change)
+            self._refusals.watch(outcome, change)
+            _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
+
+    def _conclude(self, row: Row, attempt: _Attempt, outcome: Outcome, reply: Reply) -> Change:
+        verdict = outcome.verdict
+        self._answered = self._answered or verdict in {Verdict.DONE, Verdict.REFUSED}
+        if verdict is Verdict.DONE:
+            self._chats.free(row.chat_id)
+            return Change(row.n, State.SENDING, State.SENT, message_id=int(outcome.result), sent_at=reply.received_at)
+        row = row.leaving(attempt.left_at, attempt.portal_time, attempt.min_message_id)  # as the journal has it now
+        if verdict is Verdict.REFUSED:
+            return self._refused(row, outcome)
+        if verdict is Verdict.NOT_KNOWN:
+            self._doubts.add(replace(row, error_code=outcome.code))
+            return Change(row.n, State.SENDING, State.IN_DOUBT, outcome.code, advice("IN_DOUBT"))
+        self._chats.put_back(replace(row.unsent(), attempts=row.attempts - 1))
+        return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
+
+    def _refused(self, row: Row, outcome: Outcome) -> Change:
+        sentence = advice(outcome.code, outcome.description)
+        for repairs in self._repairs:
+            if repairs.code == outcome.code.upper():
+                sentence = repairs.add(row.unsent())
+                if not sentence:
+                    return Change(row.n, State.SENDING, State.PENDING)
+        self._chats.free(row.chat_id)
+        return Change(row.n, State.SENDING, State.FAILED, outcome.code, sentence)
