@@ -117,12 +117,12 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, DamagedError) as error:
-            raise self._explained(error) from None
+            raise self.explained(error) from None
         if self._to_checkpoint:
             self._to_checkpoint = False
             self._checkpoint()
 
-    def _explained(self, error: Exception) -> JournalError:
+    def explained(self, error: Exception) -> JournalError:
         """One sentence for what went wrong with the database, and what to do."""
         cause = getattr(error, "orig", None) or error
         if (

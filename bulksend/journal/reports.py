@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from bulksend.journal.model import State
-from bulksend.journal.records import OUTCOME_COLUMNS, outcomes_of, undamaged
+from bulksend.journal.records import OUTCOME_COLUMNS, DamagedError, outcomes_of, undamaged
 from bulksend.journal.store import Store
 from bulksend.journal.tables import ROWS
 
@@ -29,7 +29,10 @@ class Reports(Store):
                 records = connection.execute(statement.order_by(ROWS.c.n).limit(chunk)).all()
             if not records:
                 return
-            yield from outcomes_of(records)
+            try:
+                yield from outcomes_of(records)  # outside the transaction: writing them takes its time
+            except DamagedError as error:
+                raise self._database.explained(error) from None
             after = records[-1].n
 
     def codes(self, run_id: int) -> dict[tuple[State, str], int]:
