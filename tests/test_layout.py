@@ -22,6 +22,7 @@ ROOMS = [
     "target",
     "dispatch",
     "ratelimit",
+    "schedule",
     "validation",
     "template",
     "sheet",

@@ -1,0 +1,1 @@
+"""When messages may leave: times, windows and zones, as plain calculations without a clock of their own."""
