@@ -15,7 +15,7 @@ from bulksend.journal import Stage
 from bulksend.sandbox import Faults, Sandbox
 from bulksend.sandbox.refusal import MESSAGE_ADD_ERROR
 from tests.processes import SLOWEST, TestRow, assert_exactly_once, rows, write_sheet
-from tests.web.conftest import PageProcess, Portal, Visitor, saved, wait_for
+from tests.web.conftest import PageProcess, Portal, Visitor, csv_of, saved, wait_for
 
 MESSAGE_ADD = "imopenlines.crm.message.add"
 
@@ -373,3 +373,20 @@ def test_a_portal_is_removed_with_its_secret(visitor: Visitor) -> None:
     assert "Remove gone?" in visitor.get("/portals/gone/remove").text
     assert visitor.post("/portals/gone/remove").status_code == 303
     assert "gone" not in visitor.get("/portals").text
+
+
+def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, portal: Portal) -> None:
+    """Before the button, so that the portal's answer is known when it is pressed."""
+    lines = rows(3, 3, "Looked up")
+    served = portal(lines)
+    name = saved(visitor, "looked-up", served)
+    content = csv_of([("Deal ID", "Text"), *((entity, text) for _, entity, _, _, text in lines)])
+    sheet = visitor.upload("deals.csv", content)
+    assert "Choose them below" in visitor.get(sheet).text
+    form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "ask", "USER_ID": "", "MESSAGE": "1"}
+    visitor.post(f"{sheet}/columns", form)
+    assert "Their chats are looked up in the portal later" in visitor.get(sheet).text
+    confirm = visitor.confirm_page(sheet, name)
+    assert "Send 3 messages" in confirm
+    visitor.wait(visitor.send(sheet, name))
+    assert_exactly_once(lines, _delivered(served))
