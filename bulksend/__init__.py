@@ -10,57 +10,154 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from bulksend.campaign import Campaign
-    from bulksend.entry import AlreadyDone
-    from bulksend.errors import BulksendError
-    from bulksend.journal import Counts, Journal, Run, State
+    from bulksend.entry import AlreadyDone, CampaignChanged, Forecast, SentBefore
+    from bulksend.errors import (
+        BulksendError,
+        JournalError,
+        NoPortalError,
+        PortalError,
+        SheetError,
+        TemplateError,
+        UnknownPortalError,
+        UsageError,
+    )
+    from bulksend.forecast import dry_run
+    from bulksend.journal import Counts, Held, Journal, NewRow, Repeat, Row, RowOutcome, Run, Stage, State, TakenOver
     from bulksend.plan import Plan, SheetOptions, examine
+    from bulksend.portal.authorisation import application, parse_webhook
+    from bulksend.portal.client import Client
+    from bulksend.portal.credential_store import PortalStore, SavedPortal
+    from bulksend.queries.lookup import fill_chats, look_up
+    from bulksend.queries.preflight import ConnectionCheck, Findings, check_online, probe, rows_of_plan
+    from bulksend.queries.query import QueryError, QueryProgress, QueryRunner
     from bulksend.ratelimit.limiter import RateLimit
-    from bulksend.sender.options import Options, Progress, RunResult, StopReason
-    from bulksend.target import Target, find_target
+    from bulksend.results import check_path, write_run_results
+    from bulksend.sandbox import Faults, Limits, Sandbox, World
+    from bulksend.sender.options import Options, Progress, RunResult, StopReason, estimate
+    from bulksend.sender.settings import Sending
+    from bulksend.sheet.blank import write_blank
+    from bulksend.target import Target, find_target, rows_for_sandbox
+    from bulksend.template import load_template
+    from bulksend.validation import Report
 
-_PLACES = {
-    "AlreadyDone": "entry",
-    "BulksendError": "errors",
-    "Campaign": "campaign",
-    "Counts": "journal",
-    "RunResult": "sender.options",
-    "StopReason": "sender.options",
-    "Journal": "journal",
-    "Options": "sender.options",
-    "Plan": "plan",
-    "Progress": "sender.options",
-    "RateLimit": "ratelimit.limiter",
-    "Run": "journal",
-    "SheetOptions": "plan",
-    "State": "journal",
-    "Target": "target",
-    "examine": "plan",
-    "find_target": "target",
+_MODULES = {
+    "campaign": ["Campaign"],
+    "entry": ["AlreadyDone", "CampaignChanged", "Forecast", "SentBefore"],
+    "errors": [
+        "BulksendError",
+        "JournalError",
+        "NoPortalError",
+        "PortalError",
+        "SheetError",
+        "TemplateError",
+        "UnknownPortalError",
+        "UsageError",
+    ],
+    "forecast": ["dry_run"],
+    "journal": [
+        "Counts",
+        "Held",
+        "Journal",
+        "NewRow",
+        "Repeat",
+        "Row",
+        "RowOutcome",
+        "Run",
+        "Stage",
+        "State",
+        "TakenOver",
+    ],
+    "plan": ["Plan", "SheetOptions", "examine"],
+    "portal.authorisation": ["application", "parse_webhook"],
+    "portal.client": ["Client"],
+    "portal.credential_store": ["PortalStore", "SavedPortal"],
+    "queries.lookup": ["fill_chats", "look_up"],
+    "queries.preflight": ["ConnectionCheck", "Findings", "check_online", "probe", "rows_of_plan"],
+    "queries.query": ["QueryError", "QueryProgress", "QueryRunner"],
+    "ratelimit.limiter": ["RateLimit"],
+    "results": ["check_path", "write_run_results"],
+    "sandbox": ["Faults", "Limits", "Sandbox", "World"],
+    "sender.options": ["Options", "Progress", "RunResult", "StopReason", "estimate"],
+    "sender.settings": ["Sending"],
+    "sheet.blank": ["write_blank"],
+    "target": ["Target", "find_target", "rows_for_sandbox"],
+    "template": ["load_template"],
+    "validation": ["Report"],
 }
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "AlreadyDone",
     "BulksendError",
     "Campaign",
+    "CampaignChanged",
+    "Client",
+    "ConnectionCheck",
     "Counts",
+    "Faults",
+    "Findings",
+    "Forecast",
+    "Held",
     "Journal",
+    "JournalError",
+    "Limits",
+    "NewRow",
+    "NoPortalError",
     "Options",
     "Plan",
+    "PortalError",
+    "PortalStore",
     "Progress",
+    "QueryError",
+    "QueryProgress",
+    "QueryRunner",
     "RateLimit",
+    "Repeat",
+    "Report",
+    "Row",
+    "RowOutcome",
     "Run",
     "RunResult",
+    "Sandbox",
+    "SavedPortal",
+    "Sending",
+    "SentBefore",
+    "SheetError",
     "SheetOptions",
+    "Stage",
     "State",
     "StopReason",
+    "TakenOver",
     "Target",
+    "TemplateError",
+    "UnknownPortalError",
+    "UsageError",
+    "World",
+    "application",
+    "check_online",
+    "check_path",
+    "dry_run",
+    "estimate",
     "examine",
+    "fill_chats",
     "find_target",
+    "load_template",
+    "look_up",
+    "parse_webhook",
+    "probe",
+    "rows_for_sandbox",
+    "rows_of_plan",
+    "write_blank",
+    "write_run_results",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    place = _PLACES.get(name)
-    if place is None:
+    module = _PLACES.get(name)
+    if module is None:
         raise AttributeError(f"module 'bulksend' has no attribute {name!r}")
-    return getattr(import_module(f"bulksend.{place}"), name)
+    return getattr(import_module(f"bulksend.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

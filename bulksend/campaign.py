@@ -8,7 +8,7 @@ This is what programs call; the commands are a thin shell over it::
             result = campaign.send(Options())
             campaign.write_results()
 
-`bulksend.dry_run.dry_run` says what entering it would do.
+`bulksend.forecast.dry_run` says what entering it would do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulksend.entry import Forecast, Repeats
-    from bulksend.journal import Journal, Repeat, Run, State
+    from bulksend.journal import Journal, Repeat, RowOutcome, Run, State
     from bulksend.plan import Plan
     from bulksend.target import Target
 
@@ -86,7 +86,7 @@ class Campaign:
             SentBefore: ``repeats`` is "refuse", and there are some.
             UsageError: its chats have to be looked up first (not where an unfinished campaign has them).
             Held: another process has it.
-            Changed: another process has worked on it since the ``forecast``.
+            CampaignChanged: another process has worked on it since the ``forecast``.
         """
         again = again or target.is_ephemeral
         draft = Draft(journal, plan, target, again=again, repeats=repeats, limit=limit, refused=refused)
@@ -156,7 +156,7 @@ class Campaign:
             UsageError: it belongs to another portal.
             SentBefore: ``repeats`` is "refuse", and there are some.
             Held: another process has it.
-            Changed: another process has worked on it since it was ``run``.
+            CampaignChanged: another process has worked on it since it was ``run``.
         """
         if run.portal != target.portal:
             raise UsageError(
@@ -200,6 +200,10 @@ class Campaign:
     def codes(self) -> Mapping[tuple[State, str], int]:
         """How many rows there are by state and error code, of those that have one."""
         return self._journal.codes(self.id)
+
+    def rows(self) -> Iterator[RowOutcome]:
+        """Every row of the sheet in order, and what became of it."""
+        return self._journal.outcomes(self.id)
 
     def send(self, options: Options, on_progress: Callable[[Progress], None] = lambda _: None) -> RunResult:
         """Send what is open and say how it ended; the journal holds every row's true state then.

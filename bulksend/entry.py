@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
-from bulksend.journal import Counts, NewRow, Repeat, Run, Stage, State
+from bulksend.journal import Counts, NewRow, Repeat, Row, Run, Stage, State
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
 from bulksend.portal.error_help import advice
 from bulksend.results import default_path, free_path
 from bulksend.sender.options import SAME_TEXT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bulksend.journal import Journal
@@ -58,12 +58,12 @@ class SentBefore(UsageError):
         rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
         runs = ", ".join(map(str, sorted({run for _, run in repeats})))
         super().__init__(
-            f"{len(repeats)} of the rows ({rows}) were sent to the same chat with the same text in the last 24 hours "
-            f"by campaign {runs}."
+            f"{len(repeats)} of the rows ({rows}) {'was' if len(repeats) == 1 else 'were'} sent to the same chat with "
+            f"the same text in the last 24 hours by campaign {runs}."
         )
 
 
-class Changed(UsageError):
+class CampaignChanged(UsageError):
     """The campaign is no longer what it was when somebody decided to send it."""
 
     def __init__(self) -> None:
@@ -73,6 +73,32 @@ class Changed(UsageError):
         )
 
 
+class Preview:
+    """The first messages that would be sent."""
+
+    LENGTH = 3
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[NewRow | Row, bool]] = []
+
+    def add(self, rows: Iterable[NewRow | Row], repeats: Sequence[Repeat]) -> bool:
+        """Take in the next rows, and say whether more are needed."""
+        repeated = {repeat.number for repeat in repeats}
+        for row in rows:
+            if self._full():
+                break
+            if row.state is State.PENDING:
+                self._rows.append((row, row.number in repeated))
+        return not self._full()
+
+    def rows(self, *, without_repeats: bool = False) -> Sequence[NewRow | Row]:
+        """The first of all rows, or of those that no other campaign has sent."""
+        return [row for row, repeated in self._rows if not (repeated and without_repeats)][: self.LENGTH]
+
+    def _full(self) -> bool:
+        return len(self.rows(without_repeats=True)) == self.LENGTH
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What sending a sheet would begin with.
@@ -80,12 +106,14 @@ class Forecast:
     Attributes:
         run: the campaign as it would be: its pending rows would be sent. Its number is 0 where it would be a new one.
         repeats: the rows among them that other campaigns have sent.
+        preview: the first of them.
         newest: the newest campaign of the same sheet in the journal.
         written: the sheet that says what would become of each row, where one was asked for.
     """
 
     run: Run
     repeats: Sequence[Repeat]
+    preview: Preview
     newest: Run | None
     written: Path | None = None
 
@@ -101,6 +129,7 @@ class Draft:
     Attributes:
         counts: how many rows are in each state, once `rows` has been read to its end.
         repeats: the pending rows that other campaigns have sent, likewise.
+        preview: the first pending rows, likewise.
     """
 
     def __init__(
@@ -118,6 +147,7 @@ class Draft:
         self._again, self._choice, self._limit, self._refused = again or repeats == "send", repeats, limit, refused
         self.counts = Counts()
         self.repeats: list[Repeat] = []
+        self.preview = Preview()
 
     def described(self, results: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
         """What the journal is to know of the campaign besides its rows."""
@@ -166,11 +196,12 @@ class Draft:
         since = self._journal.now() - SAME_TEXT_SECONDS
         compare = not self._again and self._journal.busy_since(self._target.portal, since)
         tally: Counter[State] = Counter()
-        within_limit = 0
+        within_limit, wanted = 0, True
         for rows in self._plan.new_rows(self._refused):
             within_limit = self._skip_beyond_limit(rows, within_limit)
             if compare:
                 self._find_repeats(rows, since)
+            wanted = wanted and self.preview.add(rows, self.repeats)
             tally.update(row.state for row in rows)
             yield rows
         if self.repeats and self._choice == "refuse":
@@ -269,6 +300,6 @@ def take_up(
 
 
 def require_unchanged(before: Run | None, now: Run | None) -> None:
-    """Raise `Changed` where a campaign is another one than when somebody decided to send it, or has other counts."""
+    """Raise `CampaignChanged` where a campaign is another one than before, or has other counts."""
     if (before and (before.id, before.counts)) != (now and (now.id, now.counts)):
-        raise Changed
+        raise CampaignChanged

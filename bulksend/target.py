@@ -63,11 +63,15 @@ class Target:
 
 @contextlib.contextmanager
 def find_target(
-    text: str | None, home: Path, user_id: int | None, sandbox_rows: Iterable[SandboxRow] = ()
+    text: str | None, home: Path, *, user_id: int | None = None, sandbox_rows: Iterable[SandboxRow] = ()
 ) -> Iterator[Target]:
     """Find the portal that ``text`` names: a saved name, a webhook's address, or ``sandbox``.
 
-    The embedded portal runs as long as the context lasts; its world is made from ``sandbox_rows``.
+    Args:
+        text: which portal.
+        home: the folder with the saved portals.
+        user_id: who speaks for rows that name nobody; by default the user of the webhook or token.
+        sandbox_rows: what the world of the embedded portal is made from, which runs as long as the context lasts.
 
     Raises:
         NoPortalError: no portal is named.

@@ -16,7 +16,7 @@ _SERVER = get_context("forkserver") if sys.platform != "win32" else None
 """Starts commands with everything imported already: a question is then asked after a tenth of a second."""
 if _SERVER is not None:
     _SERVER.set_forkserver_preload(
-        ["bulksend.cli.send", "bulksend.cli.resume", "bulksend.plan", "bulksend.campaign", "bulksend.dry_run"]
+        ["bulksend.cli.send", "bulksend.cli.resume", "bulksend.plan", "bulksend.campaign", "bulksend.forecast"]
     )
 
 CTRL_C = "\x03"

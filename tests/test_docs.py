@@ -44,7 +44,6 @@ def test_the_library_example_runs(tmp_path: Path) -> None:
     source = source.replace("Options()", "Options(rate_limit=RateLimit(rate=100))").replace(
         "Options,", "Options, RateLimit,"
     )
-    source = source.replace("SheetOptions(rate_limit=RateLimit(rate=100))", "SheetOptions()")
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data" / "results.csv").read_text(encoding="utf-8-sig").count(",sent,") == 12

@@ -12,7 +12,7 @@ ROOMS = [
     "cli",
     "web",
     "jobs",
-    "dry_run",
+    "forecast",
     "campaign",
     "entry",
     "sender",
@@ -34,7 +34,18 @@ ROOMS = [
 ]
 """From the top to the bottom; CONTRIBUTING.md draws the same order."""
 
-AT_THE_ROOT = {"__init__", "__main__", "campaign", "dry_run", "entry", "errors", "folders", "plan", "results", "target"}
+AT_THE_ROOT = {
+    "__init__",
+    "__main__",
+    "campaign",
+    "forecast",
+    "entry",
+    "errors",
+    "folders",
+    "plan",
+    "results",
+    "target",
+}
 
 
 def _modules() -> dict[str, Path]:

@@ -18,9 +18,9 @@ import click
 
 from bulksend import __version__
 from bulksend.cli.console import (
-    NobodyReads,
     NothingSent,
     OutputError,
+    ReaderGone,
     describe_bug,
     describe_os_error,
     hint,
@@ -136,7 +136,7 @@ def run(arguments: list[str]) -> int:
         code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
-    except NobodyReads:
+    except ReaderGone:
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - even what was not foreseen is one sentence
         if isinstance(error, click.UsageError) and error.ctx is not None:

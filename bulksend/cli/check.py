@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.console import hint, say, say_first_messages
+from bulksend.cli.console import hint, message_line, put, say
 from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def check(file: Path, **params: Any) -> int:
     """Say everything that is wrong with FILE and send nothing. Exits 0 without problems, 1 with, 2 unreadable.
 
-    With --results a copy of the sheet is written with the problem beside each row, to filter and mend in Excel.
+    With --results a copy of the sheet is written with the problem beside each row, to filter and correct in Excel.
     """
     from bulksend.plan import examine
 
@@ -47,7 +47,8 @@ def check(file: Path, **params: Any) -> int:
     for line in report.lines():
         say(line, err=False)
     say(report.outcome(), err=False)
-    say_first_messages(report, err=False)
+    for number, kind, entity, chat, _, message in report.preview:
+        put(message_line(number, kind, entity, chat, message))
     return 1 if report.errors else 0
 
 
@@ -60,7 +61,7 @@ def _ask(plan: Plan, params: dict[str, Any]) -> Mapping[int, tuple[str, str]]:
 
     rate_limit = Sending(rate=params["rate"]).options(0).rate_limit
     with (
-        find_target(params["portal"], opts.home(), None, plan.sandbox_rows()) as target,
+        find_target(params["portal"], opts.home(), sandbox_rows=plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
         asking(journal, target, rate_limit) as queries,
     ):

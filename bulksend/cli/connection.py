@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bulksend.cli.console import hint
+from bulksend.cli.console import hint, say
 from bulksend.cli.progress import LINE_SECONDS
 from bulksend.errors import PortalError
 from bulksend.sender.options import duration
@@ -76,13 +76,13 @@ class _Shown:
 
 
 def with_settle(options: Options, sending: Sending, target: Target) -> Options:
-    """The options with the settle time that is remembered for the portal, where none was given; say where none is."""
+    """The options with the settle time saved with the portal, if none was given; say so if one may be needed."""
     if sending.settle is not None:
         return options
     if target.settle is not None:
         return replace(options, settle=target.settle)
     if target.self_hosted:
-        hint(
+        say(
             "This portal is not in Bitrix24's cloud, where a call ends after 60 s: if its server lets calls run "
             "longer, say so with --settle SECONDS, which `bulksend portal add` can remember, so that no message is "
             "sent twice."

@@ -1,8 +1,8 @@
-"""How sentences are shown: whole words to the width of a terminal, one line each where something else reads them.
+"""Writes to the terminal: wrapped at its width, one line a sentence where a program reads it.
 
-What a command was asked for goes to standard output and has to get there; talk goes to standard error, and that nobody
-hears it ends nothing. Secrets are taken out of both here, whoever made the text: an address may have been given as a
-file's name.
+What a command was asked for goes to standard output, and failing to write it is an error; everything else goes to
+standard error, where it is not. Secrets are removed from both here, wherever the text comes from: an address may have
+been given as a file's name.
 """
 
 from __future__ import annotations
@@ -12,31 +12,27 @@ import os
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import click
 
 from bulksend.errors import BulksendError
 from bulksend.portal.redaction import without_secrets
 
-if TYPE_CHECKING:
-    from bulksend.validation import Report
-
 
 class OutputError(BulksendError):
     """Standard output cannot be written."""
 
 
-class NobodyReads(OutputError):
-    """Who read standard output has gone, as in ``bulksend runs | head -1``: nothing is wrong."""
+class ReaderGone(OutputError):
+    """The reader of standard output has closed it, as in ``bulksend runs | head -1``; nothing is wrong."""
 
 
 class NothingSent(BulksendError):
-    """Nothing was sent, as the sentence says by itself."""
+    """Nothing was sent, for a reason that is no error."""
 
 
 def put(line: str, *, secrets: bool = False) -> None:
-    """Show a line on standard output, as it is but for secrets, unless they are what was asked for.
+    """Write a line to standard output; ``secrets`` are removed from it unless they were asked for.
 
     Raises:
         OutputError: it cannot be written.
@@ -45,18 +41,18 @@ def put(line: str, *, secrets: bool = False) -> None:
         click.echo(line if secrets else without_secrets(line))
     except OSError as error:
         sentence = f"Standard output cannot be written ({error.strerror or 'write error'})."
-        raise (NobodyReads if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
+        raise (ReaderGone if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
 
 
 def describe_os_error(error: OSError) -> str:
-    """What this computer refused, in a sentence."""
+    """What the operating system refused, in a sentence."""
     why = error.strerror or type(error).__name__
     place = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
     return f"The operating system refused what was to be done: {why}{place}; correct that, then run this again."
 
 
 def describe_bug(error: BaseException) -> str:
-    """What is said of an error that nobody foresaw."""
+    """The sentence for an unforeseen error."""
     return (
         f"something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal, so "
         "`bulksend resume` continues safely. Please report this, with what --verbose adds."
@@ -64,14 +60,14 @@ def describe_bug(error: BaseException) -> str:
 
 
 def say_traceback(error: BaseException) -> None:
-    """Show where an error comes from, for a report."""
+    """Write where an error comes from, for a bug report."""
     import traceback
 
     hint("".join(traceback.format_exception(error)))
 
 
 def say(sentence: str, *, err: bool = True) -> None:
-    """Show a sentence on standard error (or output)."""
+    """Write a sentence to standard error (or output), wrapped on a terminal."""
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
         sentence = textwrap.fill(sentence, _width(), break_long_words=False, break_on_hyphens=False)
@@ -82,20 +78,15 @@ def say(sentence: str, *, err: bool = True) -> None:
 
 
 def hint(line: str, *, end: str = "\n", secrets: bool = False) -> None:
-    """Show a line on standard error, likewise; that nobody reads it changes nothing."""
+    """Write a line to standard error, likewise; failing to is ignored."""
     with contextlib.suppress(OSError):
         click.echo(f"{line if secrets else without_secrets(line)}{end}", err=True, nl=False)
 
 
-def say_first_messages(report: Report, *, err: bool = True) -> None:
-    """Show the first messages of a sheet as they would go out, each in one line."""
-    for number, kind, entity, chat, _, message in report.preview:
-        line = f"  row {number}, chat {chat} ({kind} {entity}): {' '.join(message.split())}"
-        shown = line if len(line) <= _width() else f"{line[: _width() - 1]}…"
-        if err:
-            hint(shown)
-        else:
-            put(shown)
+def message_line(number: int, kind: str, entity: int, chat: int, message: str) -> str:
+    """A row's message as it would be sent, in one line."""
+    line = f"  row {number}, chat {chat} ({kind} {entity}): {' '.join(message.split())}"
+    return line if len(line) <= _width() else f"{line[: _width() - 1]}…"
 
 
 def _width() -> int:

@@ -45,7 +45,7 @@ def with_hint(error: BulksendError) -> str:
         return f"{sentence} {_OF_ERRORS[type(error)]}"
     if "bulksend.entry" not in sys.modules:  # it cannot be one of its errors, and takes long to import
         return sentence
-    from bulksend.entry import AlreadyDone, Changed, SentBefore
+    from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
 
     if isinstance(error, AlreadyDone):
         counts = error.run.counts
@@ -57,6 +57,6 @@ def with_hint(error: BulksendError) -> str:
         return f"{sentence} To send all of it once more, add --again."
     if isinstance(error, SentBefore):
         return f"{sentence} Nothing was sent: leave them out with --skip-sent, or send them once more with --again."
-    if isinstance(error, Changed):
+    if isinstance(error, CampaignChanged):
         return f"{sentence} `bulksend runs` shows how it stands."
     return sentence

@@ -13,18 +13,18 @@ from bulksend.cli.console import put
 NOT_STARTED = "not started"
 HELD = "held"
 BROKEN = "error"
-"""How a command ended that has no campaign to tell of; `StopReason` has the words for campaigns."""
+"""How a command ended that has no campaign to report on; `StopReason` has the words for campaigns."""
 
 
 class Answer:
-    """Whether an answer was asked for, and whether it was given; the object of click's root context."""
+    """Whether JSON was asked for, and whether it was written; the object of click's root context."""
 
     def __init__(self, *, asked: bool = False) -> None:
         self.asked = asked
         self._given = False
 
     def give(self, value: Any) -> None:
-        """Show the answer.
+        """Write the answer.
 
         Raises:
             OutputError: it cannot be written.
@@ -34,7 +34,7 @@ class Answer:
         put(json.dumps(value, ensure_ascii=not readable))
 
     def give_failure(self, how: str, reason: str, code: int) -> None:
-        """Show why there is nothing else to show, where an answer was asked for and none was given yet."""
+        """Write why there is no other answer, if one was asked for and none was written yet."""
         if self.asked and not self._given:
             self.give(failure(how, reason, code))
 
@@ -46,12 +46,12 @@ def asked_by_environment(context: click.Context) -> bool:
 
 
 def failure(how: str, reason: str, code: int, run: int | None = None) -> dict[str, Any]:
-    """How a command ended of whose campaign nothing can be told."""
+    """How a command ended that can say nothing of a campaign, except perhaps its number."""
     return {"run": run, "ended": how, "reason": reason, "exit_code": code}
 
 
 def answer(value: Any) -> None:
-    """Give the answer of the command that is running."""
+    """Write the answer of the command that is running."""
     current().give(value)
 
 

@@ -19,7 +19,7 @@ from bulksend.sender.settings import Sending
 @opts.prefer_option
 @opts.option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one.")
 @opts.map_option
-@opts.option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones.")
+@opts.option("--include-hidden", is_flag=True, help="Treat hidden rows like the others.")
 @opts.rate_option
 @opts.option(
     "--operating-limit",
@@ -46,7 +46,7 @@ def lookup(file: Path, **params: Any) -> int:
     params |= {"message": None, "message_file": None}
     sheet_options = opts.take_sheet_options(params, without_chats=True)
     with (
-        find_target(params["portal"], opts.home(), None) as target,
+        find_target(params["portal"], opts.home()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
         asking(journal, target, sending.options(0).rate_limit) as queries,
     ):

@@ -27,7 +27,7 @@ def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
 
 
 def typed_option(*names: str, **settings: Any) -> Callable[[Any], Any]:
-    """A click option that has to be typed, since a forgotten variable must not let a customer be messaged again."""
+    """A click option that has to be typed: a forgotten variable must not message a customer again."""
     return click.option(*names, **settings)
 
 
@@ -43,7 +43,7 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 FILE: Final = click.argument("file", type=click.Path(path_type=Path), is_eager=True)  # `--results` is compared with it
 
 portal_option = option("--portal", metavar="PORTAL", help="A saved name, a webhook's address, or `sandbox`.")
-journal_option = option("--journal", metavar="PATH", help="Another journal than the usual one.")
+journal_option = option("--journal", metavar="PATH", help="Use another journal.")
 
 
 def _results_path(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -61,7 +61,7 @@ results_option = option(
     callback=_results_path,
     help="Where results go: .xlsx or .csv.",
 )
-yes_option = option("--yes", is_flag=True, help="Ask nothing.")
+yes_option = option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def _note_json(context: click.Context, _parameter: click.Parameter, asked: bool) -> bool:  # noqa: FBT001 - click's way
@@ -107,7 +107,7 @@ sheet_options = combine(
     map_option,
     option("--message", metavar="TEXT", help="A message template over the sheet's columns: 'Dear {{ name }}, …'."),
     option("--message-file", metavar="PATH", help="A message template from a file, or a ready-made one by its name."),
-    option("--include-hidden", is_flag=True, help="Take hidden rows for ordinary ones."),
+    option("--include-hidden", is_flag=True, help="Treat hidden rows like the others."),
 )
 
 sending_options = combine(
@@ -116,7 +116,12 @@ sending_options = combine(
     option("--burst", type=click.IntRange(min=1), metavar="N", help="Calls that may go out at once.  [default: 1]"),
     option("--fast", is_flag=True, help="The largest batch and burst that the portal's limits allow."),
     option("--max-in-flight", type=click.IntRange(1, 500), metavar="N", help="Calls waiting for answers at once."),
-    option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Wait for an answer.  [default: 65]"),
+    option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        metavar="SECONDS",
+        help="Time limit for an answer.  [default: 65]",
+    ),
     option(
         "--settle",
         type=click.FloatRange(min=0),

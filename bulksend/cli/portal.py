@@ -107,7 +107,7 @@ def test(name: str, journal: str | None) -> int:
     from bulksend.target import find_target
 
     with (
-        find_target(name, opts.home(), None) as target,
+        find_target(name, opts.home()) as target,
         Journal(opts.journal_address(journal)) as opened,
         asking(opened, target, RateLimit()) as queries,
     ):

@@ -39,7 +39,7 @@ class Display(ABC):
         self._show(progress)
 
     def say_soon(self, sentence: str) -> None:
-        """Say it with what is shown next. For signal handlers, which may run in the middle of a line."""
+        """Write a sentence with what is shown next: for signal handlers, which may run in the middle of a write."""
         self._soon.append(sentence)
 
     def _say_waiting(self) -> None:
@@ -91,7 +91,7 @@ class Bar(Display):
 
     def say(self, sentence: str) -> None:
         """See `Display`."""
-        with contextlib.suppress(OSError):  # as below; the bar itself gives up when its terminal has gone
+        with contextlib.suppress(OSError):  # as below; tqdm itself ignores that its terminal was closed
             self._bar.write(without_secrets(sentence), file=sys.stderr)
 
 
@@ -115,8 +115,8 @@ class Lines(Display):
 
     def say(self, sentence: str) -> None:
         """See `Display`."""
-        with contextlib.suppress(OSError):  # that nobody listens any more must not end a campaign
-            print(without_secrets(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is the talk
+        with contextlib.suppress(OSError):  # a reader that has gone must not end a campaign
+            print(without_secrets(sentence), file=sys.stderr, flush=True)  # noqa: T201 - this is the display
 
 
 def _settled(counts: Counts) -> int:

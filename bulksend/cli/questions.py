@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bulksend.cli.console import NothingSent, hint, say, say_first_messages
+from bulksend.cli.console import NothingSent, hint, message_line, say
 from bulksend.errors import UsageError
 from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from bulksend.entry import Repeats, SentBefore
-    from bulksend.journal import Counts, Run
+    from bulksend.journal import Counts, NewRow, Row, Run
     from bulksend.plan import Plan
     from bulksend.sender.options import Options
     from bulksend.target import Target
@@ -48,7 +51,9 @@ def confirm(question: str) -> None:
     Raises:
         NothingSent: it was not.
     """
-    if not click.confirm(question, err=True):
+    with _ends_line():
+        confirmed = click.confirm(question, err=True)
+    if not confirmed:
         raise NothingSent(NOTHING)
 
 
@@ -60,20 +65,32 @@ def ask_about_repeats(error: SentBefore) -> Repeats:
     """
     say(str(error))
     choices: dict[str, Repeats | None] = {"skip": "skip", "again": "send", "cancel": None}
-    answer = click.prompt(
-        "Leave them out (skip), send them once more (again), or send nothing (cancel)?",
-        type=click.Choice(list(choices)),
-        default="skip",
-        err=True,
-    )
+    with _ends_line():
+        answer = click.prompt(
+            "Leave them out (skip), send them (again), or send nothing (cancel)?",
+            type=click.Choice(list(choices)),
+            default="skip",
+            show_choices=False,
+            err=True,
+        )
     choice = choices[answer]
     if choice is None:
         raise NothingSent(NOTHING)
     return choice
 
 
-def show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
-    """Show what is about to happen to a sheet."""
+@contextmanager
+def _ends_line() -> Iterator[None]:
+    """Begin a new line where a question is interrupted."""
+    try:
+        yield
+    except click.Abort:
+        hint("")
+        raise
+
+
+def show_plan(plan: Plan, run: Run, first: Iterable[NewRow | Row], target: Target, options: Options) -> None:
+    """Show what is about to happen to a sheet, with the first messages."""
     report = plan.report
     rows = run.counts.pending
     speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
@@ -83,7 +100,8 @@ def show_plan(plan: Plan, run: Run, target: Target, options: Options) -> None:
     hint(f"Portal:  {target.shown}")
     hint(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
     _show_counts(run.counts, options)
-    say_first_messages(report)
+    for row in first:
+        hint(message_line(row.number, row.entity_type, row.entity_id, row.chat_id, row.message))
 
 
 def show_run(run: Run, target: Target, options: Options) -> None:

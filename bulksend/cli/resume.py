@@ -109,7 +109,8 @@ def _take_up(journal: Journal, run: Run, request: _Request) -> int:
             f"Campaign {run.id} was sent to {run.portal_address} by its address, and addresses are not kept because "
             "they hold a secret: give it again with --portal ADDRESS."
         )
-    with find_target(portal, opts.home(), run.user_id, rows_for_sandbox(journal, run)) as target:
+    rows = rows_for_sandbox(journal, run)
+    with find_target(portal, opts.home(), user_id=run.user_id, sandbox_rows=rows) as target:
         try:
             return _send(journal, run, target, request, "skip" if request.skip_sent else "refuse")
         except SentBefore as repeated:  # nothing has changed by the attempt

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bulksend.cli import STOPPED
-from bulksend.cli.console import NobodyReads, OutputError, describe_bug, describe_os_error, put, say, say_traceback
+from bulksend.cli.console import OutputError, ReaderGone, describe_bug, describe_os_error, put, say, say_traceback
 from bulksend.cli.hints import hints
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
@@ -52,7 +52,7 @@ def run_campaign(campaign: Campaign, options: Options, *, as_json: bool, verbose
             put(tally(run))
             if path is not None:
                 put(f"Results: {shown_path(path)}")
-    except NobodyReads:
+    except ReaderGone:
         pass
     except OutputError as error:  # the campaign ended as it did
         say(f"Error: {error}")

@@ -36,7 +36,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
         put(
             f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
-            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {run.stage.value:8} "
+            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {run.stage.value:9} "
             f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
         )
     return 0

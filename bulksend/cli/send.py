@@ -20,10 +20,10 @@ from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bulksend.entry import Forecast, Repeats
-    from bulksend.journal import Journal
+    from bulksend.journal import Journal, Repeat
     from bulksend.plan import Plan, SheetOptions
     from bulksend.sender.options import Options
     from bulksend.target import Target
@@ -111,7 +111,7 @@ def send(file: Path, **params: Any) -> int:
 
 def _send(plan: Plan, options: Options, request: _Request) -> int:
     from bulksend.campaign import Campaign
-    from bulksend.dry_run import dry_run
+    from bulksend.forecast import dry_run
     from bulksend.journal import Journal
     from bulksend.target import find_target
 
@@ -119,7 +119,7 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         _require_rows(plan, request, quiet=request.asks_portal)
     require_terminal(yes=request.yes)
     with (
-        find_target(request.portal, opts.home(), request.user_id, plan.sandbox_rows()) as found,
+        find_target(request.portal, opts.home(), user_id=request.user_id, sandbox_rows=plan.sandbox_rows()) as found,
         Journal(opts.journal_address(request.journal)) as journal,
     ):
         target = found
@@ -155,8 +155,8 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
             settings=request.sending.settings(),
             forecast=forecast,
         ) as campaign:
-            if request.skip_sent and campaign.repeats:
-                say(f"Left out: {count(len(campaign.repeats), 'row')} that another campaign sent in the last 24 hours.")
+            if request.yes and request.skip_sent:
+                _say_left_out(campaign.repeats)
             return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose)
 
 
@@ -171,25 +171,33 @@ def _ask(forecast: Forecast, plan: Plan, target: Target, options: Options, *, sk
 
     run, repeats = forecast.run, forecast.repeats
     choice: Repeats = "skip"
-    if repeats and not skip_sent:
+    if skip_sent:
+        _say_left_out(repeats)
+    elif repeats:
         choice = ask_about_repeats(SentBefore(repeats))
         if choice == "skip":
             run = replace(run, counts=run.counts.moved({(State.PENDING, State.SKIPPED): len(repeats)}))
-    show_plan(plan, run, target, options)
+    without_repeats = bool(repeats) and choice == "skip"
+    show_plan(plan, run, forecast.preview.rows(without_repeats=without_repeats), target, options)
     confirm(f"Send {count(run.counts.pending, 'message')}?")
     return choice
 
 
+def _say_left_out(repeats: Sequence[Repeat]) -> None:
+    if repeats:
+        say(f"Left out: {count(len(repeats), 'row')} that another campaign sent in the last 24 hours.")
+
+
 def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
     """Do everything but the calls and say what would be sent; the exit code is as if no call failed."""
-    from bulksend.dry_run import dry_run
     from bulksend.entry import SentBefore
+    from bulksend.forecast import dry_run
     from bulksend.journal import Journal
     from bulksend.target import find_target
 
     _require_rows(plan, request)
     with (
-        find_target(request.portal, opts.home(), request.user_id) as target,
+        find_target(request.portal, opts.home(), user_id=request.user_id) as target,
         Journal(opts.journal_address(request.journal)) as journal,
     ):
         forecast = dry_run(
@@ -201,7 +209,7 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
             skip_sent=request.skip_sent,
             results=request.results,
         )
-    show_plan(plan, forecast.run, target, options)
+    show_plan(plan, forecast.run, forecast.preview.rows(), target, options)
     run, counts = forecast.run, forecast.run.counts
     undecided = bool(forecast.repeats) and not request.skip_sent
     code = REFUSED if undecided else int(counts.left + counts.sent < counts.total)

@@ -24,7 +24,7 @@ OPERATING_WINDOW: Final = 600.0
 """Seconds over which execution time is summed (REST documentation, limits)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to send. Times are seconds.
 

@@ -235,7 +235,9 @@ def _take_up(
                 f"Campaign {run_id} was sent to {run.portal_address} by an address, which is not kept because it holds "
                 "a secret: save that portal under a name, then continue."
             )
-        target = stack.enter_context(find_target(name, page.home, run.user_id, rows_for_sandbox(journal, run)))
+        target = stack.enter_context(
+            find_target(name, page.home, user_id=run.user_id, sandbox_rows=rows_for_sandbox(journal, run))
+        )
         campaign = stack.enter_context(Campaign.resume(journal, run, target, retry=retry, lift_limit=lift_limit))
         return campaign, Sending().over(run.settings).options(run.counts.total, target.settle)
 
@@ -352,7 +354,7 @@ def _history(page: Page, run: Run, row: RowRecord) -> list[HistoryMessage]:
             "secret: look into the chat in the portal."
         )
     with (
-        find_target(run.portal_name, page.home, run.user_id) as target,
+        find_target(run.portal_name, page.home, user_id=run.user_id) as target,
         Journal(page.journal) as journal,
         asking(journal, target) as queries,
     ):

@@ -77,7 +77,7 @@ async def test(request: web.Request) -> web.Response:
 
     def ask() -> ConnectionCheck:
         with (
-            find_target(name, page.home, None) as target,
+            find_target(name, page.home) as target,
             Journal(page.journal) as journal,
             asking(journal, target) as queries,
         ):

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bulksend.dry_run import dry_run
 from bulksend.entry import AlreadyDone
 from bulksend.errors import BulksendError, PortalError
+from bulksend.forecast import dry_run
 from bulksend.journal import Journal
 from bulksend.portal.client import Client
 from bulksend.queries.lookup import look_up
@@ -117,7 +117,7 @@ class Preflights:
     def _ask(self, draft: Draft, plan: Plan, note: Callable[[QueryProgress], None]) -> Answers:
         try:
             with (
-                find_target(draft.portal, self._home, draft.user_id, plan.sandbox_rows()) as found,
+                find_target(draft.portal, self._home, user_id=draft.user_id, sandbox_rows=plan.sandbox_rows()) as found,
                 Journal(self._journal) as journal,
                 asking(journal, found, note) as queries,
             ):

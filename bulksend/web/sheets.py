@@ -12,7 +12,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from bulksend.campaign import Campaign
-from bulksend.entry import AlreadyDone, Changed, SentBefore
+from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
 from bulksend.errors import BulksendError, SheetError, UsageError
 from bulksend.journal import Held
 from bulksend.portal.credential_store import PortalStore
@@ -401,7 +401,7 @@ async def _start(page: Page, draft: Draft, answers: Answers, nonce: str) -> web.
             raise page.go(f"/campaigns/{job.cause.run_id}?note=held")
         if isinstance(job.cause, AlreadyDone):
             raise page.go(f"/campaigns/{job.cause.run.id}?note=done")
-        if isinstance(job.cause, Changed | SentBefore):
+        if isinstance(job.cause, CampaignChanged | SentBefore):
             raise page.go(f"/sheets/{draft.id}/confirm?note=changed")
         return page.excuse(UsageError(f"{job.error} Nothing was sent."))
     changed = replace(draft, confirmed={**draft.confirmed, nonce: job.run_id}, again=False)
@@ -413,7 +413,9 @@ def _prepare(page: Page, draft: Draft, answers: Answers) -> Callable[[Journal, E
     plan = answers.plan
 
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
-        target = stack.enter_context(find_target(draft.portal, page.home, draft.user_id, plan.sandbox_rows()))
+        target = stack.enter_context(
+            find_target(draft.portal, page.home, user_id=draft.user_id, sandbox_rows=plan.sandbox_rows())
+        )
         if not target.speaker:
             target = replace(target, speaker=answers.speaker)
         sending = draft.sending

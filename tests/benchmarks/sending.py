@@ -138,7 +138,7 @@ def send(sheet: str, webhook: str, folder: str, settings: dict[str, Any]) -> Mea
     journal_path = Path(folder) / f"journal-{os.getpid()}.db"
     with (
         bulksend.Journal(journal_path) as journal,
-        bulksend.find_target(webhook, Path(folder) / "home", None) as target,
+        bulksend.find_target(webhook, Path(folder) / "home") as target,
     ):
         options = Sending(**settings).options(plan.report.good)
         with (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulksend.sandbox import Faults, Limits, Sandbox
-from tests.processes import TestRow, rows, write_sheet
+from tests.processes import TestRow, rows, until, write_sheet
 from tests.terminal import CTRL_C, CTRL_D, Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
@@ -82,6 +82,15 @@ class Desk:
             assert "Traceback" not in terminal.shown
             assert self.journal() == before, way
             assert self.texts() == read, way
+
+    def confirm(self, *arguments: object, answers: tuple[tuple[str, str], ...], code: int = 0) -> str:
+        """Answer the questions of a command; all that it showed."""
+        with Terminal(self.home, *arguments) as terminal:
+            for question, answer in answers:
+                terminal.read_until(question)
+                terminal.type(answer)
+            assert terminal.end() == code, terminal.shown
+        return terminal.shown
 
 
 @pytest.fixture
@@ -179,3 +188,71 @@ def test_no_variable_lets_a_customer_be_messaged_again(desk: Desk) -> None:
     repeated = desk.sheet([*rows(3, 3), *rows(1, 1, "More")], "more.csv")
     assert "--skip-sent" in desk.run("send", repeated, *desk.quick, "--yes", code=2, changes=variables)
     assert len(desk.texts()) == 3
+
+
+def test_what_is_confirmed_is_sent(desk: Desk) -> None:
+    """The first rows, then the rest; of rows that another campaign sent those that were chosen."""
+    sheet, question = desk.sheet(rows(4, 4)), "send nothing (cancel)?"
+    desk.confirm("send", sheet, *desk.to, "--limit", 2, answers=(("Send 2 messages?", "y\n"),), code=1)
+    desk.confirm("send", sheet, *desk.to, answers=(("Send 2 messages?", "y\n"),))
+    more = desk.sheet([*rows(4, 4), *rows(1, 1, "More")], "more.csv")
+    shown = desk.confirm("send", more, *desk.to, answers=((question, "skip\n"), ("Send 1 message?", "y\n")), code=1)
+    assert "4 of the rows (2, 3, 4, 5) were sent" in " ".join(shown.split())
+    assert "row 6, chat 5000 (deal 1000): More 0" in shown
+    assert "Message 0" not in shown  # only what will be sent is shown
+    assert desk.texts()[4:] == ["More 0"]
+    assert sorted(desk.texts()[:4]) == [f"Message {number}" for number in range(4)]
+
+
+def test_resume_says_what_it_continues(desk: Desk) -> None:
+    """Before the first call: the sheet, how many messages, the portal, how long, what was sent; so does retry."""
+    _interrupted(desk)
+    more = (*desk.quick, "--yes", "--again", "--max-failures", 9)
+    said = desk.run("resume", 1, *more, code=1)
+    parts = ["sheet.csv, 2 messages of campaign 1", "Portal: http://127.0.0.1", "Takes: about", "Sent: 1 row already"]
+    places = [said.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "sheet.csv, 1 message of campaign 1" in desk.run("retry", 1, *more, code=0)
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "meanwhile"),
+    [
+        ((), ("send",), ("send", "--yes")),
+        (("--limit", 2), ("send",), ("send", "--yes")),
+        ((), ("send", "--again"), ("send", "--again", "--yes")),
+    ],
+)
+def test_another_process_sends_it_while_one_is_asked(
+    desk: Desk, before: tuple[object, ...], words: tuple[str, ...], meanwhile: tuple[str, ...]
+) -> None:
+    """What was confirmed is not what would be sent any more: a sentence, exit 2, and nothing twice."""
+    sheet = desk.sheet(rows(4, 4))
+    if before or "--again" in words:
+        desk.run("send", sheet, *desk.quick, "--yes", *before, code=1 if before else 0)
+    with Terminal(desk.home, *words, sheet, *desk.to) as terminal:
+        terminal.read_until("[y/N]")
+        desk.run(*meanwhile, sheet, *desk.quick, code=0)
+        read, journal = desk.texts(), desk.journal()
+        terminal.type("y\n")
+        assert terminal.end() == 2
+    assert "already sent" in terminal.shown or "Another process has worked on this campaign" in terminal.shown
+    assert (desk.texts(), desk.journal()) == (read, journal)
+    assert len(read) == (8 if "--again" in words else 4)
+
+
+def test_another_process_is_sending_it_when_it_is_confirmed(desk: Desk) -> None:
+    """Exit 3, and who holds it; each message arrives once."""
+    sheet = desk.sheet(rows(8, 4))
+    with Terminal(desk.home, "send", sheet, *desk.to) as terminal:
+        terminal.read_until("[y/N]")
+        desk.portal.latency = 0.2
+        with Terminal(desk.home, "send", sheet, *desk.quick, "--yes", "--max-in-flight", 1) as other:
+            for _ in until(20):
+                if desk.texts():
+                    break
+            terminal.type("y\n")
+            assert terminal.end() == 3
+            assert other.end() == 0
+    assert "is being sent by process" in " ".join(terminal.shown.split())
+    assert sorted(desk.texts()) == [f"Message {number}" for number in range(8)]

@@ -21,6 +21,7 @@ def test_a_webhook_is_added_listed_used_and_removed(command: Command, sheet: She
     said.append(command("portal", "list"))
     assert "ours  http://127.0.0.1" in said[-1].out
     said.append(command("portal", "test", "ours"))
+    assert "/rest/27/…) answers.\n" in said[-1].out
     assert "sending will work" in said[-1].out
     path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello")])
     said.append(command("send", path, "--portal", "ours", "--yes", "--rate", 0, "--verbose"))

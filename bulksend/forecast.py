@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from bulksend.entry import NOTHING_REFUSED, Draft, Forecast, take_up, unfinished
+from bulksend.entry import NOTHING_REFUSED, Draft, Forecast, Preview, take_up, unfinished
 from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
 from bulksend.results import STATUS, write_run_results
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WOULD_BE_SENT: Final = ("DRY_RUN", "This was a dry run: the row would have been sent.")
 """What the sheet of a dry run says of a row that nothing keeps from being sent."""
+
+
+_CHUNK: Final = 1_000
 
 
 class _Undo(Exception):
@@ -72,8 +75,9 @@ def dry_run(
             holder=None,
             **draft.described(None, {}),
         )
-        return Forecast(run, draft.repeats, newest, written)
-    forecast = Forecast(same, (), newest)
+        return Forecast(run, draft.repeats, draft.preview, newest, written)
+    preview = Preview()
+    forecast = Forecast(same, (), preview, newest)
     with contextlib.suppress(_Undo), journal.transaction():
         repeats = take_up(
             journal,
@@ -88,7 +92,10 @@ def dry_run(
         )
         run = journal.run(same.id)
         written = results and write_run_results(journal, run, results, not_sent=WOULD_BE_SENT, note=False)
-        forecast = Forecast(run, repeats, newest, written)
+        after = -1
+        while (rows := journal.open_rows(same.id, State.PENDING, after, _CHUNK)) and preview.add(rows, repeats):
+            after = rows[-1].n
+        forecast = Forecast(run, repeats, preview, newest, written)
         raise _Undo
     return forecast
 
