@@ -370,6 +370,13 @@ async def settle(request: web.Request) -> web.Response:
     if decision not in {"arrived", "resend"}:
         raise page.go(f"/campaigns/{run.id}/rows/{row.n}")
     message_id = int(message) if message.isdecimal() and len(message) < 19 else None
+    if decision == "resend" and message_id is not None:
+        return page.excuse(
+            UsageError(
+                "A message of the chat is chosen as this row's, so it arrived, and nothing was changed. To send the row "
+                "again, go back and choose “None of these” first."
+            )
+        )
 
     def decide(journal: Journal) -> bool:
         if page.jobs.of(run.id) is not None:

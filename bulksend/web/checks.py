@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 ROWS_A_PAGE: Final = 50
 SAMPLE_ROWS: Final = 5
-_KEPT_PLANS: Final = 20
+_KEPT_PLANS: Final = 5
+"""Checked sheets that are kept in memory: a large workbook takes much of it, and is soon read again."""
 
 _COLUMN_OF_CODE: Final = {
     "INVALID_ENTITY_TYPE": "entity_type",

@@ -58,6 +58,7 @@ def serve(home: Path, journal: str | Path, port: int, announce: Callable[[str], 
 
 async def _serve(home: Path, journal: str | Path, listener: socket.socket, announce: Callable[[str], None]) -> int:
     page = Page(home, journal, Door(listener.getsockname()[1]))
+    await page.do(page.uploads.tidy)
     runner = web.AppRunner(make_app(page), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stop = asyncio.Event()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 512 << 20
 """The largest file that is taken."""
 
+FORGOTTEN_SECONDS: Final = 30 * 24 * 3600.0
+"""How long an upload is kept of which nothing was sent."""
+
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 _LONGEST_NAME: Final = 100
 _SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods"})
@@ -161,6 +164,14 @@ class Uploads:
         """Delete an upload with all that was made of it."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self.folder(draft_id))
+
+    def tidy(self) -> None:
+        """Delete uploads of which nothing was ever sent, once they are old."""
+        for folder in self._folder.glob("*") if self._folder.exists() else ():
+            with contextlib.suppress(UsageError, OSError):
+                draft = self.load(folder.name)
+                if not draft.confirmed and time.time() - draft.created > FORGOTTEN_SECONDS:
+                    self.remove(draft.id)
 
     def of_file(self, file: str) -> str | None:
         """The id of the upload that a campaign's file is, None where it was not uploaded."""

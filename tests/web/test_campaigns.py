@@ -163,7 +163,7 @@ def test_pause_and_continue(visitor: Visitor, portal: Portal) -> None:
     text = visitor.wait(number, "waiting")
     assert re.search(r"Continue with the \d+ rows that are left", text)
     assert len(served.ledger) < 9
-    assert f"Campaign {number} was interrupted" in visitor.get("/").text
+    assert f"Campaign {number} is not finished" in visitor.get("/").text
     form = {"portal": ""}
     assert visitor.post(f"/campaigns/{number}/continue", form).status_code == 303
     assert visitor.post(f"/campaigns/{number}/continue", form).status_code == 303  # pressed twice
@@ -217,6 +217,8 @@ def test_an_unknown_row_is_settled_beside_its_chat(
     assert ("The same text" in row) == arrived
     if arrived:
         message = re.findall(r'name="message" value="(\d+)" checked', row)
+        contradiction = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "resend", "message": message[0]})
+        assert "nothing was changed" in contradiction.text
         answer = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "arrived", "message": message[0]})
         assert visitor.path(answer).endswith("note=settled")
         assert _results(visitor, number)[1]["message_id"] == message[0]
@@ -283,7 +285,7 @@ def test_killed_then_started_it_says_what_waits_and_continues(own_page: PageProc
     time.sleep(1.0)
     before = len(served.ledger)
     visitor = own_page.start().enter()
-    assert f"Campaign {number} was interrupted" in visitor.get("/").text
+    assert f"Campaign {number} is not finished" in visitor.get("/").text
     time.sleep(0.7)
     assert len(served.ledger) == before
     visitor.post(f"/campaigns/{number}/continue", {"portal": ""})

@@ -2,13 +2,15 @@
 
 import http.client
 import io
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 
-from bulksend.web.uploads import safe_name
+from bulksend.web.uploads import FORGOTTEN_SECONDS, Uploads, safe_name
 from tests.processes import rows
 from tests.web.conftest import Visitor, csv_of, wait_for
 
@@ -185,3 +187,15 @@ def test_a_broken_upload_leaves_nothing(visitor: Visitor) -> None:
     visitor.upload_rows(rows(1, 1))
     uploads = visitor.page.home / "uploads"
     wait_for(lambda: all((path / "draft.json").exists() for path in set(uploads.iterdir()) - before))
+
+
+def test_uploads_of_which_nothing_was_sent_are_not_kept_for_ever(tmp_path: Path) -> None:
+    """Those of campaigns are, until the campaign's texts are deleted."""
+    uploads, old = Uploads(tmp_path), time.time() - FORGOTTEN_SECONDS - 1
+    kept = {}
+    for name, changes in {"new": {}, "old": {"created": old}, "sent": {"created": old, "confirmed": {"x": 1}}}.items():
+        draft = replace(uploads.begin(f"{name}.csv"), **changes)  # type: ignore[arg-type]
+        uploads.save(draft)
+        kept[name] = uploads.folder(draft.id)
+    uploads.tidy()
+    assert [name for name, folder in kept.items() if folder.exists()] == ["new", "sent"]
