@@ -373,7 +373,7 @@ async def settle(request: web.Request) -> web.Response:
     if decision == "resend" and message_id is not None:
         return page.excuse(
             UsageError(
-                "A message of the chat is chosen as this row's, so it arrived, and nothing was changed. To send the row "
+                "A message of the chat is chosen as this row's, so it arrived; nothing was changed. To send the row "
                 "again, go back and choose “None of these” first."
             )
         )
