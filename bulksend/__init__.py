@@ -22,7 +22,20 @@ if TYPE_CHECKING:
         UsageError,
     )
     from bulksend.forecast import dry_run
-    from bulksend.journal import Counts, Held, Journal, NewRow, Repeat, Row, RowOutcome, Run, Stage, State, TakenOver
+    from bulksend.journal import (
+        Counts,
+        Delivery,
+        Held,
+        Journal,
+        NewRow,
+        Repeat,
+        Row,
+        RowOutcome,
+        Run,
+        Stage,
+        State,
+        TakenOver,
+    )
     from bulksend.plan import Plan, SheetOptions, examine
     from bulksend.portal.authorisation import application, parse_webhook
     from bulksend.portal.client import Client
@@ -30,6 +43,7 @@ if TYPE_CHECKING:
     from bulksend.queries.lookup import fill_chats, look_up
     from bulksend.queries.preflight import ConnectionCheck, Findings, check_online, probe, rows_of_plan
     from bulksend.queries.query import QueryError, QueryProgress, QueryRunner
+    from bulksend.queries.verify import verify
     from bulksend.ratelimit.limiter import RateLimit
     from bulksend.results import check_path, write_run_results
     from bulksend.sandbox import Faults, Limits, Sandbox, World
@@ -56,6 +70,7 @@ _MODULES = {
     "forecast": ["dry_run"],
     "journal": [
         "Counts",
+        "Delivery",
         "Held",
         "Journal",
         "NewRow",
@@ -74,6 +89,7 @@ _MODULES = {
     "queries.lookup": ["fill_chats", "look_up"],
     "queries.preflight": ["ConnectionCheck", "Findings", "check_online", "probe", "rows_of_plan"],
     "queries.query": ["QueryError", "QueryProgress", "QueryRunner"],
+    "queries.verify": ["verify"],
     "ratelimit.limiter": ["RateLimit"],
     "results": ["check_path", "write_run_results"],
     "sandbox": ["Faults", "Limits", "Sandbox", "World"],
@@ -94,6 +110,7 @@ __all__ = [
     "Client",
     "ConnectionCheck",
     "Counts",
+    "Delivery",
     "Faults",
     "Findings",
     "Forecast",
@@ -147,6 +164,7 @@ __all__ = [
     "probe",
     "rows_for_sandbox",
     "rows_of_plan",
+    "verify",
     "write_blank",
     "write_run_results",
 ]

@@ -17,7 +17,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from bulksend.entry import NOTHING_REFUSED, Draft, require_unchanged, take_up, unfinished
-from bulksend.errors import JournalError, UsageError
+from bulksend.errors import JournalError
 from bulksend.portal.client import Client
 from bulksend.results import write_run_results
 from bulksend.sender.options import Options, Progress, RunResult, StopReason
@@ -158,11 +158,7 @@ class Campaign:
             Held: another process has it.
             CampaignChanged: another process has worked on it since it was ``run``.
         """
-        if run.portal != target.portal:
-            raise UsageError(
-                f"Campaign {run.id} belongs to {run.portal_address}, not to {target.authorisation.masked}: "
-                "name the portal it was begun with."
-            )
+        target.require_own(run)
         with journal.transaction():
             now = journal.run(run.id)
             found = take_up(

@@ -166,7 +166,9 @@ def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Itera
         f"`bulksend resume {number}` finds it in the chat's history, and sends it again only if it is not there."
     )
     sent = State.SENT  # most rows are, and looking it up for each takes longer than the comparison
-    for _, cells, state, message_id, noted_code, noted_description, sent_at, attempts in journal.outcomes(run.id):
+    for _, cells, state, message_id, noted_code, noted_description, sent_at, attempts, delivery in journal.outcomes(
+        run.id
+    ):
         code = description = ""
         if state is sent:
             pass
@@ -177,7 +179,7 @@ def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Itera
         else:
             code, description = _shown(noted_code), _shown(noted_description)
         message = "" if message_id is None else str(message_id)
-        results = ResultCells(STATUS[state], message, code, description, _moment(sent_at), str(attempts))
+        results = ResultCells(STATUS[state], message, code, description, _moment(sent_at), str(attempts), delivery)
         yield [*cells, *results], False
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bulksend.errors import NoPortalError
+from bulksend.errors import NoPortalError, UsageError
 from bulksend.portal.address import is_cloud, is_loopback, looks_like_address
 from bulksend.portal.credential_store import PortalStore, resolve
 
@@ -59,6 +59,18 @@ class Target:
         if self.is_ephemeral:
             return "the sandbox (a portal inside this program: no customer gets anything)"
         return f"{self.name} ({self.authorisation.masked})" if self.name else self.authorisation.masked
+
+    def require_own(self, run: Run) -> None:
+        """Make sure that a campaign was begun on this portal.
+
+        Raises:
+            UsageError: it belongs to another one.
+        """
+        if run.portal != self.portal:
+            raise UsageError(
+                f"Campaign {run.id} belongs to {run.portal_address}, not to {self.authorisation.masked}: "
+                "name the portal it was begun with."
+            )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from tests.processes import rows, write_sheet
 COMMANDS = Path(bulksend.__file__).parent / "cli"
 
 NO_CONCERN = {
-    *{"BATCH_LIMIT", "DAMAGED", "MOST_IN_FLIGHT", "TOKEN_URL", "__version__"},  # numbers and words
+    *{"BATCH_LIMIT", "DAMAGED", "MOST_IN_FLIGHT", "SANDBOX", "TOKEN_URL", "__version__"},  # numbers and words
     *{"OAuthApp", "Operating", "read_world", "serve"},  # `bulksend sandbox` alone
     *{"Repeats", "SandboxRow"},  # types of arguments
     *{"default_language", "duration", "without_secrets"},  # how a command speaks

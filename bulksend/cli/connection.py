@@ -9,20 +9,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bulksend.cli.console import hint, say
+from bulksend.cli.options import home
 from bulksend.cli.progress import LINE_SECONDS
-from bulksend.errors import PortalError
+from bulksend.errors import PortalError, UsageError
 from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from bulksend.journal import Journal
+    from bulksend.journal import Journal, Run
     from bulksend.queries.preflight import ConnectionCheck
     from bulksend.queries.query import QueryProgress, QueryRunner
     from bulksend.ratelimit.limiter import RateLimit
     from bulksend.sender.options import Options
     from bulksend.sender.settings import Sending
-    from bulksend.target import Target
+    from bulksend.target import SandboxRow, Target
 
 TIMEOUT = 30.0
 """Seconds for an answer to a question; a lost one is asked again."""
@@ -30,19 +31,48 @@ TIMEOUT = 30.0
 
 @contextmanager
 def asking(
-    journal: Journal, target: Target, rate_limit: RateLimit, timeout: float | None = None
+    journal: Journal,
+    target: Target,
+    rate_limit: RateLimit,
+    timeout: float | None = None,
+    on_progress: Callable[[QueryProgress], None] = lambda _: None,
 ) -> Iterator[QueryRunner]:
     """A query runner for a portal that shows how far it is on standard error."""
     from bulksend.portal.client import Client
     from bulksend.queries.query import MOST_IN_FLIGHT, QueryRunner
 
     shown = _Shown()
+
+    def show(progress: QueryProgress) -> None:
+        shown.show(progress)
+        on_progress(progress)
+
     client = Client(target.authorisation, timeout=timeout or TIMEOUT, connections=MOST_IN_FLIGHT)
     with client:
         try:
-            yield QueryRunner(journal, target, client, rate_limit, on_progress=shown.show)
+            yield QueryRunner(journal, target, client, rate_limit, on_progress=show)
         finally:
             shown.close()
+
+
+@contextmanager
+def target_of_run(run: Run, portal: str | None, sandbox_rows: Iterable[SandboxRow] = ()) -> Iterator[Target]:
+    """The portal of a campaign that is in the journal: the one that is named, else the one it was sent to.
+
+    Raises:
+        UsageError: none is named, and it was sent to an address, which is not kept.
+        PortalError: there is no such portal, or its address or credentials cannot be used.
+    """
+    from bulksend.target import find_target
+
+    portal = portal or run.portal_name
+    if not portal:
+        raise UsageError(
+            f"Campaign {run.id} was sent to {run.portal_address} by its address, and addresses are not kept because "
+            "they hold a secret: give it again with --portal ADDRESS."
+        )
+    with find_target(portal, home(), user_id=run.user_id, sandbox_rows=sandbox_rows) as target:
+        yield target
 
 
 class _Shown:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.connection import with_settle
+from bulksend.cli.connection import target_of_run, with_settle
 from bulksend.cli.console import hint
 from bulksend.cli.questions import ask_about_repeats, confirm, count, has_terminal, require_terminal, show_run
 from bulksend.cli.run_campaign import run_campaign
+from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
 
@@ -29,6 +31,7 @@ _options = opts.combine(
     opts.typed_option(
         "--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours."
     ),
+    opts.verify_option,
     opts.journal_option,
     opts.yes_option,
     opts.json_option,
@@ -49,6 +52,7 @@ class _Request:
     yes: bool
     as_json: bool
     verbose: bool
+    verify: bool
     retry: bool = False
     resend_unknown: bool = False
 
@@ -101,16 +105,9 @@ def retry(run: int, **params: Any) -> int:
 def _take_up(journal: Journal, run: Run, request: _Request) -> int:
     """Take a campaign up as it is now, and ask about what another campaign has sent meanwhile."""
     from bulksend.entry import SentBefore
-    from bulksend.target import find_target, rows_for_sandbox
+    from bulksend.target import rows_for_sandbox
 
-    portal = request.portal or run.portal_name
-    if not portal:
-        raise UsageError(
-            f"Campaign {run.id} was sent to {run.portal_address} by its address, and addresses are not kept because "
-            "they hold a secret: give it again with --portal ADDRESS."
-        )
-    rows = rows_for_sandbox(journal, run)
-    with find_target(portal, opts.home(), user_id=run.user_id, sandbox_rows=rows) as target:
+    with target_of_run(run, request.portal, rows_for_sandbox(journal, run)) as target:
         try:
             return _send(journal, run, target, request, "skip" if request.skip_sent else "refuse")
         except SentBefore as repeated:  # nothing has changed by the attempt
@@ -137,4 +134,5 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
     ) as campaign:
         options = with_settle(sending.options(run.counts.total), sending, target)
         show_run(campaign.run, target, options)
-        return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose)
+        verify = partial(ask_for_deliveries, journal, run.id, target, options.rate_limit) if request.verify else None
+        return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose, verify=verify)

@@ -3,68 +3,109 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from bulksend.cli import STOPPED
+from bulksend.cli import REFUSED, STOPPED
 from bulksend.cli.console import OutputError, ReaderGone, describe_bug, describe_os_error, put, say, say_traceback
 from bulksend.cli.hints import hints
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
-from bulksend.cli.signals import handled
+from bulksend.cli.signals import stopped_by_signals
 from bulksend.cli.summary import exit_code, shown_path, summary, tally
+from bulksend.cli.verify import say_how_to_ask_again
 from bulksend.errors import JournalError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from bulksend.campaign import Campaign
+    from bulksend.cli.verify import Verified
     from bulksend.journal import Run
     from bulksend.sender.options import Options, RunResult
 
 
-def run_campaign(campaign: Campaign, options: Options, *, as_json: bool, verbose: bool) -> int:
-    """Send a campaign under a progress display, write its results, say how it ended, return the exit code."""
+def run_campaign(
+    campaign: Campaign,
+    options: Options,
+    *,
+    as_json: bool,
+    verbose: bool,
+    verify: Callable[[], Verified] | None = None,
+) -> int:
+    """Send a campaign under a progress display, write its results, say how it ended, return the exit code.
+
+    ``verify`` asks which messages reached the customer, once they are all sent.
+    """
     from bulksend.sender.options import RunResult, StopReason
 
     result = _send(campaign, options, verbose=verbose)
-    code, run, path = STOPPED, None, None
-    unwritten = ""
-    try:
-        path = campaign.write_results()
-    except (UsageError, JournalError) as error:
-        unwritten = str(error)
-        say(f"Error: {unwritten}")
+    code, run, verified = STOPPED, None, None
+    path, unwritten = _write_results(campaign)
     try:
         run = campaign.run
         code = exit_code(run, result)
     except JournalError as error:
         result = result if result.sentence else RunResult(StopReason.JOURNAL, str(error))
+    if verify is not None and run is not None and run.counts.sent and result.how is StopReason.ENDED:
+        campaign.release()  # nothing of it is left to be sent
+        verified = verify()
+        code = STOPPED if verified.code == REFUSED else verified.code or code
+        path, unwritten = _write_results(campaign)
+        result = replace(result, sentence=verified.sentence)
     if result.sentence:
         say(f"Stopped: {result.sentence}")
     if unwritten:
         code = code or 1  # every row was sent, but nobody can see it
+    reason = result.sentence or unwritten
     try:
-        if as_json:
-            reason = result.sentence or unwritten
-            facts = None if run is None else summary(run, result.how.value, path, code, reason)
-            answer(facts or failure(result.how.value, reason, code, campaign.id))
-        elif run is not None:
-            put(tally(run))
-            if path is not None:
-                put(f"Results: {shown_path(path)}")
+        if run is None:
+            if as_json:
+                answer(failure(result.how.value, reason, code, campaign.id))
+        else:
+            _tell(run, path, verified, summary(run, result.how.value, path, code, reason) if as_json else None)
     except ReaderGone:
         pass
     except OutputError as error:  # the campaign ended as it did
         say(f"Error: {error}")
     if run is not None:
         _say_next_step(campaign, run)
+        if verified is not None:
+            say_how_to_ask_again(run, verified)
     return code
+
+
+def _tell(run: Run, path: Path | None, verified: Verified | None, facts: dict[str, Any] | None) -> None:
+    """Say how the campaign stands; ``facts`` where programs are to read it."""
+    if facts is not None:
+        answer(facts | ({"delivery": verified.to_json()} if verified else {}))
+        return
+    put(tally(run))
+    if verified is not None:
+        put(verified.line())
+    if path is not None:
+        put(f"Results: {shown_path(path)}")
+
+
+def _write_results(campaign: Campaign) -> tuple[Path | None, str]:
+    """Where the results were written, or why they were not."""
+    try:
+        return campaign.write_results(), ""
+    except (UsageError, JournalError) as error:
+        say(f"Error: {error}")
+        return None, str(error)
 
 
 def _send(campaign: Campaign, options: Options, *, verbose: bool) -> RunResult:
     from bulksend.sender.options import RunResult, StopReason
 
-    with display(campaign.run.counts) as shown, _stopped_by_signals(campaign, shown), _log(shown, verbose=verbose):
+    with (
+        display(campaign.run.counts) as shown,
+        stopped_by_signals(partial(_stop, campaign, shown)),
+        _log(shown, verbose=verbose),
+    ):
         try:
             return campaign.send(options, shown.show)
         except JournalError as error:
@@ -96,26 +137,9 @@ def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-@contextmanager
-def _stopped_by_signals(campaign: Campaign, shown: Display) -> Iterator[None]:
-    """Ctrl-C and a polite kill stop the campaign in good order; a second one ends the command at once."""
-    stopping = False
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopping
-        if not stopping:
-            stopping = True
-            shown.say_soon(
-                "Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way."
-            )
-            campaign.stop()
-        elif callable(before[number]):
-            before[number](number, frame)
-        else:
-            raise KeyboardInterrupt
-
-    with handled(stop) as before:
-        yield
+def _stop(campaign: Campaign, shown: Display) -> None:
+    shown.say_soon("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
+    campaign.stop()
 
 
 def _say_next_step(campaign: Campaign, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from bulksend.cli.json_output import answer
 from bulksend.cli.questions import ask_about_repeats, confirm, count, require_terminal, show_plan
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.summary import shown_path, summary
+from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
 
@@ -51,6 +53,7 @@ class _Request:
     yes: bool
     as_json: bool
     verbose: bool
+    verify: bool
 
     @property
     def asks_whether_chats_are_open(self) -> bool:
@@ -85,6 +88,7 @@ class _Request:
     help="Do everything but the calls: send nothing, ask the portal nothing, leave nothing in the journal. With "
     "--results, write what would become of each row.",
 )
+@opts.verify_option
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
@@ -157,7 +161,10 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         ) as campaign:
             if request.yes and request.skip_sent:
                 _say_left_out(campaign.repeats)
-            return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose)
+            verify = None
+            if request.verify:
+                verify = partial(ask_for_deliveries, journal, campaign.id, target, options.rate_limit)
+            return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose, verify=verify)
 
 
 def _ask(forecast: Forecast, plan: Plan, target: Target, options: Options, *, skip_sent: bool) -> Repeats:

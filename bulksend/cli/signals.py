@@ -54,6 +54,25 @@ def handle(handler: Callable[[int, object], None] | signal.Handlers) -> Mapping[
 
 
 @contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` at the first signal that is to end the command; a second one ends it at once."""
+    stopping = False
+
+    def handler(number: int, frame: object) -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            stop()
+        elif callable(before[number]):
+            before[number](number, frame)
+        else:
+            raise KeyboardInterrupt
+
+    with handled(handler) as before:
+        yield
+
+
+@contextmanager
 def handled(handler: Callable[[int, object], None]) -> Iterator[Mapping[int, Any]]:
     """As `handle`, as long as the context lasts; it gives what had the signals before."""
     before = handle(handler)

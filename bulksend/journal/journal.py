@@ -3,6 +3,7 @@
 Its promises are in the package's docstring.
 """
 
+from bulksend.journal.deliveries import Deliveries
 from bulksend.journal.lease import Lease
 from bulksend.journal.other_runs import OtherRuns
 from bulksend.journal.pages import Pages
@@ -11,7 +12,7 @@ from bulksend.journal.row_states import RowStates
 from bulksend.journal.runs import Runs
 
 
-class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages):
+class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages, Deliveries):
     """The journal at ``address``: a path (created if missing) or a database address as SQLAlchemy writes them.
 
     It is meant for one thread. Every method may raise `JournalError`, and then nothing of it has happened.

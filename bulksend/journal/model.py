@@ -41,6 +41,16 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
 """Every change of state there is. Nothing leaves `sent`."""
 
 
+class Delivery(StrEnum):
+    """What became of a message after the portal had taken it, as far as the portal says."""
+
+    READ = "read"
+    DELIVERED = "delivered"
+    SENDING = "sending"
+    HIDDEN = "hidden"
+    NOT_TOLD = "not_told"
+
+
 class Stage(StrEnum):
     """Where a campaign is in its life."""
 
@@ -224,6 +234,16 @@ class RowOutcome(NamedTuple):
     error_description: str
     sent_at: float | None
     attempts: int
+    delivery: str = ""
+
+
+class SentMessage(NamedTuple):
+    """A row that was sent, and what is known of its delivery; ``message_id`` 0 means that its id is not known."""
+
+    n: int
+    chat_id: int
+    message_id: int
+    delivery: Delivery | None
 
 
 @dataclass(frozen=True, slots=True)

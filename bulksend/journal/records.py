@@ -95,9 +95,9 @@ def outcomes_of(records: Iterable[Any]) -> Iterator[RowOutcome]:
     They are made one at a time: the garbage collector takes longer over thousands at once than reading them takes.
     """
     with undamaged():
-        for n, cells, state, message_id, code, description, sent_at, attempts in records:
+        for n, cells, state, message_id, code, text, sent_at, attempts, delivery in records:
             yield RowOutcome(
-                n, _cells(cells), _STATES[state], message_id, code or "", description or "", sent_at, attempts
+                n, _cells(cells), _STATES[state], message_id, code or "", text or "", sent_at, attempts, delivery or ""
             )
 
 

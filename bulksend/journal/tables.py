@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bulksend.journal.model import State
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
@@ -79,6 +79,7 @@ ROWS = sa.Table(
     sa.Column("sent_at", sa.Float),
     sa.Column("error_code", sa.Text),
     sa.Column("error_description", sa.Text),
+    sa.Column("delivery", sa.String(9)),  # NULL: nobody has asked
     sa.Index("rows_open", "run_id", "state", "n", sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS),
     sa.Index(
         "rows_not_sent",

@@ -3,16 +3,19 @@
 Parameters are flat and named as the vendor's REST documentation of the open-channel methods has them.
 """
 
+import contextlib
 import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 MESSAGE_ADD = "imopenlines.crm.message.add"
 HISTORY_GET = "imopenlines.session.history.get"
 CHAT_GET = "imopenlines.crm.chat.get"
+DIALOG_GET = "imopenlines.dialog.get"
 USER_ADD = "imopenlines.crm.chat.user.add"
 PROFILE = "profile"
 SCOPE = "scope"
@@ -69,6 +72,18 @@ def history_get(chat_id: int) -> Call:
     return HISTORY_GET, {"CHAT_ID": chat_id}
 
 
+class HandOver(Enum):
+    """Whether a message was handed over to the channel, as its ``params`` say."""
+
+    NOT_TOLD = auto()
+    HIDDEN = auto()
+    """Written in silent mode, and never handed over."""
+    SENDING = auto()
+    """Handed over, and not confirmed."""
+    TAKEN = auto()
+    """The channel has given it an id of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
     """One message of a chat's history.
@@ -79,6 +94,7 @@ class HistoryMessage:
         date: when, with its offset; None where the portal gave none that can be read.
         text: as the portal shows it.
         legacy: its older form, which some portals fill instead.
+        hand_over: what became of it after the portal had taken it.
     """
 
     id: int
@@ -86,6 +102,7 @@ class HistoryMessage:
     date: datetime | None
     text: str = field(repr=False)
     legacy: str = field(repr=False)
+    hand_over: HandOver = HandOver.NOT_TOLD
 
     def shows(self, stored: str) -> bool:
         """Whether this is a message whose `stored_text` is the one given."""
@@ -138,7 +155,74 @@ def _message(item: Any) -> HistoryMessage:
         date=_date(item.get("date")),
         text=_string(item.get("text")),
         legacy=_string(item.get("textlegacy")),
+        hand_over=_hand_over(item.get("params")),
     )
+
+
+def _hand_over(params: Any) -> HandOver:
+    if not isinstance(params, Mapping):  # an empty PHP array is a list
+        return HandOver.NOT_TOLD
+    told = {str(name).replace("_", "").lower(): value for name, value in params.items()}
+    if told.get("componentid") == "HiddenMessage":
+        return HandOver.HIDDEN
+    ids = told.get("connectormid")
+    if any(ids.values() if isinstance(ids, Mapping) else ids if isinstance(ids, list) else [ids]):
+        return HandOver.TAKEN
+    return HandOver.SENDING if told.get("sending") in ("Y", ["Y"]) else HandOver.NOT_TOLD
+
+
+def dialog_get(chat_id: int) -> Call:
+    """Ask how a chat's dialog stands and who has read what."""
+    return DIALOG_GET, {"CHAT_ID": chat_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """How a chat's last dialog stands.
+
+    Attributes:
+        silent: whether silent mode is on: what the operator writes is not handed over to the customer.
+        closes_at: when its channel stops to take messages, or has stopped (Unix seconds); None where it does not.
+        forbidden: whether the channel takes no messages because the customer has forbidden them.
+        customer_has_read: the id of the last message that the customer has read; 0 where none is named.
+    """
+
+    silent: bool = False
+    closes_at: int | None = None
+    forbidden: bool = False
+    customer_has_read: int = 0
+
+
+def read_dialog(result: Any) -> Dialog:
+    """Read what `dialog_get` gave.
+
+    Raises:
+        ValueError: it is not a dialog.
+    """
+    if not isinstance(result, Mapping) or "entity_data_1" not in result:
+        raise ValueError("no dialog")
+    # connector|line|external chat|external user
+    customer = _string(result.get("entity_id")).split("|")[3:4]
+    # crm|type|id|pause|wait|session|created|line|block date|block reason; the last two may be missing
+    block_date, block_reason = [*_string(result["entity_data_1"]).split("|")[8:10], "", ""][:2]
+    closes_at = int(block_date) if block_date.isascii() and block_date.isdecimal() else 0
+    return Dialog(
+        silent=_string(result.get("entity_data_3")).startswith("Y"),
+        closes_at=closes_at or None,
+        forbidden=bool(closes_at) and block_reason.strip().upper() == "USER",
+        customer_has_read=_last_read(result.get("readed_list"), customer[0] if customer else ""),
+    )
+
+
+def _last_read(readers: Any, customer: str) -> int:
+    """The last message that a user has read, in a list of who has read what; 0 where it names none."""
+    listed = readers.values() if isinstance(readers, Mapping) else readers if isinstance(readers, list) else []
+    read = [0]
+    for reader in listed:
+        if isinstance(reader, Mapping) and customer and _string(reader.get("user_id")) == customer:
+            with contextlib.suppress(ValueError):
+                read.append(_id(reader.get("message_id")))
+    return max(read)
 
 
 def chat_get(entity_type: str, entity_id: int, *, active_only: bool = True) -> Call:

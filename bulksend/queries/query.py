@@ -61,6 +61,11 @@ class QueryError(PortalError):
         super().__init__(say(outcome))
         self.outcome = outcome
 
+    @property
+    def refused(self) -> bool:
+        """Whether the portal refuses every call; else no answer comes from it."""
+        return self.outcome.verdict is Verdict.CAMPAIGN_REFUSED
+
 
 @dataclass(frozen=True, slots=True)
 class QueryProgress:

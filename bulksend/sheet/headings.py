@@ -94,6 +94,7 @@ class ResultCells(NamedTuple):
     error_description: str = ""
     sent_at: str = ""
     attempts: str = ""
+    delivery: str = ""
 
 
 RESULT_COLUMNS = ResultCells._fields

@@ -1,4 +1,4 @@
-"""The summary in a workbook of results: facts, counts by status and by error code, and a chart of the troubles."""
+"""The summary in a workbook of results: facts, counts by status, error code and delivery, and their charts."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,15 @@ _BARS = {  # papers are too pale for a chart
     "not_sent": "#6C8EBF",
     "skipped": "#A6A6A6",
     _GOOD: "#70AD47",
+    "read": "#548235",
+    "delivered": "#70AD47",
+    "sending": "#F0B429",
+    "hidden": "#A6A6A6",
+    "not_told": "#6C8EBF",
 }
+_DELIVERIES = ("read", "delivered", "sending", "hidden", "not_told")
 _TROUBLES = ("failed", "invalid", "unknown", "not_sent")
+_ROWS_OF_CHART = 16
 
 
 def write_summary(
@@ -27,6 +34,7 @@ def write_summary(
     facts: Sequence[tuple[str, str | int]],
     statuses: Counter[str],
     codes: Counter[str],
+    deliveries: Counter[str],
 ) -> None:
     """Add the worksheet that is called Summary."""
     sheet = book.add_worksheet("Summary")
@@ -62,20 +70,31 @@ def write_summary(
     first, last = section("Rows by status", ordered)
     if codes:
         section("Rows by error code", codes.most_common())
+    charts = []
     if any(statuses[status] for status in _TROUBLES):
-        chart = book.add_chart({"type": "bar"})
-        chart.add_series(
-            {
-                "name": "Rows",
-                "categories": ["Summary", first, 0, last, 0],
-                "values": ["Summary", first, 1, last, 1],
-                "points": [{"fill": {"color": _BARS.get(status, "#BFBFBF")}} for status, _ in ordered],
-                "data_labels": {"value": True},
-                "gap": 60,
-            }
-        )
-        chart.set_title({"name": "What became of the rows"})
-        chart.set_legend({"none": True})
-        chart.set_y_axis({"reverse": True, "line": {"color": "#BFBFBF"}, "major_tick_mark": "none"})
-        chart.set_x_axis({"visible": False, "min": 0, "major_gridlines": {"visible": False}})
-        sheet.insert_chart(1, 3, chart)
+        charts.append(("What became of the rows", first, last, [status for status, _ in ordered]))
+    if reached := [(delivery, deliveries[delivery]) for delivery in _DELIVERIES if deliveries[delivery]]:
+        first, last = section("Sent messages by delivery", reached)
+        charts.append(("What became of the sent messages", first, last, [delivery for delivery, _ in reached]))
+    for place, chart in enumerate(charts):
+        sheet.insert_chart(1 + place * _ROWS_OF_CHART, 3, _chart(book, *chart))
+
+
+def _chart(book: xlsxwriter.Workbook, title: str, first: int, last: int, names: Sequence[str]) -> Any:
+    """A bar for each of some rows of the summary."""
+    chart = book.add_chart({"type": "bar"})
+    chart.add_series(
+        {
+            "name": "Rows",
+            "categories": ["Summary", first, 0, last, 0],
+            "values": ["Summary", first, 1, last, 1],
+            "points": [{"fill": {"color": _BARS.get(name, "#BFBFBF")}} for name in names],
+            "data_labels": {"value": True},
+            "gap": 60,
+        }
+    )
+    chart.set_title({"name": title})
+    chart.set_legend({"none": True})
+    chart.set_y_axis({"reverse": True, "line": {"color": "#BFBFBF"}, "major_tick_mark": "none"})
+    chart.set_x_axis({"visible": False, "min": 0, "major_gridlines": {"visible": False}})
+    return chart

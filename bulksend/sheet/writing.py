@@ -37,8 +37,8 @@ def write_sheet(
         dialect: how a text file is to be written; by default UTF-8 with commas.
         name: of the worksheet. Where the rows are more than one can hold, the table continues on others like it.
         status_column: where the columns of `RESULT_COLUMNS` begin, if the rows have them.
-        summary: facts for the summary that a workbook of results has (when, portal, who spoke); counts by status and
-            by error code are added.
+        summary: facts for the summary that a workbook of results has (when, portal, who spoke); counts by status,
+            error code and delivery are added.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -54,7 +54,7 @@ def write_sheet(
                 table.add(row, hidden=hidden)
             table.finish()
             if status_column is not None:
-                write_summary(book, summary, table.statuses, table.codes)
+                write_summary(book, summary, table.statuses, table.codes, table.deliveries)
 
     return write_atomically(path, write)
 

@@ -51,16 +51,18 @@ class Table:
     Attributes:
         statuses: how many rows have each status.
         codes: how many rows have each error code.
+        deliveries: how many rows have each delivery.
     """
 
     def __init__(
         self, book: xlsxwriter.Workbook, name: str, headings: Sequence[str], status_column: int | None
     ) -> None:
         self._book, self._name, self._headings, self._status = book, name, headings, status_column
-        self._code = self._description = -1
+        self._code = self._description = self._delivery = -1
         if status_column is not None:
             self._code = status_column + RESULT_COLUMNS.index("error_code")
             self._description = status_column + RESULT_COLUMNS.index("error_description")
+            self._delivery = status_column + RESULT_COLUMNS.index("delivery")
         cell = {"num_format": "@", "valign": "top"}
         self._bold = book.add_format({"bold": True, "bg_color": "#DDEBF7", "bottom": 1})
         self._text = book.add_format(cell)
@@ -73,6 +75,7 @@ class Table:
         self._pages: list[xlsxwriter.worksheet.Worksheet] = []
         self.statuses: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
+        self.deliveries: Counter[str] = Counter()
         self._start_page()
 
     def _start_page(self) -> None:
@@ -101,6 +104,8 @@ class Table:
             self.statuses[status] += 1
             if code:
                 self.codes[code] += 1
+            if delivery := row[self._delivery]:
+                self.deliveries[delivery] += 1
             paint = self._painted.get(status, self._text)
         self._widths.add(number, row)
         lines = lines_of(row, sentence)

@@ -14,7 +14,7 @@ from bulksend.sender.settings import Sending
 from tests.cli.conftest import Command, Sheet, lines
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-RESULT_COLUMNS = ["status", "message_id", "error_code", "error_description", "sent_at", "attempts"]
+RESULT_COLUMNS = ["status", "message_id", "error_code", "error_description", "sent_at", "attempts", "delivery"]
 
 
 def _send(command: Command, name: str, tmp_path: Path, *more: object) -> int:

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from bulksend.portal import methods
 from bulksend.portal.methods import (
     Chat,
+    Dialog,
+    HandOver,
     HistoryMessage,
     read_chats,
+    read_dialog,
     read_history,
     read_profile,
     read_scopes,
@@ -136,3 +139,55 @@ def test_text_shown_as_it_was_sent(text: str) -> None:
     """Whatever was sent is known again when it is shown unchanged, and its stored form is stable."""
     assert shown(text).shows(stored_text(text))
     assert stored_text(stored_text(text)) == stored_text(text)
+
+
+@pytest.mark.parametrize(
+    ("params", "hand_over"),
+    [
+        ([], HandOver.NOT_TOLD),
+        (None, HandOver.NOT_TOLD),
+        ({"class": "bx-messenger-content-item-ol-output"}, HandOver.NOT_TOLD),
+        ({"componentId": "HiddenMessage", "sending": "Y"}, HandOver.HIDDEN),
+        ({"sending": "Y", "sendingTs": "1790202052"}, HandOver.SENDING),
+        ({"sending": "N"}, HandOver.NOT_TOLD),
+        ({"connectorMid": ["85853"]}, HandOver.TAKEN),
+        ({"connectorMid": {"0": "85853"}, "sending": "Y"}, HandOver.TAKEN),
+        ({"connectorMid": [], "sending": "Y"}, HandOver.SENDING),
+        ({"CONNECTOR_MID": ["85853"]}, HandOver.TAKEN),
+    ],
+)
+def test_hand_over(params: Any, hand_over: HandOver) -> None:
+    """What the portal knows of a message after it has given the id; an empty PHP array is a list."""
+    assert read_history({"message": [ITEM | {"params": params}]}).messages[0].hand_over is hand_over
+
+
+DIALOG = {
+    "id": 1763,
+    "entity_id": "whatsapp|22|1775|599",
+    "entity_data_1": "Y|LEAD|1205|N|N|321|1790202052|22|1790300000|",
+    "entity_data_3": "N",
+    "readed_list": [{"user_id": 599, "message_id": "85853"}, {"user_id": 1, "message_id": 85860}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "dialog"),
+    [
+        ({}, Dialog(closes_at=1790300000, customer_has_read=85853)),
+        ({"entity_data_1": "Y|LEAD|1205|N|N|321"}, Dialog(customer_has_read=85853)),
+        ({"entity_data_1": "Y|LEAD|1205|N|N|321|1790202052|22|0|"}, Dialog(customer_has_read=85853)),
+        ({"entity_data_1": "Y|LEAD|1|N|N|3|1|22|17|USER", "readed_list": []}, Dialog(closes_at=17, forbidden=True)),
+        ({"entity_data_3": "Y|N", "readed_list": None}, Dialog(silent=True, closes_at=1790300000)),
+        ({"entity_id": "", "entity_data_1": None, "entity_data_3": None}, Dialog()),
+    ],
+)
+def test_dialog(changes: dict[str, Any], dialog: Dialog) -> None:
+    """Silent mode, the end of the reply window, and what the customer (not a colleague) has read."""
+    assert read_dialog(DIALOG | changes) == dialog
+
+
+@pytest.mark.parametrize("result", [None, [], {}, "x", {"id": 1763}])
+def test_dialog_that_cannot_be_read(result: Any) -> None:
+    """Nothing is concluded from it."""
+    with pytest.raises(ValueError, match="no dialog"):
+        read_dialog(result)

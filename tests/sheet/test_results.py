@@ -35,9 +35,10 @@ SENT = [
     "",
     "2026-11-30T10:00:00+03:00",
     "1",
+    "",
 ]
-FAILED = ["deal", "1", "1763", "@name\nтекст", "", "failed", "", "ACCESS_DENIED", "Нет доступа.", "", "1"]
-SKIPPED = ["deal", "2", "5", "- да", "x", "skipped", "", "HIDDEN_ROW", "Hidden.", "", "0"]
+FAILED = ["deal", "1", "1763", "@name\nтекст", "", "failed", "", "ACCESS_DENIED", "Нет доступа.", "", "1", ""]
+SKIPPED = ["deal", "2", "5", "- да", "x", "skipped", "", "HIDDEN_ROW", "Hidden.", "", "0", ""]
 ROWS = [SENT, FAILED, SKIPPED]
 
 
@@ -99,7 +100,7 @@ def test_text_results_are_written_as_the_sheet_was(tmp_path: Path, dialect: Dial
 
 def test_words_of_the_portal_cannot_become_a_formula_in_a_text_file(tmp_path: Path) -> None:
     """The sheet's own cells are left alone; what came over the network, codes too, is made harmless."""
-    path = _write(tmp_path / "out.csv", [[*FAILED[:7], "-2+3", "=1+1", "", "1"]])
+    path = _write(tmp_path / "out.csv", [[*FAILED[:7], "-2+3", "=1+1", "", "1", ""]])
     with path.open(encoding="utf-8", newline="") as file:
         row = list(csv.reader(file))[1]
     assert (row[3], row[7], row[8]) == ("@name\nтекст", "'-2+3", "'=1+1")
@@ -107,13 +108,13 @@ def test_words_of_the_portal_cannot_become_a_formula_in_a_text_file(tmp_path: Pa
 
 def test_letters_the_sheets_encoding_lacks_do_not_stop_the_results(tmp_path: Path) -> None:
     """They can only come with the portal's words."""
-    path = _write(tmp_path / "out.csv", [[*FAILED[:8], "日本", "", "1"]], Dialect("cp1251", ";"))
+    path = _write(tmp_path / "out.csv", [[*FAILED[:8], "日本", "", "1", ""]], Dialect("cp1251", ";"))
     assert "??" in path.read_text("cp1251")
 
 
 def test_rows_without_a_status_are_counted_by_name(tmp_path: Path) -> None:
     """A copy of a sheet with its problems says nothing beside good rows; its summary does."""
-    path = _write(tmp_path / "out.xlsx", [[*SENT[:5], *[""] * 6], FAILED])
+    path = _write(tmp_path / "out.xlsx", [[*SENT[:5], *[""] * 7], FAILED])
     cells = openpyxl.load_workbook(path)["Summary"].iter_rows(values_only=True)
     assert ("no problem", 1) in {row[:2] for row in cells}
 
@@ -140,7 +141,7 @@ def test_workbook_is_made_for_people(tmp_path: Path) -> None:
     book = openpyxl.load_workbook(path)
     sheet, summary = book["Results"], book["Summary"]
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:K4"
+    assert sheet.auto_filter.ref == "A1:L4"
     colours = {str(sheet.cell(row, STATUS + 1).fill.start_color.rgb) for row in (2, 3, 4)}
     assert len(colours) == 3
     assert all(cell.data_type in "sn" and not isinstance(cell.value, int | float) for row in sheet.rows for cell in row)
@@ -165,6 +166,14 @@ def test_workbook_is_made_for_people(tmp_path: Path) -> None:
 def test_chart_is_for_campaigns_with_troubles(tmp_path: Path) -> None:
     """Where all rows were sent there is nothing to draw."""
     assert _charts(_write(tmp_path / "out.xlsx", [SENT])) == 0
+
+
+def test_deliveries_are_counted_and_drawn(tmp_path: Path) -> None:
+    """What became of the sent messages stands in the summary, once somebody has asked."""
+    path = _write(tmp_path / "out.xlsx", [[*SENT[:-1], "read"], [*SENT[:-1], "sending"], [*SENT[:-1], "read"]])
+    told = [row[:2] for row in CalamineWorkbook.from_path(path).get_sheet_by_name("Summary").to_python()]
+    assert told[-3:] == [["Sent messages by delivery", ""], ["read", 2], ["sending", 1]]
+    assert _charts(path) == 1
 
 
 def test_no_rows_make_a_sheet_of_headings(tmp_path: Path) -> None:
@@ -236,7 +245,7 @@ def test_rows_beyond_a_full_worksheet_continue_on_another(tmp_path: Path, monkey
     for name, rows in {"Results": [SENT, FAILED], "Results (2)": [SKIPPED, SENT], "Results (3)": [FAILED]}.items():
         assert _rows_of_sheet(path, name) == rows
         assert [cell.value for cell in book[name][1]] == HEADINGS
-        assert book[name].auto_filter.ref == f"A1:K{len(rows) + 1}"
+        assert book[name].auto_filter.ref == f"A1:L{len(rows) + 1}"
         assert book[name].column_dimensions["F"].width == book["Results"].column_dimensions["F"].width
     assert ("sent", 2) in {row[:2] for row in book["Summary"].iter_rows(values_only=True)}
 
