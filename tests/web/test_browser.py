@@ -59,6 +59,7 @@ class Screens:
     def look(self, tab: Any, name: str) -> None:
         """Nothing for axe-core to find, light and dark; nothing that sticks out of the narrowest window."""
         self.seen.append(name)
+        tab.wait_for_load_state()
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             for width in WIDTHS if scheme == "light" or self.kept else ():
