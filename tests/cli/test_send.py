@@ -250,7 +250,19 @@ def test_a_portal_that_goes_after_the_first_message(tmp_path: Path, killed: bool
     commands, results = Commands(tmp_path), tmp_path / "out.csv"
     sheet = write_sheet(tmp_path / "sheet.csv", rows(5, 5))
     with PortalProcess(tmp_path / "portal", "--fault", "silent_after@2") as portal:
-        send = ("send", sheet, "--portal", portal.webhook, *QUICK[:5], "--results", results, "--max-in-flight", 1)
+        send = (
+            "send",
+            sheet,
+            "--portal",
+            portal.webhook,
+            *QUICK[:5],
+            "--outage",
+            0.02,
+            "--results",
+            results,
+            "--max-in-flight",
+            1,
+        )
         process = commands.start(*send)
         portal.wait_for_calls(2)
         if killed:
