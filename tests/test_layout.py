@@ -1,6 +1,7 @@
 """The order of the rooms: a room stands above all that it imports, and no two modules import each other."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -108,3 +109,10 @@ def test_no_modules_import_each_other() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"a cycle: {' -> '.join(error.args[1])}")
+
+
+def test_contributing_draws_the_rooms_in_this_order() -> None:
+    """Whoever reads CONTRIBUTING.md sees the rooms as they are."""
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = text.split("```text\n")[1].split("```")[0]
+    assert re.findall(r"(?:^|  )(\w+)/?  ", picture, re.MULTILINE) == ROOMS
