@@ -28,7 +28,7 @@ LONGEST_HOLD: Final = 60.0
 
 
 class Halted(StrEnum):
-    """Why no more calls leave."""
+    """Why no more calls leave, in the words of `StopReason`."""
 
     REFUSED = "refused"
     NEVER_REACHED = "never reached"

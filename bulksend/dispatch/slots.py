@@ -37,14 +37,7 @@ class Slots:
 
     def row_seconds(self) -> float | None:
         """What a row of a batch took on this portal lately, where that is known."""
-        states = []
-
-        def read(state: str) -> str:
-            states.append(state)
-            return state
-
-        self.update(read)
-        return self.limiter.row_seconds(states[0], self.journal.now())
+        return self.limiter.row_seconds(self.journal.pace(self.portal), self.journal.now())
 
     def update(self, change: Callable[[str], str]) -> None:
         """Change what all processes know of the portal's limits."""

@@ -36,6 +36,11 @@ class PaceStore(Store):
                 self._set_portal(connection, portal, pace=grant.state)
             return grant
 
+    def pace(self, portal: str) -> str:
+        """The pace's shared state."""
+        with self._transaction() as connection:
+            return self._portal(connection, portal)[0]
+
     def update_pace(self, portal: str, update: Callable[[str], str]) -> None:
         """Change the pace's shared state."""
         with self._transaction() as connection:

@@ -13,14 +13,10 @@ from bulksend.sender.doubts import hinders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bulksend.dispatch.connectivity import Connectivity
     from bulksend.dispatch.slots import Slots
     from bulksend.journal import SlotGrant
     from bulksend.portal.client import Reply
-    from bulksend.ratelimit.batch_size import BatchSize
-    from bulksend.sender.changes import Changes
-    from bulksend.sender.chats import Chats
-    from bulksend.sender.options import Options
+    from bulksend.sender.context import Context
 
 MOST_CHATS: Final = 10
 """Histories that are read, and messages that may be under way while nothing else tells what the newest id is."""
@@ -41,11 +37,8 @@ class FirstLook(Source[int]):
 
     method = methods.HISTORY_GET
 
-    def __init__(
-        self, options: Options, chats: Chats, changes: Changes, size: BatchSize, connectivity: Connectivity
-    ) -> None:
-        self._options, self._chats, self._changes, self._size = options, chats, changes, size
-        self._connectivity = connectivity
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._under_way = False
         self._lost = 0
         self.done = False
@@ -55,9 +48,9 @@ class FirstLook(Source[int]):
         """The chats of the first messages, once."""
         if self.done or self._under_way:
             return None
-        limit = self._options.rate_limit
-        calls = max(limit.burst, round(FIRST_ANSWER * limit.rate)) if limit.rate else self._options.max_in_flight
-        chats = self._chats.next_chats(min(MOST_CHATS, calls * self._options.batch))
+        options, limit = self._context.options, self._context.options.rate_limit
+        calls = max(limit.burst, round(FIRST_ANSWER * limit.rate)) if limit.rate else options.max_in_flight
+        chats = self._context.chats.next_chats(min(MOST_CHATS, calls * options.batch))
         return Job(self, chats) if chats else None
 
     def start(self, job: Job[int], slots: Slots) -> SlotGrant:
@@ -87,13 +80,13 @@ class FirstLook(Source[int]):
         given_up = self._lost >= MOST_LOST
         self.done = given_up or not (repeatable or lost)
         if given_up:
-            self._connectivity.lost()
-        self._changes.seen_message_id = max(
+            self._context.connectivity.lost()
+        self._context.changes.seen_message_id = max(
             (newest for outcome in outcomes if (newest := _newest(outcome)) is not None), default=None
         )
         if reply.outcome.verdict is Verdict.DONE:
             seconds = portal_seconds(reply) / len(job.items)
-            self._size.learn_reading(seconds, self._options.rate_limit.operating_limit)
+            self._context.size.learn_reading(seconds, self._context.options.rate_limit.operating_limit)
 
 
 def _newest(outcome: Outcome) -> int | None:

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Final
 from bulksend.dispatch.source import Job, Source
 from bulksend.journal import State
 from bulksend.portal import methods
-from bulksend.sender.doubts import Doubt, Doubts, hinders
+from bulksend.sender.doubts import Doubt, hinders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bulksend.dispatch.connectivity import Connectivity
     from bulksend.dispatch.slots import Slots
     from bulksend.journal import SlotGrant
     from bulksend.portal.client import Reply
     from bulksend.portal.outcomes import Outcome
-    from bulksend.sender.changes import Changes
-    from bulksend.sender.chats import Chats
+    from bulksend.sender.context import Context
 
 _log: Final = logging.getLogger(__name__)
 
@@ -30,22 +28,22 @@ class Histories(Source[Doubt]):
 
     method = methods.HISTORY_GET
 
-    def __init__(self, doubts: Doubts, chats: Chats, changes: Changes, connectivity: Connectivity) -> None:
-        self._doubts, self._chats, self._changes, self._connectivity = doubts, chats, changes, connectivity
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def next_job(self, now: float) -> Job[Doubt] | None:
         """The histories that are due, as many as go into one request."""
-        due = self._doubts.due(now)
+        due = self._context.doubts.due(now)
         return Job(self, due) if due else None
 
     def next_time(self) -> float:
         """When the next look is due."""
-        return self._doubts.next_time()
+        return self._context.doubts.next_time()
 
     def start(self, job: Job[Doubt], slots: Slots) -> SlotGrant:
         """Let looks leave."""
         grant = super().start(job, slots)
-        self._doubts.looking(job.items)
+        self._context.doubts.looking(job.items)
         return grant
 
     def call(self, item: Doubt) -> methods.Call:
@@ -60,14 +58,14 @@ class Histories(Source[Doubt]):
         """Draw the conclusions."""
         for doubt, outcome in zip(job.items, outcomes, strict=True):
             if hinders(outcome):
-                self._doubts.hindered(doubt)
+                self._context.doubts.hindered(doubt)
                 continue
-            change = self._doubts.conclude(doubt, outcome, reachable=not self._connectivity.out)
+            change = self._context.doubts.conclude(doubt, outcome, reachable=not self._context.connectivity.out)
             if change is None:
                 continue
             _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
-            self._changes.add(change)
+            self._context.changes.add(change)
             if change.after is State.PENDING:
-                self._chats.put_back(replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1))
+                self._context.chats.put_back(replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1))
             else:
-                self._chats.free(doubt.row.chat_id)
+                self._context.chats.free(doubt.row.chat_id)

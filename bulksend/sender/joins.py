@@ -22,11 +22,11 @@ class Joins(Repairs):
 
     def key(self, row: Row) -> tuple[int, ...]:
         """Who joins what."""
-        return row.chat_id, self._run.speaker(row)
+        return row.chat_id, self._context.run.speaker(row)
 
     def call_for(self, row: Row) -> methods.Call:
         """Make the speaker a member."""
-        return methods.user_add(row.entity_type, row.entity_id, self._run.speaker(row), row.chat_id)
+        return methods.user_add(row.entity_type, row.entity_id, self._context.run.speaker(row), row.chat_id)
 
     def done(self, outcome: Outcome) -> bool:
         """Whether the speaker is a member now."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bulksend.dispatch.source import Job, Source
-from bulksend.journal import Change, Row, Run, State
+from bulksend.journal import Change, Row, State
 from bulksend.portal import methods
 from bulksend.portal.deadline import Deadline
 from bulksend.portal.error_help import advice
@@ -22,13 +22,8 @@ if TYPE_CHECKING:
     from bulksend.dispatch.slots import Slots
     from bulksend.journal import SlotGrant
     from bulksend.portal.client import Reply
-    from bulksend.ratelimit.batch_size import BatchSize
-    from bulksend.sender.changes import Changes
-    from bulksend.sender.chats import Chats
-    from bulksend.sender.clock import PortalClock
-    from bulksend.sender.doubts import Doubts
+    from bulksend.sender.context import Context
     from bulksend.sender.first_look import FirstLook
-    from bulksend.sender.refusals import Refusals
     from bulksend.sender.repairs import Repairs
 
 _log: Final = logging.getLogger(__name__)
@@ -52,22 +47,8 @@ class Outbox(Source[Row]):
 
     method = methods.MESSAGE_ADD
 
-    def __init__(
-        self,
-        run: Run,
-        chats: Chats,
-        changes: Changes,
-        *,
-        doubts: Doubts,
-        repairs: Sequence[Repairs],
-        first_look: FirstLook,
-        refusals: Refusals,
-        size: BatchSize,
-        clock: PortalClock,
-    ) -> None:
-        self._run, self._chats, self._changes, self._clock = run, chats, changes, clock
-        self._doubts, self._repairs, self._refusals, self._size = doubts, repairs, refusals, size
-        self._first_look = first_look
+    def __init__(self, context: Context, first_look: FirstLook, repairs: Sequence[Repairs]) -> None:
+        self._context, self._first_look, self._repairs = context, first_look, repairs
         self._answered = False
         self._under_way: dict[Job[Row], _Attempt] = {}
 
@@ -83,17 +64,17 @@ class Outbox(Source[Row]):
         """
         if not self._first_look.done:
             return None
-        if not (self._answered and self._size.known):
+        if not (self._answered and self._context.size.known):
             batches = any(len(job.items) > 1 for job in self._under_way)
             if batches or len(self._under_way) >= MOST_CHATS:
                 return None
-        rows = self._chats.take(self._size.rows())
+        rows = self._context.chats.take(self._context.size.rows())
         return Job(self, rows) if rows else None
 
     def start(self, job: Job[Row], slots: Slots) -> SlotGrant:
         """Mark as many of the rows as may as leaving; the others go back to their places."""
-        rows, run, now = job.items, self._run, time.time()
-        deadline, portal_time = Deadline.after(LATEST_DEPARTURE), self._clock.now()
+        rows, run, now = job.items, self._context.run, time.time()
+        deadline, portal_time = Deadline.after(LATEST_DEPARTURE), self._context.clock.now()
         departure = slots.journal.leave(
             run.id,
             rows,
@@ -108,46 +89,46 @@ class Outbox(Source[Row]):
         for row in reversed(rows[granted:]):
             if row.n in departure.already:
                 code = "ALREADY_SENT"
-                self._changes.add(Change(row.n, State.PENDING, State.SKIPPED, code, advice(code)))
-                self._chats.free(row.chat_id)
+                self._context.changes.add(Change(row.n, State.PENDING, State.SKIPPED, code, advice(code)))
+                self._context.chats.free(row.chat_id)
             else:
-                self._chats.put_back(row)
+                self._context.chats.put_back(row)
         if departure.already:
-            self._changes.write()
+            self._context.changes.write()
         if granted:
-            self._changes.written(State.PENDING, State.SENDING, granted)
+            self._context.changes.written(State.PENDING, State.SENDING, granted)
             self._under_way[job] = _Attempt(now, portal_time, departure.min_message_id)
             job.items, job.deadline = rows[:granted], deadline
         return departure.grant
 
     def call(self, item: Row) -> methods.Call:
         """Send a row's message."""
-        speaker = self._run.speaker(item)
+        speaker = self._context.run.speaker(item)
         return methods.message_add(item.entity_type, item.entity_id, speaker, item.chat_id, item.message)
 
     def settle(self, job: Job[Row], outcomes: Sequence[Outcome], reply: Reply) -> None:
         """Note what the answer makes of each row, and how long the portal took."""
         attempt = self._under_way.pop(job)
-        self._size.measure(len(job.items), reply)
+        self._context.size.measure(len(job.items), reply)
         for row, outcome in zip(job.items, outcomes, strict=True):
             change = self._conclude(row, attempt, outcome, reply)
-            self._changes.add(change)
-            self._refusals.watch(outcome, change)
+            self._context.changes.add(change)
+            self._context.refusals.watch(outcome, change)
             _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
 
     def _conclude(self, row: Row, attempt: _Attempt, outcome: Outcome, reply: Reply) -> Change:
         verdict = outcome.verdict
         self._answered = self._answered or verdict in {Verdict.DONE, Verdict.REFUSED}
         if verdict is Verdict.DONE:
-            self._chats.free(row.chat_id)
+            self._context.chats.free(row.chat_id)
             return Change(row.n, State.SENDING, State.SENT, message_id=int(outcome.result), sent_at=reply.received_at)
         row = row.leaving(attempt.left_at, attempt.portal_time, attempt.min_message_id)  # as the journal has it now
         if verdict is Verdict.REFUSED:
             return self._refused(row, outcome)
         if verdict is Verdict.NOT_KNOWN:
-            self._doubts.add(replace(row, error_code=outcome.code))
+            self._context.doubts.add(replace(row, error_code=outcome.code))
             return Change(row.n, State.SENDING, State.IN_DOUBT, outcome.code, advice("IN_DOUBT"))
-        self._chats.put_back(replace(row.unsent(), attempts=row.attempts - 1))
+        self._context.chats.put_back(replace(row.unsent(), attempts=row.attempts - 1))
         return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
 
     def _refused(self, row: Row, outcome: Outcome) -> Change:
@@ -157,5 +138,5 @@ class Outbox(Source[Row]):
                 sentence = repairs.add(row.unsent())
                 if not sentence:
                     return Change(row.n, State.SENDING, State.PENDING)
-        self._chats.free(row.chat_id)
+        self._context.chats.free(row.chat_id)
         return Change(row.n, State.SENDING, State.FAILED, outcome.code, sentence)

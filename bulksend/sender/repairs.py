@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bulksend.dispatch.source import Job, Source
-from bulksend.journal import Change, Row, Run, State
+from bulksend.journal import Change, Row, State
 from bulksend.portal.outcomes import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from bulksend.journal import SlotGrant
     from bulksend.portal.client import Reply
     from bulksend.portal.methods import Call
-    from bulksend.ratelimit.batch_size import BatchSize
-    from bulksend.sender.changes import Changes
-    from bulksend.sender.chats import Chats
-    from bulksend.sender.refusals import Refusals
+    from bulksend.sender.context import Context
 
 MOST_LOST: Final = 4
 """How often the answer to a repair may be lost before its row is given up: a repair does no harm when repeated."""
@@ -50,9 +47,8 @@ class Repairs(Source[Repair]):
     code: str
     """The refusal, in upper case."""
 
-    def __init__(self, run: Run, chats: Chats, changes: Changes, refusals: Refusals, size: BatchSize) -> None:
-        self._run, self._size = run, size
-        self._chats, self._changes, self._refusals = chats, changes, refusals
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._open: list[Repair] = []
         self._tried: set[tuple[int, ...]] = set()
 
@@ -83,7 +79,7 @@ class Repairs(Source[Repair]):
     def next_job(self, now: float) -> Job[Repair] | None:
         """The repairs that are due, as many as go into one request."""
         due = [repair for repair in self._open if repair.due <= now]
-        return Job(self, due[: self._size.rows()]) if due else None
+        return Job(self, due[: self._context.size.rows()]) if due else None
 
     def next_time(self) -> float:
         """When the next repair is due."""
@@ -117,9 +113,9 @@ class Repairs(Source[Repair]):
                     continue
             self._open.remove(repair)
             if self.done(outcome):
-                self._chats.put_back(repair.row)
+                self._context.chats.put_back(repair.row)
                 continue
             change = Change(repair.row.n, State.PENDING, State.FAILED, self.code, self.sentence(outcome))
-            self._changes.add(change)
-            self._chats.free(repair.row.chat_id)
-            self._refusals.watch(outcome, change)
+            self._context.changes.add(change)
+            self._context.chats.free(repair.row.chat_id)
+            self._context.refusals.watch(outcome, change)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
 from bulksend.dispatch.connectivity import Connectivity
 from bulksend.dispatch.dispatcher import Dispatcher, Halted
@@ -23,6 +23,7 @@ from bulksend.ratelimit.limiter import RateLimiter
 from bulksend.sender.changes import Changes
 from bulksend.sender.chats import WINDOW, Chats
 from bulksend.sender.clock import PortalClock
+from bulksend.sender.context import Context
 from bulksend.sender.doubts import Doubts
 from bulksend.sender.first_look import FirstLook
 from bulksend.sender.histories import Histories
@@ -34,13 +35,8 @@ from bulksend.sender.refusals import Refusals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bulksend.dispatch.source import Source
     from bulksend.portal.client import Client
-
-_STOPPED_BY: Final = {
-    Halted.REFUSED: StopReason.REFUSED,
-    Halted.NEVER_REACHED: StopReason.NEVER_REACHED,
-    Halted.OUT_OF_REACH: StopReason.OUT_OF_REACH,
-}
 
 
 class Sender:
@@ -54,37 +50,26 @@ class Sender:
     ) -> None:
         self._journal, self._run, self._options = journal, run, options
         self._on_progress = on_progress
-        counts = run.counts
+        counts, clock = run.counts, PortalClock()
         fresh = not (counts.sent or counts.failed or counts.unknown or counts.in_doubt)
         slots = Slots(journal, run.portal, RateLimiter(options.rate_limit, run.identity))
-        size = self._size = BatchSize(options.batch, row_seconds=slots.row_seconds())
-        chats = self._chats = Chats(partial(journal.open_rows, run.id, State.PENDING))
-        changes = self._changes = Changes(journal, run)
-        refusals = self._refusals = Refusals(options.same_refusals if fresh else None)
-        clock = PortalClock()
-        doubts = self._doubts = Doubts(journal, run, options, clock)
-        connectivity = self._connectivity = Connectivity(options.outage, client.reset)
-        histories = Histories(doubts, chats, changes, connectivity)
-        first_look = FirstLook(options, chats, changes, size, connectivity)
-        repairs = self._repairs = [Joins(run, chats, changes, refusals, size)] if options.join else []
-        self._outbox = Outbox(
+        context = self._context = Context(
             run,
-            chats,
-            changes,
-            doubts=doubts,
-            repairs=repairs,
-            first_look=first_look,
-            refusals=refusals,
-            size=size,
-            clock=clock,
+            options,
+            Chats(partial(journal.open_rows, run.id, State.PENDING)),
+            Changes(journal, run),
+            Doubts(journal, run, options, clock),
+            Refusals(options.same_refusals if fresh else None),
+            BatchSize(options.batch, row_seconds=slots.row_seconds()),
+            clock,
+            Connectivity(options.outage, client.reset),
         )
+        self._repairs = [Joins(context)] if options.join else []
+        first_look = FirstLook(context)
+        self._outbox = Outbox(context, first_look, self._repairs)
+        sources: list[Source[Any]] = [Histories(context), *self._repairs, first_look, self._outbox]
         self._dispatcher = Dispatcher(
-            slots,
-            client,
-            connectivity,
-            [histories, *repairs, first_look, self._outbox],
-            max_in_flight=options.max_in_flight,
-            on_reply=clock.learn,
+            slots, client, context.connectivity, sources, max_in_flight=options.max_in_flight, on_reply=clock.learn
         )
         self._result: RunResult | None = None
         self._heartbeat_at = 0.0
@@ -101,8 +86,8 @@ class Sender:
             JournalError: the journal cannot be written, not even after the calls under way have come back.
         """
         for row in self._rows_in_doubt():
-            self._chats.occupy(row.chat_id)
-            self._doubts.add(row)
+            self._context.chats.occupy(row.chat_id)
+            self._context.doubts.add(row)
         try:
             while True:
                 until = self._turn()
@@ -121,7 +106,8 @@ class Sender:
             after = rows[-1].n
 
     def _nothing_left(self) -> bool:
-        return self._chats.empty and not (self._doubts or any(self._repairs) or self._connectivity.out)
+        context = self._context
+        return context.chats.empty and not (context.doubts or any(self._repairs) or context.connectivity.out)
 
     def _turn(self) -> float:
         """Take in what came back and let leave what may; returns until when nothing else is to be done."""
@@ -129,7 +115,7 @@ class Sender:
             # What came back and what may leave because of it are one step: syncing the disk is what takes longest.
             with self._journal.transaction():
                 if self._dispatcher.take_in():
-                    self._dispatcher.feedback.row_seconds = self._size.row_seconds
+                    self._dispatcher.feedback.row_seconds = self._context.size.row_seconds
                     self._write()
                     self._look_for_a_reason_to_stop()
                 now = time.monotonic()
@@ -144,34 +130,34 @@ class Sender:
             self._result = RunResult(StopReason.JOURNAL, str(error))
             until = time.monotonic() + 1.0
             self._dispatcher.forget_departing()
-            self._changes.rolled_back()
+            self._context.changes.rolled_back()
             if not self._dispatcher.in_flight:
                 self._write()  # what came back may be written where what was to leave could not
                 raise
         else:
-            self._changes.committed()
-            self._doubts.written()
+            self._context.changes.committed()
+            self._context.doubts.written()
             self._dispatcher.depart()
         self._report()
         return until
 
     def _write(self) -> None:
-        for n in self._changes.write(self._dispatcher.feedback.take()):  # look on
-            self._chats.occupy(self._doubts.claim_conflicts(n).chat_id)
+        for n in self._context.changes.write(self._dispatcher.feedback.take()):  # look on
+            self._context.chats.occupy(self._context.doubts.claim_conflicts(n).chat_id)
 
     def _look_for_a_reason_to_stop(self) -> None:
         if self._dispatcher.halted:
             why, outcome = self._dispatcher.halted
             minutes = max(1, round(self._options.outage / 60))
             self._end(
-                _STOPPED_BY[why],
+                StopReason(why),
                 f"The portal could not be reached for {minutes} min; check the connection."
                 if why is Halted.OUT_OF_REACH
                 else advice(outcome.code, outcome.description),
             )
-        if self._refusals.sentence:
-            self._end(StopReason.REFUSED, self._refusals.sentence)
-        bad = self._changes.counts.failed + self._changes.counts.unknown
+        if self._context.refusals.sentence:
+            self._end(StopReason.REFUSED, self._context.refusals.sentence)
+        bad = self._context.changes.counts.failed + self._context.changes.counts.unknown
         if self._options.max_failures is not None and bad > self._options.max_failures:
             self._end(
                 StopReason.TOO_MANY_FAILURES,
@@ -185,11 +171,11 @@ class Sender:
     def _report(self) -> None:
         waiting, until = "", 0.0
         wait = self._dispatcher.wait_for(methods.MESSAGE_ADD)
-        if self._connectivity.out and not self._result:
+        if self._context.connectivity.out and not self._result:
             waiting, until = self._dispatcher.waiting()
         elif wait:
             waiting, until = wait.reason, wait.until
-        elif self._doubts and self._outbox.idle:
-            waiting, until = "the portal's history to settle rows in doubt", self._doubts.settled_by()
+        elif self._context.doubts and self._outbox.idle:
+            waiting, until = "the portal's history to settle rows in doubt", self._context.doubts.settled_by()
         until = until - time.monotonic() + time.time() if waiting else 0.0
-        self._on_progress(Progress(self._changes.counts, self._dispatcher.in_flight, waiting, until))
+        self._on_progress(Progress(self._context.changes.counts, self._dispatcher.in_flight, waiting, until))
