@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
 from bulksend.journal import Counts, NewRow, Repeat, Row, Run, Stage, State
-from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
+from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.error_help import advice
 from bulksend.results import default_path, free_path
 from bulksend.sender.options import SAME_TEXT_SECONDS
@@ -275,7 +275,7 @@ def take_up(
         reopened += journal.reopen(run.id, State.SKIPPED, [BEYOND_LIMIT])
     if retry:
         reopened += journal.reopen(run.id, State.FAILED)
-        reopened += journal.reopen(run.id, State.INVALID, [CHAT_NOT_IN_CRM, ACCESS_DENIED])
+        reopened += journal.reopen(run.id, State.INVALID, [CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED])
     if resend_unknown:
         reopened += journal.reopen(run.id, State.UNKNOWN)
     if again:

@@ -144,12 +144,18 @@ class Plan:
                 if row.state is State.PENDING and row.chat_id:
                     yield row.entity_type, row.entity_id, row.chat_id, row.user_id
 
-    def write_problems(self, path: Path, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})) -> Path:
+    def write_problems(
+        self,
+        path: Path,
+        refused: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+        warnings: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+    ) -> Path:
         """Write a copy of the sheet with each row's problem beside it, in the columns of a results sheet.
 
         Args:
             path: where to.
             refused: what only the portal found wrong, as for `new_rows`.
+            warnings: likewise, of rows that can be sent all the same; they have no status.
 
         Raises:
             SheetError: the file has changed since it was checked.
@@ -157,7 +163,7 @@ class Plan:
         """
         checker = _checker(self.sheet, self.columns, self.options, self.chats)
         rows = (_rows(chunk, checker.check(chunk), self.width) for chunk in self.sheet.chunks())
-        return self.write_rows(path, _refuse(rows, refused))
+        return self.write_rows(path, _refuse(_refuse(rows, refused), warnings, State.PENDING))
 
     def write_rows(
         self, path: Path, chunks: Iterable[list[NewRow]], pending: tuple[str, str, str] = ("", "", "")
@@ -179,8 +185,8 @@ class Plan:
         def lines() -> Iterator[tuple[list[str], bool]]:
             for row in (row for rows in chunks for row in rows):
                 results = can_be_sent
-                if row.state is not State.PENDING:
-                    status, code, why = words[row.state], row.error_code, row.error_description
+                if row.error_code:
+                    status, code, why = words.get(row.state, pending[0]), row.error_code, row.error_description
                     results = ResultCells(status, error_code=code, error_description=why)
                 yield [*row.cells, *results], False
 
@@ -195,13 +201,15 @@ class Plan:
         )
 
 
-def _refuse(chunks: Iterable[list[NewRow]], refused: Mapping[int, tuple[str, str]]) -> Iterator[list[NewRow]]:
+def _refuse(
+    chunks: Iterable[list[NewRow]], refused: Mapping[int, tuple[str, str]], state: State = State.INVALID
+) -> Iterator[list[NewRow]]:
     place = 0
     for rows in chunks:
         for index, row in enumerate(rows if refused else []):
             if row.state is State.PENDING and place + index in refused:
                 code, description = refused[place + index]
-                rows[index] = row._replace(state=State.INVALID, error_code=code, error_description=description)
+                rows[index] = row._replace(state=state, error_code=code, error_description=description)
         place += len(rows)
         yield rows
 

@@ -77,7 +77,7 @@ class _Request:
 @opts.option(
     "--preflight/--no-preflight",
     default=None,
-    help="Ask the portal first who speaks and which chats would refuse.  [default: unless --yes]",
+    help="Ask the portal first who speaks and which rows would not reach anybody.  [default: unless --yes]",
 )
 @opts.option("--skip-invalid", is_flag=True, help="Send the good rows although others have problems.")
 @opts.skip_sent_option
@@ -243,6 +243,7 @@ def _ask_portal(
     """Ask the portal what can be known before sending: who speaks, the chats of rows without, which it would refuse."""
     from bulksend.queries.lookup import look_up
     from bulksend.queries.preflight import check_online, rows_of_plan
+    from bulksend.sender.options import estimate
 
     with asking(journal, target, options.rate_limit, min(options.timeout, 30.0)) as queries:
         connection = require_connection(queries)
@@ -252,7 +253,8 @@ def _ask_portal(
             plan = look_up(plan, queries, prefer=request.prefer)
         refused: Mapping[int, tuple[str, str]] = {}
         if request.asks_whether_chats_are_open:
-            refused = check_online(rows_of_plan(plan), queries, plan.report).refused
+            turn = partial(estimate, options=options)
+            refused = check_online(rows_of_plan(plan), queries, plan.report, turn=turn).refused
     return plan, target, refused
 
 

@@ -37,6 +37,7 @@ PAGES = frozenset({NOT_THE_PORTAL, NOT_A_REST_ADDRESS})
 # The portal's, where more than one place speaks of them.
 ACCESS_DENIED = "ACCESS_DENIED"
 CHAT_NOT_IN_CRM = "CHAT_NOT_IN_CRM"
+DIALOG_FINISHED = "DIALOG_FINISHED"  # our name for one of the cases of the one before
 EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105 - an error code, not a token
 NO_AUTH_FOUND = "NO_AUTH_FOUND"
 

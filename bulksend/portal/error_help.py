@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bulksend.portal.codes import ACCESS_DENIED, OURS, UNNAMED_ERROR, about_the_plan
+from bulksend.portal.codes import ACCESS_DENIED, DIALOG_FINISHED, OURS, UNNAMED_ERROR, about_the_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class CodeHelp:
         means: what happened: a clause that begins in lower case and has no full stop.
         advice: what to do about it, in whole sentences.
         asking: what to do instead where the portal was only asked something; the same where empty.
+        found: what a check says that it has found, where it knows more than a refusal tells; the same where empty.
         checked: whether checks of a sheet find it.
         warning: whether the row is sent all the same.
         of_cells: whether its examples are what cells hold, which is shown in quotation marks.
@@ -27,9 +28,15 @@ class CodeHelp:
     means: str
     advice: str
     asking: str = ""
+    found: str = ""
     checked: bool = False
     warning: bool = False
     of_cells: bool = False
+
+    @property
+    def finding(self) -> tuple[str, str]:
+        """What a check says of it: what it has found, and what to do."""
+        return self.found or self.means, self.asking or self.advice
 
 
 def _cell(means: str, advice: str) -> CodeHelp:
@@ -101,10 +108,18 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         "Save the sheet again from where the text is still right, as .xlsx.",
     ),
     # Found by asking the portal about a sheet; the first two are also refusals of single messages.
-    "CHAT_NOT_IN_CRM": _found(
+    "CHAT_NOT_IN_CRM": CodeHelp(
         "the chat does not belong to this lead, deal, contact or company, or its dialog is not active",
-        "Check both numbers. If they are right, the dialog is finished, waits for the customer, or nobody has taken it "
-        "yet: look at it in the portal, and take it or start it again there.",
+        "Check both numbers. If they are right, the dialog is finished, waits for the customer, nobody has taken it "
+        "yet, or its channel is switched off: look at it in the portal, and take it or start it again there.",
+        asking="Check both numbers, and see in the portal whether the chat's channel is switched on.",
+        found="the chat is none of this lead, deal, contact or company, or its channel is switched off",
+        checked=True,
+    ),
+    DIALOG_FINISHED: _found(
+        "the chat is one of this lead, deal, contact or company, but its dialog is not active: it is finished, waits "
+        "for the customer, or nobody has taken it yet",
+        "Take it or start it again in the portal, or wait until the customer writes.",
     ),
     ACCESS_DENIED: _found(
         "the webhook's user, or the user who speaks, may not read this lead, deal, contact or company",
@@ -118,7 +133,22 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         "the portal did not list the chats of the lead, deal, contact or company", "Look the chats up again."
     ),
     "NOT_CHECKED": _warning(
-        "the portal did not say whether the chat can be written to", "Check again, or send: the portal decides then."
+        "the portal did not say whether the chat can be written to, or whether the customer would get the message",
+        "Check again, or send: the portal decides then.",
+    ),
+    "SILENT_MODE": _warning(
+        "the operator's silent mode is on in the chat: the message would be accepted, and the customer not get it",
+        "Have silent mode switched off in the chat before you send.",
+    ),
+    "CHANNEL_CLOSED": _warning(
+        "the channel takes no messages for the customer: its reply window is closed, or the customer has forbidden "
+        "them; the portal would accept the message, and the customer not get it",
+        "Wait until the customer writes, or reach them another way.",
+    ),
+    "CHANNEL_CLOSING": _warning(
+        "the channel's reply window closes before the row's turn comes: the portal would accept the message, and the "
+        "customer not get it",
+        "Send these rows first, or at a higher rate.",
     ),
     # Refusals of single rows.
     "CANCELED": CodeHelp(

@@ -51,7 +51,7 @@ class EntityChats:
     Attributes:
         told: whether it says anything: the chats, or that they may not be seen.
         forbidden: whether the caller may not read the entity.
-        chats: the active ones.
+        chats: the active ones, or all over channels that are switched on.
     """
 
     told: bool
@@ -59,14 +59,14 @@ class EntityChats:
     chats: tuple[methods.Chat, ...] = ()
 
 
-def ask_for_chats(keys: Numbers, queries: QueryRunner) -> Iterator[EntityChats]:
-    """Ask for the active chats of each entity, in the order of their numbers.
+def ask_for_chats(keys: Numbers, queries: QueryRunner, *, active_only: bool = True) -> Iterator[EntityChats]:
+    """Ask for the chats of each entity, in the order of their numbers.
 
     Raises:
         QueryError: the portal refuses everything, cannot be reached, or does not answer any more.
         JournalError: the journal, which holds the pace, cannot be used.
     """
-    calls = (methods.chat_get(*entity_of(int(key))) for key in keys)
+    calls = (methods.chat_get(*entity_of(int(key)), active_only=active_only) for key in keys)
     for outcome in queries.ask(calls, total=len(keys)):
         if outcome.verdict is Verdict.DONE:
             try:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from bulksend.journal import State
 from bulksend.portal import methods
-from bulksend.portal.codes import ACCESS_DENIED, ANSWER_LOST, CHAT_NOT_IN_CRM
+from bulksend.portal.codes import ACCESS_DENIED, ANSWER_LOST, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.outcomes import Outcome, Verdict
 from bulksend.queries.chats import ask_for_chats, entity_of, keys_of
+from bulksend.queries.dialogs import ask_for_dialogs
 from bulksend.queries.query import QueryError, say
 from bulksend.validation.messages import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -27,10 +29,21 @@ if TYPE_CHECKING:
     from bulksend.queries.query import QueryRunner
     from bulksend.validation import Report
 
+    Codes = npt.NDArray[np.object_]
+
 SCOPE: Final = "imopenlines"
 """The right that every call of a campaign needs."""
 
 NOT_CHECKED: Final = "NOT_CHECKED"
+SILENT_MODE: Final = "SILENT_MODE"
+CHANNEL_CLOSED: Final = "CHANNEL_CLOSED"
+CHANNEL_CLOSING: Final = "CHANNEL_CLOSING"
+
+_ORDER: Final = (
+    *(CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED),
+    *(SILENT_MODE, CHANNEL_CLOSED, CHANNEL_CLOSING, NOT_CHECKED),
+)
+"""In which order a report names what the portal says."""
 
 PROBE_TRIES: Final = 2
 """A person waits for the probe's answer, so one lost answer is all that is forgiven."""
@@ -113,13 +126,28 @@ class ChatRow(Protocol):
     def chat_id(self) -> int: ...  # noqa: D102
 
 
+class OnlineRow(NamedTuple):
+    """A row to be asked about.
+
+    Attributes:
+        place: where it stands in the sheet (from 0, as the journal's ``n``).
+        row: the row itself.
+        active: whether the portal has just listed its chat as an active one of its entity.
+    """
+
+    place: int
+    row: ChatRow
+    active: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Which rows the portal would refuse.
+    """Which rows the portal would refuse, and which messages would not reach the customer.
 
     Attributes:
         refused: place of the row in the sheet (from 0, as the journal's ``n``) → (code, description).
         numbers: the sheet's own numbers of these rows, in order.
+        warnings: likewise, of rows that can be sent all the same.
         rows: rows that were looked at.
         entities: different leads, deals, contacts and companies that were asked for.
         unanswered: rows of which the portal would not tell; they are none of the refused.
@@ -127,91 +155,194 @@ class Findings:
 
     refused: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     numbers: tuple[int, ...] = ()
+    warnings: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     rows: int = 0
     entities: int = 0
     unanswered: int = 0
 
 
-def rows_of_plan(plan: Plan) -> Iterator[tuple[int, ChatRow]]:
-    """The rows of a checked sheet with their places, for `check_online`.
-
-    Rows whose chat a lookup has just found are left out: the portal has said already that it is active.
+def rows_of_plan(plan: Plan) -> Iterator[OnlineRow]:
+    """The rows of a checked sheet, for `check_online`.
 
     Raises:
         SheetError: the file has changed since it was checked.
     """
-    place = 0
+    start = 0
     for rows, looked_up in plan.read():
-        yield from ((n, row) for n, (row, found) in enumerate(zip(rows, looked_up, strict=True), place) if not found)
-        place += len(rows)
+        for place, (row, active) in enumerate(zip(rows, looked_up, strict=True), start):
+            yield OnlineRow(place, row, active)
+        start += len(rows)
 
 
-def check_online(rows: Iterable[tuple[int, ChatRow]], queries: QueryRunner, report: Report | None = None) -> Findings:
-    """Ask for every row that can be sent whether its chat is an active chat of its entity; send nothing.
+def check_online(
+    rows: Iterable[OnlineRow],
+    queries: QueryRunner,
+    report: Report | None = None,
+    *,
+    turn: Callable[[int], float] = lambda _rows: 0.0,
+    reopen: bool = False,
+) -> Findings:
+    """Ask of every row that can be sent whether the portal would take it and the customer get it; send nothing.
 
-    Each entity is asked for once. Memory: less than 100 bytes a row.
+    Each entity is asked for once, or twice where one of its rows would be refused, and each chat that takes messages
+    once. Memory: less than 200 bytes a row.
 
     Args:
-        rows: places and rows, as `rows_of_plan` gives them; only pending ones are looked at.
+        rows: as `rows_of_plan` gives them; only pending ones are looked at.
         queries: asks the portal.
         report: takes up what is found, in the same words as problems found without a portal.
+        turn: the seconds from now until so many rows have left, for channels that close before a row's turn.
+        reopen: whether dialogs that are not active are started again before sending: then they refuse no row.
 
     Raises:
         QueryError: the portal refuses everything, cannot be reached, or does not answer any more.
         SheetError: the file that the rows are read from has changed.
         JournalError: the journal cannot be used.
     """
-    places, numbers, keys, chats = _columns(rows)
-    entity_of_row, entities = pd.factorize(keys)
-    order = np.argsort(entity_of_row, kind="stable")
-    bounds = np.searchsorted(entity_of_row[order], np.arange(len(entities) + 1))
-    codes = np.full(len(keys), "", dtype=object)
-    for entity, told in enumerate(ask_for_chats(entities, queries)):
-        mine = order[bounds[entity] : bounds[entity + 1]]
-        if not told.told:
-            codes[mine] = NOT_CHECKED
-        elif told.forbidden:
-            codes[mine] = ACCESS_DENIED
-        else:
-            codes[mine[~np.isin(chats[mine], [chat.id for chat in told.chats])]] = CHAT_NOT_IN_CRM
-    refused = np.flatnonzero((codes != "") & (codes != NOT_CHECKED))
+    asked = _Rows.of(rows)
+    entities = _find_refusals(asked, queries)
+    refused = (asked.codes != "") & (asked.codes != NOT_CHECKED)
+    if reopen:
+        refused &= asked.codes != DIALOG_FINISHED
+    _find_obstacles(asked, ~refused, queries, turn)
     findings = Findings(
-        refused={int(places[row]): (codes[row], describe(codes[row])) for row in refused},
-        numbers=tuple(numbers[refused].tolist()),
-        rows=len(keys),
-        entities=len(entities),
-        unanswered=int((codes == NOT_CHECKED).sum()),
+        refused={int(asked.places[row]): (asked.codes[row], describe(asked.codes[row])) for row in _rows(refused)},
+        numbers=tuple(asked.numbers[refused].tolist()),
+        warnings={int(asked.places[row]): asked.warning(row) for row in _rows(~refused & asked.found)},
+        rows=len(asked.numbers),
+        entities=entities,
+        unanswered=int(((asked.codes == NOT_CHECKED) | (asked.obstacles == NOT_CHECKED)).sum()),
     )
     if report is not None:
-        _report(report, codes, numbers, keys, chats)
+        _report(report, asked, refused, reopen=reopen)
     return findings
 
 
-def _columns(rows: Iterable[tuple[int, ChatRow]]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """The rows to be asked for: their places, their numbers, their entities and their chats."""
-    columns = [array("q") for _ in range(4)]
-    places, numbers, ids, chats = columns
-    kinds: list[str] = []
-    for place, row in rows:
-        if row.state is State.PENDING:
-            places.append(place)
-            numbers.append(row.number)
-            kinds.append(row.entity_type)
-            ids.append(row.entity_id)
-            chats.append(row.chat_id)
-    placed, numbered, _, chatted = (np.array(column, dtype=np.int64) for column in columns)
-    return placed, numbered, keys_of(kinds, ids), chatted
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows to be asked about, a column each, and what is found.
+
+    Attributes:
+        keys: their entities' numbers.
+        active: whether the portal has listed the chat as active already.
+        codes: why the portal would refuse the row; empty where it would not.
+        obstacles: why the customer would not get the message; empty where they would.
+        details: what is known of the obstacle: row → words.
+    """
+
+    places: Numbers
+    numbers: Numbers
+    keys: Numbers
+    chats: Numbers
+    active: npt.NDArray[np.bool_]
+    codes: Codes
+    obstacles: Codes
+    details: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[OnlineRow]) -> _Rows:
+        columns = [array("q") for _ in range(5)]
+        places, numbers, ids, chats, actives = columns
+        kinds: list[str] = []
+        for place, row, active in rows:
+            if row.state is State.PENDING:
+                places.append(place)
+                numbers.append(row.number)
+                kinds.append(row.entity_type)
+                ids.append(row.entity_id)
+                chats.append(row.chat_id)
+                actives.append(active)
+        placed, numbered, _, chatted, listed = (np.array(column, dtype=np.int64) for column in columns)
+        empty = np.full(len(placed), "", dtype=object)
+        return cls(placed, numbered, keys_of(kinds, ids), chatted, listed.astype(np.bool_), empty, empty.copy())
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """Whether anything was found of each row."""
+        found: npt.NDArray[np.bool_] = (self.codes != "") | (self.obstacles != "")
+        return found
+
+    def warning(self, row: int) -> tuple[str, str]:
+        """The code of what was found of a row that can be sent, and a sentence."""
+        code = self.obstacles[row] or self.codes[row]
+        return code, describe(code, detail=self.details.get(row, ""))
 
 
-def _report(report: Report, codes: npt.NDArray[np.object_], numbers: Numbers, keys: Numbers, chats: Numbers) -> None:
-    for code in (CHAT_NOT_IN_CRM, ACCESS_DENIED, NOT_CHECKED):
-        found = np.flatnonzero(codes == code)
-        if len(found):
-            kind, number = entity_of(int(keys[found[0]]))
-            example = f"chat {chats[found[0]]} of {kind} {number}" if code == CHAT_NOT_IN_CRM else f"{kind} {number}"
-            report.add_rows(code, len(found), numbers[found].tolist(), example)
-    refused = (codes != "") & (codes != NOT_CHECKED)
-    wrong = set(numbers[refused].tolist())
+def _rows(flags: npt.NDArray[np.bool_]) -> list[int]:
+    found: list[int] = np.flatnonzero(flags).tolist()
+    return found
+
+
+def _find_refusals(asked: _Rows, queries: QueryRunner) -> int:
+    """Find out which rows the portal would refuse; returns how many entities were asked for."""
+    to_ask = np.flatnonzero(~asked.active)
+    entities = _find(asked, to_ask, queries, CHAT_NOT_IN_CRM, active_only=True)
+    # A chat that is listed as one of the entity's, and not as an active one, has a dialog that is not active.
+    absent = np.flatnonzero(asked.codes == CHAT_NOT_IN_CRM)
+    asked.codes[absent] = DIALOG_FINISHED
+    _find(asked, absent, queries, CHAT_NOT_IN_CRM, active_only=False)
+    return entities
+
+
+def _find(asked: _Rows, rows: Numbers, queries: QueryRunner, code: str, *, active_only: bool) -> int:
+    """Ask for the chats of these rows' entities; rows whose chat is not among them get the code."""
+    entity_of_row, entities = pd.factorize(asked.keys[rows])
+    order = np.argsort(entity_of_row, kind="stable")
+    bounds = np.searchsorted(entity_of_row[order], np.arange(len(entities) + 1))
+    for entity, told in enumerate(ask_for_chats(entities, queries, active_only=active_only)):
+        mine = rows[order[bounds[entity] : bounds[entity + 1]]]
+        if not told.told:
+            asked.codes[mine] = NOT_CHECKED
+        elif told.forbidden:
+            asked.codes[mine] = ACCESS_DENIED
+        else:
+            asked.codes[mine[~np.isin(asked.chats[mine], [chat.id for chat in told.chats])]] = code
+    return len(entities)
+
+
+def _find_obstacles(
+    asked: _Rows, to_send: npt.NDArray[np.bool_], queries: QueryRunner, turn: Callable[[int], float]
+) -> None:
+    """Find out which of the rows that can be sent would not reach the customer."""
+    rows = np.flatnonzero(to_send)
+    chat_of_row, chats = pd.factorize(asked.chats[rows])
+    dialogs = ask_for_dialogs(chats, queries)
+    now = dialogs.now()
+    for before, (row, chat) in enumerate(zip(rows.tolist(), chat_of_row.tolist(), strict=True)):
+        closes_at = int(dialogs.closes_at[chat])
+        if not dialogs.told[chat]:
+            asked.obstacles[row] = NOT_CHECKED
+        elif dialogs.silent[chat]:
+            asked.obstacles[row] = SILENT_MODE
+        elif 0 < closes_at <= now:
+            asked.obstacles[row] = CHANNEL_CLOSED
+            since = f"closed since {_time(closes_at - dialogs.clock_ahead)}"
+            asked.details[row] = "the customer has forbidden them" if dialogs.forbidden[chat] else since
+        elif 0 < closes_at <= now + turn(before):
+            asked.obstacles[row] = CHANNEL_CLOSING
+            asked.details[row] = f"open until {_time(closes_at - dialogs.clock_ahead)}"
+
+
+def _time(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def _report(report: Report, asked: _Rows, refused: npt.NDArray[np.bool_], *, reopen: bool) -> None:
+    for code in _ORDER:
+        found = _rows((asked.codes == code) | (asked.obstacles == code))
+        if found:
+            kind, number = entity_of(int(asked.keys[found[0]]))
+            chat = f"chat {asked.chats[found[0]]}"
+            example = chat
+            if code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED}:
+                example = f"{chat} of {kind} {number}"
+            elif code in {ACCESS_DENIED, NOT_CHECKED}:
+                example = f"{kind} {number}"
+            elif found[0] in asked.details:
+                example = f"{chat}, {asked.details[found[0]]}"
+            warning = True if reopen and code == DIALOG_FINISHED else None
+            report.add_rows(code, len(found), asked.numbers[found].tolist(), example, warning=warning)
+    wrong = set(asked.numbers[refused].tolist())
     report.good -= len(wrong)
-    report.chats -= len(np.setdiff1d(chats[refused], chats[~refused]))
+    report.chats -= len(np.setdiff1d(asked.chats[refused], asked.chats[~refused]))
     report.preview = [row for row in report.preview if row[0] not in wrong]

@@ -79,15 +79,19 @@ class Report:
         *,
         says: str = "",
         advice: str = "",
+        warning: bool | None = None,
     ) -> None:
         """Add ``count`` rows that have the same problem.
 
-        ``rows`` are the first of them, in order; ``example`` is of ``example_row``, or of the first of ``rows``.
+        ``rows`` are the first of them, in order; ``example`` is of ``example_row``, or of the first of ``rows``;
+        ``warning`` says whether they are sent all the same, where the code alone does not.
         """
         group = self._groups.get(code)
         if group is None:
             text = code_help(code)
-            group = self._groups[code] = Problem(code, says or text.means, advice or text.advice, text.warning)
+            means, remedy = text.finding
+            kept = text.warning if warning is None else warning
+            group = self._groups[code] = Problem(code, says or means, advice or remedy, kept)
         if example and not group.example:
             group.example = example
             group.example_row = example_row or next(iter(rows), 0)

@@ -95,7 +95,7 @@ def test_online_names_exactly_the_rows_that_the_portal_would_refuse(
     report = json.loads(said.out)
     found = {problem["code"]: problem["count"] for problem in report["problems"]}
     assert said.code == 1
-    assert found == {"CHAT_NOT_IN_CRM": 15, "ACCESS_DENIED": 3}
+    assert found == {"DIALOG_FINISHED": 10, "CHAT_NOT_IN_CRM": 5, "ACCESS_DENIED": 3}
     assert report["good"] == len(rows) - 18
     assert not portal.ledger
 
@@ -113,7 +113,7 @@ def test_a_preflight_keeps_those_rows_back_and_says_why(command: Command, sheet:
     found = lines(path.with_name("deals.results.csv"))
     invalid = [line for line in found if line["status"] == "invalid"]
     assert len(invalid) == 18
-    assert {line["error_code"] for line in invalid} == {"CHAT_NOT_IN_CRM", "ACCESS_DENIED"}
+    assert {line["error_code"] for line in invalid} == {"DIALOG_FINISHED", "CHAT_NOT_IN_CRM", "ACCESS_DENIED"}
     assert all(line["error_description"] for line in invalid)
     assert sum(line["status"] == "sent" for line in found) == len(portal.ledger) == len(rows) - 18
 

@@ -235,7 +235,10 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
 }
 PROBLEMS = {code for code, text in HELP.items() if text.checked}
-TOLD_BY_THE_PORTAL = {"CHAT_NOT_IN_CRM", "ACCESS_DENIED", "NO_CHAT", "CHATS_NOT_TOLD", "NOT_CHECKED"}
+TOLD_BY_THE_PORTAL = {
+    *("CHAT_NOT_IN_CRM", "DIALOG_FINISHED", "ACCESS_DENIED", "NO_CHAT", "CHATS_NOT_TOLD", "NOT_CHECKED"),
+    *("SILENT_MODE", "CHANNEL_CLOSED", "CHANNEL_CLOSING"),
+}
 
 
 @pytest.mark.parametrize("code", sorted(PROBLEMS - TOLD_BY_THE_PORTAL - {"HIDDEN_ROW"}))
@@ -262,8 +265,9 @@ def test_problems_found_at_the_portal_join_the_report(code: str) -> None:
     report.add(code, 9, "chat 1 and deal 2")
     text = HELP[code]
     warning = "Warning: " if text.warning else ""
+    means, advice = text.finding
     assert report.lines() == [
-        f"{warning}{code}: 2 rows: {text.means}, such as chat 8773 and deal 288 in row 7 (rows 7 and 9). {text.advice}"
+        f"{warning}{code}: 2 rows: {means}, such as chat 8773 and deal 288 in row 7 (rows 7 and 9). {advice}"
     ]
     assert (report.errors, report.warning_count) == ((0, 2) if text.warning else (2, 0))
 
