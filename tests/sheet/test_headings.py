@@ -65,7 +65,7 @@ def test_heading_that_names_the_entity_needs_no_column_of_types() -> None:
 
 def test_result_columns_are_never_taken_for_fields() -> None:
     """A results sheet is a valid input."""
-    assert [field_of(heading) for heading in RESULT_COLUMNS] == [None] * 6
+    assert [field_of(heading) for heading in RESULT_COLUMNS] == [None] * len(RESULT_COLUMNS)
 
 
 @pytest.mark.parametrize(
