@@ -72,14 +72,12 @@ def look_for(row: Row, speaker: int, history: History, claimed: Callable[[list[i
     spoken = [message for message in history.messages if message.sender_id == speaker]
     taken = claimed([message.id for message in spoken]) if spoken else set()
     free = [message for message in spoken if message.id not in taken]
-    shown = [message for message in free if message.shows(text)]
-    own = [message for message in shown if _newer(message, row) and not _contradictory(message, row)]
+    possible = [message for message in free if _newer(message, row) or _contradictory(message, row)]
+    own = [message for message in possible if message.shows(text) and not _contradictory(message, row)]
     if own:
         first = min(own, key=lambda message: message.id)
         return Sighting(Finding.ARRIVED, first.id, first.date.timestamp() if first.date else None)
-    if any(_contradictory(message, row) for message in shown) or any(
-        _newer(message, row) and _alike(message, text) for message in free
-    ):
+    if any(message.shows(text) or _alike(message, text) for message in possible):
         return Sighting(Finding.UNCLEAR)
     # A session that began after the attempt hides the one in which the message may stand. One that has anything older
     # was already there, and so would be the message.

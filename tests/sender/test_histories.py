@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bulksend.journal import Row, State
-from bulksend.portal.methods import MESSAGE_ADD, Call
+from bulksend.portal.methods import HISTORY_GET, MESSAGE_ADD, Call
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import FaultKind, Faults, Limits, Operating
 from bulksend.sender.options import StopReason
@@ -96,6 +96,44 @@ def test_new_session_hides_the_attempt(desk: Desk, arrived: bool) -> None:
     _, run = desk.send([LINE], meanwhile=meanwhile)
     assert desk.states(run) == [State.UNKNOWN]
     assert len(desk.portal.ledger) == arrived
+
+
+@pytest.mark.parametrize(("kind", "state"), [("close_before", State.UNKNOWN), ("close_after", State.SENT)])
+def test_chats_that_begin_empty(desk: Desk, kind: str, state: State) -> None:
+    """A history without any message does not prove that a row's did not arrive; one that holds it proves it did."""
+    desk.portal.world.empty_history = True
+    lines = rows(8, chats=8)
+    desk.portal.faults = Faults({kind: 1.0}, methods={MESSAGE_ADD})
+    ending, run = desk.send(lines)
+    assert ending.how is StopReason.ENDED
+    assert desk.states(run) == [state] * 8
+    assert len(desk.portal.ledger) == (8 if state is State.SENT else 0)
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+def test_same_texts_in_more_chats_than_are_read_first(desk: Desk, batch: int) -> None:
+    """Only so many rows leave before anything is known of the portal's newest message; for all others that is new."""
+    lines = rows(24, chats=24)
+    for _, _, chat, _, text in lines:
+        desk.portal.world.say(chat, 27, text, at=time.time() - 30 * 24 * 3600.0)
+    lost = {14, 20, 24} if batch == 1 else {3}
+    desk.portal.faults = Faults(
+        at=dict.fromkeys(lost, FaultKind.CLOSE_BEFORE), methods={MESSAGE_ADD if batch == 1 else "batch"}
+    )
+    ending, run = desk.send(lines, max_in_flight=24, batch=batch, rate_limit=RateLimit(rate=0, operating_limit=60))
+    assert ending.how is StopReason.ENDED
+    desk.assert_each_once(lines, run)
+
+
+def test_histories_that_cannot_be_read_first(desk: Desk) -> None:
+    """Messages leave nevertheless once the portal answers anything; it is not asked for ever."""
+    desk.portal.faults = Faults({"error500_before": 1.0}, methods={HISTORY_GET, "batch"})
+    lines = rows(2, chats=1)
+    ending, run = desk.send(lines)
+    assert ending.how is StopReason.ENDED
+    desk.assert_each_once(lines, run)
+    methods = [call.method for call in desk.portal.calls]
+    assert methods == [HISTORY_GET] * 3 + ["profile"] + [MESSAGE_ADD] * 2
 
 
 def test_clock_set_in_between(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
