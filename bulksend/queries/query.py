@@ -17,7 +17,7 @@ from bulksend.dispatch.slots import Slots
 from bulksend.dispatch.source import Job, Source
 from bulksend.errors import PortalError
 from bulksend.portal.error_help import advice
-from bulksend.portal.methods import LONGEST_BATCH
+from bulksend.portal.methods import LONGEST_BATCH, PROFILE, SCOPE
 from bulksend.portal.outcomes import Outcome, Verdict
 from bulksend.ratelimit.batch_size import BATCH_SECONDS, BatchSize
 from bulksend.ratelimit.limiter import RateLimit, RateLimiter
@@ -41,6 +41,9 @@ ALONE_AFTER: Final = 2
 
 PATIENCE: Final = 60.0
 """Seconds without any answer after which the portal is given up."""
+
+UNMETERED: Final = frozenset({PROFILE, SCOPE})
+"""Methods that take next to no execution time, and so go with any other."""
 
 AHEAD: Final = 5_000
 """Answers kept while an earlier one is still awaited."""
@@ -188,7 +191,9 @@ class _Queries(Source[_Query]):
         chunk: list[_Query] = []
         while len(chunk) < self._size.rows() and (query := self._next()) is not None:
             alone = query.broken >= ALONE_AFTER
-            if alone and chunk:
+            # The slot is for one method's execution time.
+            other = bool(chunk) and query.call[0] not in {chunk[0].call[0], *UNMETERED}
+            if other or (alone and chunk):
                 heapq.heappush(self._again, query)
                 break
             chunk.append(query)

@@ -131,6 +131,15 @@ def test_an_execution_time_budget_is_kept_to(tmp_path: Path) -> None:
     assert any("execution-time" in moment.waiting for moment in told)
 
 
+def test_calls_of_one_method_go_together(tmp_path: Path) -> None:
+    """Execution time is counted by method, so a request that waits for one method's does not use up another's."""
+    calls = [call for chat in range(1001, 1031) for call in (methods.history_get(chat), methods.dialog_get(chat))]
+    calls.sort(key=lambda call: call[0])
+    with Sandbox(world=deals(30), limits=Limits.none()) as portal, asking(portal, tmp_path) as queries:
+        assert all(outcome.verdict is Verdict.DONE for outcome in queries.ask(calls))
+        assert [call.commands for call in portal.calls] == [30, 30]
+
+
 def test_a_question_that_breaks_the_portal_is_left_open_and_the_others_answered(tmp_path: Path) -> None:
     """What is lost over and over is not known; it does not hold up what comes after it."""
     faults = Faults({"error500_after": 1.0}, methods=[CHAT_GET])
