@@ -196,6 +196,10 @@ def _report(journal: Journal, run: Run, verified: Verified, results: Path | None
 
 def say_how_to_ask_again(run: Run, verified: Verified) -> None:
     """Say which command goes on asking, where there is something to be asked for."""
+    from bulksend.target import SANDBOX
+
+    if run.portal == SANDBOX:  # it ends with the command
+        return
     portal = "" if run.portal_name else " --portal ADDRESS"
     if None in verified.deliveries:
         say(f"To ask for the rest: bulksend verify {run.id}{portal}")
