@@ -67,8 +67,7 @@ def office(tmp_path: Path, portal: Sandbox) -> Office:
     return Office(tmp_path, portal, rows(6, chats=6))
 
 
-@pytest.mark.parametrize("arrived", [True, False])
-@pytest.mark.parametrize("ahead", [-30 * ONE_DAY, ONE_HOUR])
+@pytest.mark.parametrize(("ahead", "arrived"), [(-30 * ONE_DAY, True), (-30 * ONE_DAY, False), (ONE_HOUR, True)])
 def test_computer_clock_put_right_after_a_kill(office: Office, ahead: float, arrived: bool) -> None:
     """The clock was wrong while the first messages left, none was answered, and the same texts stand in the chats."""
     for _, _, chat, _, text in office.lines:
@@ -98,25 +97,22 @@ def test_clock_set_forward_while_a_call_may_be_carried_out(office: Office) -> No
     office.assert_each_once()
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize(("before", "after"), [(13.0, 0.0), (0.0, 13.0), (ONE_HOUR, 0.0)])
-def test_portal_clock_is_set_in_mid_campaign(
-    tmp_path: Path, portal: Sandbox, before: float, after: float, batch: int
-) -> None:
+@pytest.mark.parametrize(("ahead", "batch"), [(13.0, 1), (13.0, 3), (ONE_HOUR, 1)])
+def test_portal_clock_is_set_right_in_mid_campaign(tmp_path: Path, portal: Sandbox, ahead: float, batch: int) -> None:
     """Answers that are lost after it are settled by ids, unless a message that was under way then has another hour."""
     office = Office(tmp_path, portal, rows(24, chats=24))
-    portal.clock_skew = before
+    portal.clock_skew = ahead
     lost = dict.fromkeys((10, 13, 16, 20) if batch == 1 else (4, 6, 8), FaultKind.CLOSE_AFTER)
     portal.faults = Faults(at=lost, methods={MESSAGE_ADD if batch == 1 else "batch"})
     process = office.start("--rate", 15, "--max-in-flight", 2, "--settle", 0.5, "--batch", batch)
     for _ in until(20, 0.002):
         if len(portal.ledger) >= 6:
             break
-    portal.clock_skew = after
+    portal.clock_skew = 0.0
     ended = end(process)
     assert ended.code in {0, 1}, ended.said
     assert sum(portal.faults.happened.values()) == len(lost)
-    office.assert_each_once(unknown=3 if before == ONE_HOUR else 0)
+    office.assert_each_once(unknown=2 if ahead == ONE_HOUR else 0)
 
 
 @pytest.mark.parametrize(
