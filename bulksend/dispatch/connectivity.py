@@ -47,7 +47,7 @@ class Connectivity(Source[None]):
 
     Args:
         patience: seconds that an outage is waited out.
-        reset: gives up the connections that are open, because those that an outage has cut do not tell.
+        reset: gives up the connections that are open, because an outage does not show on those that it has cut.
     """
 
     method = methods.PROFILE
@@ -134,7 +134,7 @@ class Connectivity(Source[None]):
             self._outage.probed_at = time.monotonic()
         return grant
 
-    def call(self, item: None) -> methods.Call:  # noqa: ARG002 - there is nothing to say
+    def call(self, item: None) -> methods.Call:  # noqa: ARG002 - there is nothing to choose
         """Ask who is calling."""
         return methods.profile()
 

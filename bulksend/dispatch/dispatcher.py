@@ -37,7 +37,7 @@ class Halted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until when calls of a method wait, and what for (empty for the ordinary pace)."""
+    """Until when calls of a method wait, and what for (empty for the ordinary rate)."""
 
     until: float
     reason: str
@@ -169,7 +169,7 @@ class Dispatcher:
             any_done = True
             self._slots.under_way[job.method] -= len(job.items)
             self._settle(job, reply)
-        if any_done:  # an answer may have told that there is room again
+        if any_done:  # an answer may have made room
             self._waits = {method: wait for method, wait in self._waits.items() if not wait.reason}
         return any_done
 

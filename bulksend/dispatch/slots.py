@@ -25,10 +25,10 @@ class Slots:
 
     def take(self, method: str, wanted: int) -> SlotGrant:
         """Ask to let so many calls of a method leave as one request now."""
-        return self.journal.take_slot(self.portal, self.asking(method, wanted))
+        return self.journal.take_slot(self.portal, self.request(method, wanted))
 
-    def asking(self, method: str, wanted: int) -> Callable[[str, int], SlotGrant]:
-        """The same, as a step of a transaction of the journal that does more than that."""
+    def request(self, method: str, wanted: int) -> Callable[[str, int], SlotGrant]:
+        """The same as a step of a transaction of the journal."""
 
         def take(state: str, under_way: int) -> SlotGrant:
             return self.limiter.take(state, method, wanted, max(under_way, self.under_way[method]), self.journal.now())

@@ -14,7 +14,7 @@ _JobT = TypeVar("_JobT")
 _ReplyT = TypeVar("_ReplyT")
 
 LONGEST_WAIT: Final = 0.5
-"""Seconds; it bounds how long a signal goes unheeded where waiting cannot be interrupted."""
+"""Seconds; it bounds how late a signal is noticed where waiting cannot be interrupted."""
 
 
 class Workers(Generic[_JobT, _ReplyT]):

@@ -207,7 +207,7 @@ class SlotGrant:
         state: the shared state from now on.
         granted: how many of the calls may leave as one request now.
         wait: if none, for how many seconds asking again is useless.
-        reason: what is being waited for; empty for the ordinary pace.
+        reason: what is being waited for; empty for the ordinary rate.
     """
 
     state: str

@@ -1,7 +1,7 @@
 """The portal's leaky bucket, as far as it can be known from outside.
 
 Every request adds 1 to the portal's counter, once a second the counter falls by Y (never below 0), and a request that
-finds it above X is refused (vendor's REST documentation, limits). *When* in a second it falls is not told, and it
+finds it above X is refused (vendor's REST documentation, limits). *When* in a second it falls is not known, and it
 matters: a fall that comes while the counter is 0 or 1 is lost, and requests may come just before or just after it. So
 the counter is reckoned for each possible moment, a twentieth of a second wide, and the highest of them is what counts.
 """

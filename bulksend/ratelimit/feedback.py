@@ -31,7 +31,7 @@ class Feedback:
         self.row_seconds: float | None = None
 
     def learn(self, method: str, outcome: Outcome, reply: Reply) -> None:
-        """Take in what the answer to one call of a method told of the rate and of the method's execution time."""
+        """Take in what the answer to one call says of the rate and of its method's execution time."""
         timing = outcome.timing
         reset_at = timing.operating_reset_at if timing else None
         if outcome.reason is Reason.RATE:
@@ -70,5 +70,5 @@ class Feedback:
 def _offset(reply: Reply) -> float:
     """What to add to a time of the portal's clock to have it by this machine's; late rather than early."""
     timing = reply.outcome.timing
-    told = timing.finish if timing and timing.finish is not None else reply.portal_time
-    return 0.0 if told is None else reply.received_at - told
+    portal_time = timing.finish if timing and timing.finish is not None else reply.portal_time
+    return 0.0 if portal_time is None else reply.received_at - portal_time

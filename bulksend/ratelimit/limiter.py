@@ -110,7 +110,7 @@ class _Shared:
         return 1.0 if since > 20 * RECOVERY_SECONDS else min(1.0, self.slow * 2 ** (since / RECOVERY_SECONDS))
 
     def follow_clock(self, now: float) -> bool:
-        """Where the clock was set back, set every time back with it, and say so."""
+        """Where the clock was set back, set every time back with it, and return whether it was."""
         back = now - self.seen_at
         if back > -SET_BACK:
             self.seen_at = max(self.seen_at, now)
@@ -162,7 +162,7 @@ class RateLimiter:
         return SlotGrant(shared.write(), granted)
 
     def _slot(self, shared: _Shared, rate: float, now: float) -> float:
-        """Take a slot of the rate, or say when the next one is.
+        """Take a slot of the rate, or give the time of the next one.
 
         Those who send evenly and those who send in bursts know of each other by the bucket: whoever sends, the counter
         rises, and it does not rise higher than those who send in bursts may let it.
@@ -186,7 +186,7 @@ class RateLimiter:
         return now
 
     def refused(self, state: str, left_at: float, now: float) -> str:
-        """Step back after a refusal for the rate; the calls refused together count once."""
+        """Slow down after a refusal for the rate; the calls refused together count once."""
         shared = _Shared.read(state)
         shared.follow_clock(now)
         if left_at < shared.stepped_at:
@@ -200,7 +200,7 @@ class RateLimiter:
         return shared.write()
 
     def exhausted(self, state: str, method: str, reset_at: float | None, now: float) -> str:
-        """The portal refused a call of a method because its execution time is used up (until ``reset_at`` if told)."""
+        """Take in that the execution time of a method is used up, until ``reset_at`` where that is known."""
         shared = _Shared.read(state)
         shared.follow_clock(now)
         shared.budgets.setdefault(self._budget(method), Budget()).exhaust(reset_at, now)
@@ -209,7 +209,7 @@ class RateLimiter:
     def learn(
         self, state: str, observations: Sequence[Observation], now: float, row_seconds: float | None = None
     ) -> str:
-        """Take in what answers told of the budgets, and how long the portal takes for one row of a batch."""
+        """Take in what answers reported of the budgets, and how long the portal takes for one row of a batch."""
         if not observations and row_seconds is None:
             return state
         shared = _Shared.read(state)

@@ -1,4 +1,4 @@
-"""What a sender is told and what it tells: options, progress, how it ended."""
+"""How to send, how far it is, how it ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Options:
     """How to send. Times are seconds.
 
     Attributes:
-        rule: the pace.
+        rate_limit: how fast.
         batch: rows a call, 1 to 50; with 1 each row is a call of its own.
         max_in_flight: calls under way at once.
         timeout: how long an answer is waited for.
@@ -67,7 +67,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How it ended, and the sentence a person is told (empty where all is said by the counts)."""
+    """How it ended, and a sentence for people (empty where the counts say it all)."""
 
     how: StopReason
     sentence: str = ""

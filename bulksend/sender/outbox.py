@@ -79,7 +79,7 @@ class Outbox(Source[Row]):
             run.id,
             rows,
             portal=run.portal,
-            take=slots.asking(self.method, len(rows)),
+            take=slots.request(self.method, len(rows)),
             at=now,
             portal_time=portal_time,
             again=run.again,
