@@ -158,7 +158,9 @@ class Doubts:
         row = doubt.row
         now = time.monotonic()
         if sighting.finding is Finding.ARRIVED:
-            if self._journal.rivals(self._run.id, row, self._run.portal, time.time() - self._options.timeout - 5):
+            if self._journal.rivals(
+                self._run.id, row, self._run.portal, self._journal.now() - self._options.timeout - 5
+            ):
                 doubt.due = now + RIVAL_PAUSE  # it may be that row's message: its own answer tells
                 return None
             self._claims.add(sighting.message_id or 0)
