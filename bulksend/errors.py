@@ -12,7 +12,20 @@ BulksendError              every error below; its text is one sentence: what is 
 
 
 class BulksendError(Exception):
-    """An error a person can act on; ``str()`` of it is the sentence to show."""
+    """An error a person can act on; ``str()`` of it is the sentence to show.
+
+    It names no command and no option, since it is shown on the page and by other programs too.
+
+    Args:
+        sentence: what is wrong and what to do.
+        code: which error it is, where something can be added for those who sit at the command line.
+        words: what that addition needs.
+    """
+
+    def __init__(self, sentence: str = "", *, code: str = "", **words: object) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.words = words
 
 
 class UsageError(BulksendError):

@@ -35,6 +35,12 @@ STATUS: Final = {
 
 _UNDER_WAY: Final = frozenset({State.SENDING, State.IN_DOUBT})
 
+_PENDING: Final = "The campaign stopped before this row: resume the campaign."
+_DOUBT: Final = (
+    "The message left, and the campaign stopped before it was known whether it arrived: resume the campaign. It is "
+    "then looked for in the chat's history, and sent again only if it is not there."
+)
+
 
 def default_path(file: Path, file_format: str, word: str = "results") -> Path:
     """Where what is made from a sheet goes by default: ``FILE.results.csv`` or ``.xlsx`` beside it."""
@@ -58,20 +64,24 @@ def check_path(path: Path, source: Path | None = None) -> Path:
     from bulksend.sheet.atomic import can_be_written  # noqa: PLC0415
 
     if str(path) == "-":
-        raise UsageError("Results are a file: give --results a file's name, such as results.csv, not '-'.")
+        raise _refused("Results are a file: give the name of one, such as results.csv, not '-'.")
     if not can_be_written(path):
-        raise UsageError(f"Results are a workbook or a text: give --results a name in .xlsx or .csv, not '{path}'.")
+        raise _refused(f"Results are a workbook or a text: give a name in .xlsx or .csv, not '{path}'.")
     path = path.absolute()
     if source is not None and (path == source.absolute() or _same_file(path, source)):
-        raise UsageError(f"The results would overwrite {source} itself: give them another name with --results.")
+        raise _refused(f"The results would overwrite {source} itself: give them another name.")
     if not path.parent.is_dir():
-        raise UsageError(f"There is no folder '{path.parent}': create it, or choose another with --results.")
+        raise _refused(f"There is no folder '{path.parent}': create it, or choose another.")
     if not _may_replace(path):
-        raise UsageError(
-            f"'{path}' exists and was not made by bulksend, so it is not overwritten: choose another name with "
-            "--results, or move it away."
+        raise _refused(
+            f"'{path}' exists and was not made by bulksend, so it is not overwritten: choose another name, or move it "
+            "away."
         )
     return path
+
+
+def _refused(sentence: str) -> UsageError:
+    return UsageError(sentence, code="RESULTS_PATH")
 
 
 def free_path(journal: Journal, path: Path) -> Path:
@@ -140,7 +150,7 @@ def write_run_results(
             target,
             format=format_of(target, run.sheet["format"]),
             headings=[*run.headings, *RESULT_COLUMNS],
-            rows=_rows(journal, run, not_sent),
+            rows=_rows(journal, run, not_sent or ("", _PENDING)),
             dialect=dialect_of(run.sheet),
             name="Results",
             summary=_summary(run),
@@ -149,22 +159,18 @@ def write_run_results(
     except OSError as error:
         raise UsageError(
             f"The results sheet cannot be written to {target} ({error.strerror or 'write error'}); everything is in "
-            f"the journal: write it elsewhere with `bulksend results {run.id} --results PATH`."
+            "the journal: write it elsewhere.",
+            code="RESULTS_NOT_WRITTEN",
+            run=run.id,
         ) from None
     if note:
         journal.note_results(run.id, str(written))
     return written
 
 
-def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Iterator[tuple[list[str], bool]]:
+def _rows(journal: Journal, run: Run, pending: tuple[str, str]) -> Iterator[tuple[list[str], bool]]:
     from bulksend.sheet.headings import ResultCells  # noqa: PLC0415
 
-    pending = not_sent or ("", f"The campaign stopped before this row: continue with `bulksend resume {run.id}`.")
-    number = "RUN" if not_sent else str(run.id)  # a campaign that was only rehearsed has none
-    doubt = (
-        "The message left, and the campaign stopped before it was known whether it arrived: "
-        f"`bulksend resume {number}` finds it in the chat's history, and sends it again only if it is not there."
-    )
     sent = State.SENT  # most rows are, and looking it up for each takes longer than the comparison
     for _, cells, state, message_id, noted_code, noted_description, sent_at, attempts, delivery in journal.outcomes(
         run.id
@@ -175,7 +181,7 @@ def _rows(journal: Journal, run: Run, not_sent: tuple[str, str] | None) -> Itera
         elif state is State.PENDING:
             code, description = pending
         elif state in _UNDER_WAY:
-            code, description = noted_code or "ANSWER_LOST", doubt
+            code, description = noted_code or "ANSWER_LOST", _DOUBT
         else:
             code, description = _shown(noted_code), _shown(noted_description)
         message = "" if message_id is None else str(message_id)

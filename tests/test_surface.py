@@ -1,6 +1,7 @@
 """What ``import bulksend`` gives: all that the commands use, and at no cost before it is used."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,13 @@ import pytest
 
 import bulksend
 from bulksend import Campaign, Journal, Options, State, dry_run, examine, find_target
+from bulksend.cli import COMMANDS as NAMES
 from tests.processes import rows, write_sheet
 
-COMMANDS = Path(bulksend.__file__).parent / "cli"
+LIBRARY = Path(bulksend.__file__).parent
+COMMANDS = LIBRARY / "cli"
+BLANK_SHEET = LIBRARY / "sheet" / "blank.py"
+"""Its instructions are no sentence of the library: people keep them, and read there what to type."""
 
 NO_CONCERN = {
     *{"BATCH_LIMIT", "DAMAGED", "MOST_IN_FLIGHT", "SANDBOX", "TOKEN_URL", "__version__"},  # numbers and words
@@ -49,6 +54,29 @@ def test_programs_can_do_what_the_commands_do() -> None:
         for name in node.names
     }
     assert used - set(bulksend.__all__) - NO_CONCERN == set()
+
+
+def test_the_library_names_no_command() -> None:
+    """What it says is read on the page and by programs too: what to type is added by the command (`cli/hints.py`)."""
+    typed = re.compile(rf"bulksend (?:{'|'.join(NAMES)})\b|(?<![\w-])--[a-z]")
+    found = {
+        f"{path.relative_to(LIBRARY)}:{line}: {text}"
+        for path in LIBRARY.rglob("*.py")
+        if path.relative_to(LIBRARY).parts[0] not in {"cli", "sandbox"} and path != BLANK_SHEET
+        for line, text in _strings(ast.parse(path.read_text(encoding="utf-8")))
+        if typed.search(text)
+    }
+    assert found == set()
+
+
+def _strings(tree: ast.Module) -> list[tuple[int, str]]:
+    """The lines and texts of all strings but docstrings."""
+    alone = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in alone
+    ]
 
 
 def test_importing_it_loads_nothing() -> None:

@@ -11,11 +11,37 @@ from bulksend.journal import State
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from bulksend.sender.options import RunResult
+
 _OF_ERRORS: Final[dict[type[BulksendError], str]] = {
     NoPortalError: "--portal takes a saved name (see `bulksend portal add`), a webhook's address, or `sandbox` to "
     "rehearse.",
     UnknownPortalError: "`bulksend portal add NAME` saves one.",
 }
+
+OF_ERROR_CODES: Final = {
+    "CONTINUED": "--sheet chooses one.",
+    "DAYS": "--days takes them.",
+    "DOUBLED_COLUMNS": "--map {field}=HEADING does.",
+    "DURATION": "--over takes it.",
+    "EMPTY_SHEET_OF_SEVERAL": "--sheet does.",
+    "HOURS": "--hours takes them.",
+    "JOURNAL_UNUSABLE": "To do so: `bulksend resume`.",
+    "MAX_FAILURES": "--max-failures takes them.",
+    "NEWER_JOURNAL": "--journal names one.",
+    "NO_MESSAGES": "--message or --message-file gives one.",
+    "NO_SHEETS_HERE": "Leave out --sheet.",
+    "NO_SUCH_RUN": "`bulksend runs` lists them.",
+    "NO_VISIBLE_SHEET": "--sheet chooses one.",
+    "PORT_TAKEN": "--port names it; without it the page takes any that is free.",
+    "RESULTS_NOT_WRITTEN": "To do so: `bulksend results {run} --results PATH`.",
+    "RESULTS_PATH": "--results names it.",
+    "TAKEN_OVER": "`bulksend runs` shows how it goes on.",
+    "UNFINISHED": "To do so: `bulksend resume {run}`.",
+    "UNKNOWN_FIELD": "--map takes FIELD=HEADING.",
+    "UNKNOWN_HEADING": "--map {field}=HEADING chooses one.",
+}
+"""By the code of an error; those of sheets are the names of `Refusal`. Words in braces are the error's."""
 
 _OF_CODES: Final = {
     "ALREADY_SENT": "--again sends once more what another campaign sent",
@@ -38,11 +64,23 @@ def hints(run_id: int, codes: Collection[tuple[State, str]]) -> list[str]:
     return found
 
 
+def stop_sentence(result: RunResult) -> str:
+    """Why a campaign stopped early, and what to do about it on the command line."""
+    from bulksend.sender.options import StopReason
+
+    allowed = " --max-failures sets how many." if result.how is StopReason.TOO_MANY_FAILURES else ""
+    return f"{result.sentence}{allowed}"
+
+
 def with_hint(error: BulksendError) -> str:
     """The error's sentence, followed by what to do on the command line where the library cannot know it."""
     sentence = str(error)
     if type(error) in _OF_ERRORS:
         return f"{sentence} {_OF_ERRORS[type(error)]}"
+    if error.code in OF_ERROR_CODES:
+        return f"{sentence} {OF_ERROR_CODES[error.code].format(**error.words)}"
+    if error.code == "MISSING_COLUMNS":
+        return " ".join(filter(None, (sentence, _for_missing(**error.words))))
     if "bulksend.entry" not in sys.modules:  # it cannot be one of its errors, and takes long to import
         return sentence
     from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
@@ -60,3 +98,13 @@ def with_hint(error: BulksendError) -> str:
     if isinstance(error, CampaignChanged):
         return f"{sentence} `bulksend runs` shows how it stands."
     return sentence
+
+
+def _for_missing(missing: object = "", near: object = None, **_: object) -> str:
+    """How to choose the headings that nearly say a missing field, or what to do without the field."""
+    if isinstance(near, dict) and near:
+        maps = " ".join(f'--map {field}="{heading.strip()}"' for field, heading in near.items())
+        return f"To choose: {maps}."
+    if missing == "CHAT_ID":
+        return "`bulksend lookup` fills the chats in."
+    return "--message or --message-file gives one." if missing == "MESSAGE" else ""

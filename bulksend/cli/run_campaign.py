@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulksend.cli import REFUSED, STOPPED
 from bulksend.cli.console import OutputError, ReaderGone, describe_bug, describe_os_error, put, say, say_traceback
-from bulksend.cli.hints import hints
+from bulksend.cli.hints import hints, stop_sentence, with_hint
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
 from bulksend.cli.signals import stopped_by_signals
@@ -48,7 +48,7 @@ def run_campaign(
         run = campaign.run
         code = exit_code(run, result)
     except JournalError as error:
-        result = result if result.sentence else RunResult(StopReason.JOURNAL, str(error))
+        result = result if result.sentence else RunResult(StopReason.JOURNAL, with_hint(error))
     if verify is not None and run is not None and run.counts.sent and result.how is StopReason.ENDED:
         campaign.release()  # nothing of it is left to be sent
         verified = verify()
@@ -56,7 +56,7 @@ def run_campaign(
         path, unwritten = _write_results(campaign)
         result = replace(result, sentence=verified.sentence)
     if result.sentence:
-        say(f"Stopped: {result.sentence}")
+        say(f"Stopped: {stop_sentence(result)}")
     if unwritten:
         code = code or 1  # every row was sent, but nobody can see it
     reason = result.sentence or unwritten
@@ -94,8 +94,9 @@ def _write_results(campaign: Campaign) -> tuple[Path | None, str]:
     try:
         return campaign.write_results(), ""
     except (UsageError, JournalError) as error:
-        say(f"Error: {error}")
-        return None, str(error)
+        sentence = with_hint(error)
+        say(f"Error: {sentence}")
+        return None, sentence
 
 
 def _send(campaign: Campaign, options: Options, *, verbose: bool) -> RunResult:
@@ -109,7 +110,7 @@ def _send(campaign: Campaign, options: Options, *, verbose: bool) -> RunResult:
         try:
             return campaign.send(options, shown.show)
         except JournalError as error:
-            return RunResult(StopReason.JOURNAL, str(error))
+            return RunResult(StopReason.JOURNAL, with_hint(error))
         except OSError as error:
             return RunResult(StopReason.SYSTEM, describe_os_error(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the results sheet has to be written

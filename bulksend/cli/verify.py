@@ -108,6 +108,7 @@ def ask_for_deliveries(
     journal: Journal, run_id: int, target: Target, rate_limit: RateLimit, wait: float = 0.0
 ) -> Verified:
     """Ask what became of a campaign's messages; ``wait`` is in seconds. The journal has what came, however it ends."""
+    from bulksend.cli.hints import with_hint
     from bulksend.queries.query import QueryError
     from bulksend.queries.verify import verify
     from bulksend.sender.options import StopReason
@@ -123,7 +124,7 @@ def ask_for_deliveries(
         except QueryError as error:
             how, sentence = _reason(error, answered=watch.answered), str(error)
         except JournalError as error:
-            return Verified({}, StopReason.JOURNAL, str(error))
+            return Verified({}, StopReason.JOURNAL, with_hint(error))
     return Verified(journal.deliveries(run_id), how, sentence)
 
 

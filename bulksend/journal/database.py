@@ -75,7 +75,8 @@ class Database:
         if found > SCHEMA:
             raise JournalError(
                 f"The journal {self.shown} was written by a newer version of bulksend (format {found}, this one reads "
-                f"up to {SCHEMA}): use that version, or name a new journal with --journal."
+                f"up to {SCHEMA}): use that version, or another journal.",
+                code="NEWER_JOURNAL",
             )
         if found < SCHEMA:
             from bulksend.journal.migrations import upgrade  # noqa: PLC0415 - Alembic takes long to import
@@ -136,8 +137,9 @@ class Database:
         reason = str(cause).partition("\n")[0] if cause is not error else type(error).__name__
         remedy = "free the disk or correct its permissions" if self.sqlite else "see that its server can be reached"
         return JournalError(
-            f"The journal {self.shown} cannot be used ({reason}). Nothing more is sent without it: {remedy}, then go "
-            "on with `bulksend resume`."
+            f"The journal {self.shown} cannot be used ({reason}). Nothing more is sent without it: {remedy}, then "
+            "resume the campaign.",
+            code="JOURNAL_UNUSABLE",
         )
 
     def now(self) -> float:

@@ -106,7 +106,8 @@ class TakenOver(JournalError):
     def __init__(self, run_id: int) -> None:
         super().__init__(
             f"Campaign {run_id} was taken over by another process, because this one gave no sign of life for long (a "
-            "computer that slept?); nothing more is sent here: `bulksend runs` shows how it goes on."
+            "computer that slept?); nothing more is sent here.",
+            code="TAKEN_OVER",
         )
 
 

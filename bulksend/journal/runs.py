@@ -84,8 +84,10 @@ class Runs(Store):
                     raise Held(other.id, holder)
                 elif other.stage != Stage.FINISHED:
                     raise UsageError(
-                        f"Campaign {other.id} of the same sheet on the same portal is not finished: go on with it by "
-                        f"`bulksend resume {other.id}`."
+                        f"Campaign {other.id} of the same sheet on the same portal is not finished: go on with "
+                        "that one.",
+                        code="UNFINISHED",
+                        run=other.id,
                     )
             run_id = connection.execute(
                 sa.insert(RUNS).values(
@@ -170,7 +172,7 @@ class Runs(Store):
         """The campaign with that number; `UsageError` where there is none."""
         found = self._find(RUNS.c.id == run_id)
         if found is None:
-            raise UsageError(f"There is no campaign {run_id} in the journal; `bulksend runs` lists them.")
+            raise UsageError(f"There is no campaign {run_id} in the journal.", code="NO_SUCH_RUN")
         return found
 
     def runs(self) -> list[Run]:

@@ -189,8 +189,9 @@ def fill_chats(
         )
     except OSError as error:
         raise UsageError(
-            f"The filled sheet cannot be written to {target} ({error.strerror or 'write error'}): name another place "
-            "with --results."
+            f"The filled sheet cannot be written to {target} ({error.strerror or 'write error'}): choose another "
+            "place.",
+            code="RESULTS_PATH",
         ) from None
     return Filled(written, copy.report.rows, copy.filled, copy.report.good - copy.filled, len(found.keys), copy.report)
 

@@ -122,7 +122,7 @@ def parse_hours(text: str) -> tuple[int, int]:
         start, end = first * 3600 + first_minute * 60, last * 3600 + last_minute * 60
         if max(first_minute, last_minute) < 60 and start < 86400 >= end and start != end:
             return start, end
-    raise UsageError(f"--hours takes hours such as 09:00-20:00, not {text!r}.")
+    raise UsageError(f"Hours are given as 09:00-20:00, not {text!r}.", code="HOURS")
 
 
 def parse_days(text: str) -> frozenset[int]:
@@ -136,7 +136,7 @@ def parse_days(text: str) -> frozenset[int]:
         first, *more = (_DAYS.get(name.strip()) for name in part.split("-"))
         last = more[0] if more else first
         if first is None or last is None or len(more) > 1:
-            raise UsageError(f"--days takes days such as mon-fri or mon,wed,sat, not {text!r}.")
+            raise UsageError(f"Days are given as mon-fri or mon,wed,sat, not {text!r}.", code="DAYS")
         days |= {day % 7 for day in range(first, last + (7 if last < first else 0) + 1)}
     return frozenset(days)
 
@@ -153,7 +153,7 @@ def parse_duration(text: str) -> float:
         seconds = sum(float(number.replace(",", ".")) * _SECONDS[unit] for number, unit in parts)
         if 0 < seconds <= LONGEST:
             return float(seconds)
-    raise UsageError(f"--over takes a duration such as 6h or 10m, not {text!r}.")
+    raise UsageError(f"A duration is given as 6h or 10m, not {text!r}.", code="DURATION")
 
 
 def _zone_in(text: str | None) -> tzinfo | None:

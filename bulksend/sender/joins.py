@@ -42,5 +42,5 @@ class Joins(Repairs):
             why = f"whether they joined it is not known, because the portal's answers were lost ({outcome.code})"
         return (
             f"The user who should speak is not a member of this chat, and {why}: add the user to the chat in the "
-            "portal, or name another user in the sheet or with --user-id."
+            "portal, or let another user speak."
         )

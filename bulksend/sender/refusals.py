@@ -37,5 +37,5 @@ class Refusals:
         if self._alike >= self._most:
             self.sentence = (
                 f"All of the first {self._alike} rows were refused with {outcome.code}, so the others are kept back. "
-                f"{change.error_description} If the other rows are right, go on with `bulksend resume`."
+                f"{change.error_description} If the other rows are right, resume the campaign."
             )

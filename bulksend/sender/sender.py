@@ -142,7 +142,7 @@ class Sender:
         return until
 
     def _write(self) -> None:
-        for n in self._context.changes.write(self._dispatcher.feedback.take()):  # look on
+        for n in self._context.changes.write(self._dispatcher.feedback.take()):  # their messages are looked for again
             self._context.chats.occupy(self._context.doubts.claim_conflicts(n).chat_id)
 
     def _look_for_a_reason_to_stop(self) -> None:
@@ -161,8 +161,7 @@ class Sender:
         if self._options.max_failures is not None and bad > self._options.max_failures:
             self._end(
                 StopReason.TOO_MANY_FAILURES,
-                f"Rows that failed or are unknown: {bad}, more than the {self._options.max_failures} that "
-                "--max-failures allows.",
+                f"Rows that failed or are unknown: {bad}, more than the {self._options.max_failures} allowed.",
             )
 
     def _end(self, how: StopReason, sentence: str = "") -> None:

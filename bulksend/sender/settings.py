@@ -99,5 +99,8 @@ def _failures(text: str | None, rows: int) -> int | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < math.inf or (not text.strip().endswith("%") and value != int(value)):
-        raise UsageError(f"--max-failures takes a number of rows or a percentage, such as 20 or 5%, not {text!r}.")
+        raise UsageError(
+            f"The failures that may happen are a number of rows or a percentage, such as 20 or 5%, not {text!r}.",
+            code="MAX_FAILURES",
+        )
     return int(rows * value / 100) if text.strip().endswith("%") else int(value)

@@ -171,7 +171,7 @@ def find_columns(
 
     Args:
         headings: as the sheet shows them.
-        overrides: field to heading, as ``--map FIELD=HEADING`` gives them; they win over what the headings say.
+        overrides: field to heading, as chosen by hand; they win over what the headings say.
         optional: required fields that may be missing: MESSAGE where a template writes the text, CHAT_ID where a lookup
             fills it in.
         entity_type: the kind of entity of all rows, where the sheet does not say it.
@@ -265,15 +265,16 @@ def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Ex
     near = [(field, heading) for field in missing if (heading := _near_miss(field, spare))]
     if near:
         asked = listed([f"did {quoted(heading)} mean {field}" for field, heading in near])
-        maps = " ".join(f'--map {field}="{heading.strip()}"' for field, heading in near)
-        advice = f"{asked}? Then rename it, or add {maps}"
+        advice = f"{asked}? Then rename {'it, or choose it' if len(near) == 1 else 'them, or choose them'} by hand"
     else:
         advice = f"add {'a heading' if len(missing) == 1 else 'headings'} called {listed(missing)}"
         if missing == ["CHAT_ID"]:
-            advice += ", or let bulksend lookup fill the chats in"
+            advice += ", or look the chats up"
         if missing == ["MESSAGE"]:
-            advice += ", or write the messages with --message or --message-file"
-    return refuse(Refusal.MISSING_COLUMNS, missing=listed(missing), found=_shown(headings), advice=advice)
+            advice += ", or write the messages with a template"
+    return refuse(
+        Refusal.MISSING_COLUMNS, missing=listed(missing), found=_shown(headings), advice=advice, near=dict(near)
+    )
 
 
 def _near_miss(field: str, spare: list[str]) -> str | None:

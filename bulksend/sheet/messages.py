@@ -23,12 +23,13 @@ class Refusal(StrEnum):
         "'{name}' has a cell very far from the others (row {row}, column {column}): delete the stray cells and save it."
     )
     NO_SUCH_SHEET = "There is no sheet '{sheet}' in '{name}': it has {sheets}."
-    NO_SHEETS_HERE = "'{name}' is a text file, without sheets to choose from: leave out --sheet."
-    NO_VISIBLE_SHEET = "Every sheet of '{name}' is hidden: show one in Excel, or name it with --sheet ({sheets})."
-    EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: {advice}."
+    NO_SHEETS_HERE = "'{name}' is a text file, without sheets to choose from: choose none."
+    NO_VISIBLE_SHEET = "Every sheet of '{name}' is hidden: show one in Excel, or choose it by its name ({sheets})."
+    EMPTY_SHEET = "The sheet '{sheet}' of '{name}' is empty: fill it in and save it, or name another file."
+    EMPTY_SHEET_OF_SEVERAL = "The sheet '{sheet}' of '{name}' is empty: choose another ({others})."
     CONTINUED = (
-        "'{name}' has more rows on its sheet '{sheet}': save all of them in one .csv, or name one sheet after the "
-        "other with --sheet."
+        "'{name}' has more rows on its sheet '{sheet}': save all of them in one .csv, or choose one sheet after "
+        "the other."
     )
     EMPTY_TABLE = "There is nothing in '{name}' but blank rows: save the sheet again and check that it has rows."
     UNKNOWN_ENCODING = "The encoding of '{name}' cannot be recognised: save it in Excel as 'CSV UTF-8' or as .xlsx."
@@ -45,15 +46,15 @@ class Refusal(StrEnum):
         '("").'
     )
     MISSING_COLUMNS = "There is no column for {missing} (the headings are {found}): {advice}."
-    DOUBLED_COLUMNS = "{doubled} stand for the same field: rename all but one, or choose with --map {field}=HEADING."
-    UNKNOWN_FIELD = "--map {field}=… names no field: the fields are {fields}."
-    UNKNOWN_HEADING = "--map {field}={heading} names no heading of the sheet: the headings are {found}{hint}"
-    FILE_CHANGED = "'{name}' changed while it was being read: run the command again once it is saved."
+    DOUBLED_COLUMNS = "{doubled} stand for the same field: rename all but one, or choose one of them."
+    UNKNOWN_FIELD = "There is no field '{field}' to choose a column for: the fields are {fields}."
+    UNKNOWN_HEADING = "There is no heading '{heading}' to choose for {field}: the headings are {found}{hint}"
+    FILE_CHANGED = "'{name}' changed while it was being read: try again once it is saved."
 
 
 def refuse(why: Refusal, /, **words: object) -> SheetError:
-    """The error for ``why``, with the words in braces filled in."""
-    return SheetError(why.value.format(**words))
+    """The error for ``why``, with the words in braces filled in; its code is the name of ``why``."""
+    return SheetError(why.value.format(**words), code=why.name, **words)
 
 
 def quoted(text: str, longest: int = 60) -> str:

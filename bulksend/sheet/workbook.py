@@ -54,9 +54,10 @@ class WorkbookSource:
         self._sheet: CalamineSheet = self._guarded(lambda: workbook.get_sheet_by_index(position))
         if self._sheet.start is None or self._sheet.end is None:
             others = [entry.name for entry in sheets if entry.name != self.name]
-            another = f"name another with --sheet ({listed([quoted(name) for name in others])})" if others else ""
-            advice = another or "fill it in and save it, or name another file"
-            raise refuse(Refusal.EMPTY_SHEET, sheet=self.name, name=path.name, advice=advice)
+            if others:
+                shown = listed([quoted(name) for name in others])
+                raise refuse(Refusal.EMPTY_SHEET_OF_SEVERAL, sheet=self.name, name=path.name, others=shown)
+            raise refuse(Refusal.EMPTY_SHEET, sheet=self.name, name=path.name)
         self._first_column = self._sheet.start[1]
         self.width = self._sheet.end[1] + 1
         further = limits.page_name(self.name, 2)

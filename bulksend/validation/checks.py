@@ -218,7 +218,9 @@ class Checker:
 
     def _messages(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._template is None and self._columns.message is None:
-            raise UsageError("Say what to write: the sheet has no column of messages and there is no --message.")
+            raise UsageError(
+                "Say what to write: the sheet has no column of messages and there is no template.", code="NO_MESSAGES"
+            )
         if self._template is None:
             return np.asarray(cells[self._columns.message].to_numpy())
         rendered = self._template.render(cells)

@@ -50,7 +50,7 @@ def serve(home: Path, journal: str | Path, port: int, announce: Callable[[str], 
         listener = socket.create_server((HOST, port))
     except OSError as error:
         raise UsageError(
-            f"The page cannot be served on port {port} ({error.strerror}): name another with --port, or leave it out."
+            f"The page cannot be served on port {port} ({error.strerror}): choose another.", code="PORT_TAKEN"
         ) from None
     with listener:
         return asyncio.run(_serve(home, journal, listener, announce))

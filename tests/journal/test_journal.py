@@ -353,8 +353,8 @@ def test_content(journal: Journal) -> None:
 
 
 def test_no_such_campaign(journal: Journal) -> None:
-    """A number that is not there is told, with where to look."""
-    with pytest.raises(UsageError, match="bulksend runs"):
+    """A number that is not there is named."""
+    with pytest.raises(UsageError, match="There is no campaign 99"):
         journal.run(99)
 
 

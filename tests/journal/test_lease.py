@@ -195,7 +195,7 @@ def test_an_older_one_of_the_same_sheet_is_not_finished(path: Path) -> None:
         found = journal.same(PORTAL, "c1")
         assert found is not None
         assert (found.id, found.stage) == (older, Stage.STOPPED)
-        with pytest.raises(UsageError, match=f"is not finished: go on with it by `bulksend resume {older}`"):
+        with pytest.raises(UsageError, match=f"^Campaign {older} .* is not finished: go on with that one"):
             begin(journal, 1)
 
 

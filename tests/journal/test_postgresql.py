@@ -84,7 +84,8 @@ def test_server_that_is_not_there(tmp_path: Path) -> None:
     ended = Commands(tmp_path).run("runs", "--journal", address)
     assert ended.code == 2
     assert ended.err.startswith(f"Error: The journal postgresql+psycopg://team:…@127.0.0.1:{port}/journal cannot")
-    assert ended.err.rstrip().endswith(": see that its server can be reached, then go on with `bulksend resume`.")
+    assert ": see that its server can be reached, then resume the campaign. " in ended.err
+    assert ended.err.rstrip().endswith(" To do so: `bulksend resume`.")
     assert len(ended.err.splitlines()) == 1
     assert "hunter2" not in ended.said
 

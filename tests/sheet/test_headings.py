@@ -75,29 +75,29 @@ def test_result_columns_are_never_taken_for_fields() -> None:
             ["CRM_ENTITY_TYPE", "CRM_ENTITY", "Chat", "MESSAGE"],
             (
                 "There is no column for CHAT_ID (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', 'Chat' and 'MESSAGE'): "
-                "did 'Chat' mean CHAT_ID? Then rename it, or add --map CHAT_ID=\"Chat\"."
+                "did 'Chat' mean CHAT_ID? Then rename it, or choose it by hand."
             ),
         ),
         (
             ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_IDD", "Masage"],
             (
                 "There is no column for CHAT_ID and MESSAGE (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', 'CHAT_IDD' "
-                "and 'Masage'): did 'CHAT_IDD' mean CHAT_ID and did 'Masage' mean MESSAGE? Then rename it, or add "
-                '--map CHAT_ID="CHAT_IDD" --map MESSAGE="Masage".'
+                "and 'Masage'): did 'CHAT_IDD' mean CHAT_ID and did 'Masage' mean MESSAGE? Then rename them, or "
+                "choose them by hand."
             ),
         ),
         (
             ["CRM_ENTITY_TYPE", "CRM_ENTITY", "MESSAGE"],
             (
                 "There is no column for CHAT_ID (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY' and 'MESSAGE'): add a "
-                "heading called CHAT_ID, or let bulksend lookup fill the chats in."
+                "heading called CHAT_ID, or look the chats up."
             ),
         ),
         (
             ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID"],
             (
                 "There is no column for MESSAGE (the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY' and 'CHAT_ID'): add a "
-                "heading called MESSAGE, or write the messages with --message or --message-file."
+                "heading called MESSAGE, or write the messages with a template."
             ),
         ),
         (
@@ -117,15 +117,15 @@ def test_result_columns_are_never_taken_for_fields() -> None:
         (
             [*API, "Text"],
             (
-                "'MESSAGE' (column E) and 'Text' (column F) stand for the same field: rename all but one, or choose with "
-                "--map MESSAGE=HEADING."
+                "'MESSAGE' (column E) and 'Text' (column F) stand for the same field: rename all but one, or choose one of "
+                "them."
             ),
         ),
         (
             [*API, "CHAT_ID"],
             (
-                "'CHAT_ID' (column C) and 'CHAT_ID' (column F) stand for the same field: rename all but one, or choose with "
-                "--map CHAT_ID=HEADING."
+                "'CHAT_ID' (column C) and 'CHAT_ID' (column F) stand for the same field: rename all but one, or choose one of "
+                "them."
             ),
         ),
     ],
@@ -138,17 +138,18 @@ def test_missing_and_doubled_headings_are_named(headings: list[str], sentence: s
 
 
 def test_map_wins_over_headings() -> None:
-    """--map names a column for a field, in any spelling of both."""
+    """Choosing by hand names a column for a field, in any spelling of both."""
     columns = find_columns([*API, "Text 2"], {"message": "text 2", "chat id": "USER_ID"}, optional={"CHAT_ID"})
     assert (columns.message, columns.chat_id, columns.user_id) == (5, 3, None)
 
 
 def test_map_of_an_unknown_field_names_the_fields() -> None:
-    """A mistake in --map is named in the error."""
+    """A mistake in the choice is named in the error."""
     with pytest.raises(SheetError) as refused:
         find_columns(API, {"PHONE": "MESSAGE"})
     assert str(refused.value) == (
-        "--map PHONE=… names no field: the fields are CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID, USER_ID and MESSAGE."
+        "There is no field 'PHONE' to choose a column for: the fields are CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID, USER_ID "
+        "and MESSAGE."
     )
 
 
@@ -157,7 +158,7 @@ def test_map_of_an_unknown_heading_names_the_headings() -> None:
     with pytest.raises(SheetError) as refused:
         find_columns([*API, "Comment"], {"MESSAGE": "Coment"})
     assert str(refused.value) == (
-        "--map MESSAGE=Coment names no heading of the sheet: the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', "
+        "There is no heading 'Coment' to choose for MESSAGE: the headings are 'CRM_ENTITY_TYPE', 'CRM_ENTITY', "
         "'CHAT_ID', 'USER_ID', 'MESSAGE' and 'Comment'; did you mean 'Comment'?"
     )
 

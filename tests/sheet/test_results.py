@@ -258,7 +258,7 @@ def test_sheet_that_continues_on_another_is_not_read_for_the_whole(
     path = _write(tmp_path / "out.xlsx")
     sheet = open_sheet(path)
     assert sheet.original_width == STATUS
-    with pytest.raises(SheetError, match=r"'out\.xlsx'.*'Results \(2\)'.*--sheet"):
+    with pytest.raises(SheetError, match=r"'out\.xlsx'.*'Results \(2\)'.*choose one sheet after the other"):
         next(sheet.chunks())
     read = [row for name in ("Results", "Results (2)") for row in _cells(open_sheet(path, sheet=name))]
     assert read == ROWS
