@@ -1,4 +1,4 @@
-"""Folders that are for their owner alone."""
+"""Private folders: readable by their owner only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the library says of an error, and which command or option to use next."""
+"""What to type next after an error, or after rows that did not arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown before anything is sent, and what is asked."""
+"""The questions that commands ask before they send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A campaign sent under a progress display, stopped in good order by a signal, and reported on at its end."""
+"""Sends one campaign for a command."""
 
 from __future__ import annotations
 

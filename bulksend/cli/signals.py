@@ -1,4 +1,4 @@
-"""What a command does about the signals that are to end it."""
+"""Handles SIGINT, SIGTERM and the like for a command."""
 
 from __future__ import annotations
 

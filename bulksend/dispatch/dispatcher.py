@@ -1,4 +1,4 @@
-"""The loop in which calls leave and come back."""
+"""The loop that sends calls and collects their answers."""
 
 from __future__ import annotations
 

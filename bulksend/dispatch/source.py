@@ -1,4 +1,4 @@
-"""Calls that wait for their turn, and the request in which some of them leave."""
+"""The interface of anything that wants to make calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many rows of a campaign are in each state: kept with it, changed in the step that changes the rows."""
+"""How many rows of a campaign are in each state, changed in the same transaction as the rows."""
 
 from __future__ import annotations
 

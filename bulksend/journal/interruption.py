@@ -1,4 +1,4 @@
-"""What becomes of campaigns whose process is dead."""
+"""Recovers the campaigns of processes that died."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal's one door: a transaction a method.
+"""The journal as one object: each method is one transaction.
 
 Its promises are in the package's docstring.
 """

@@ -1,4 +1,4 @@
-"""Who may move the rows of a campaign."""
+"""Which process may send a campaign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all processes that call a portal share: its pace, as text, and the newest message id."""
+"""What processes that call the same portal share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A screenful of a campaign's rows at a time, however many there are, and what a person decides about them."""
+"""A screenful of a campaign's rows at a time, for a person to read or to decide about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls to one portal: each is exactly one HTTP request, and its outcome is returned, never raised."""
+"""Calls to one portal: each is exactly one HTTP request, whose outcome is returned, never raised."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What each error code means for the person who sent the sheet, and what to do about it: the one table of it all.
+"""The words for every error code, in one table.
 
 The codes are the portal's and our own. No sentence names a command or an option: those who read it may sit in front of
 a page or a program of their own.

@@ -1,4 +1,4 @@
-"""What a call came to, decided here and nowhere else, from (HTTP status, body, failure).
+"""Decides the outcome of a call from its HTTP status, body or failure.
 
 A message must never be sent twice, so the question behind every rule is: can the portal have carried the call out?
 *Refused* and *not carried out* are said only where the answer is surely no; where that is not certain, as with a page

@@ -1,4 +1,4 @@
-"""What the process does that `bulksend.portal.renewal_process` starts, given the data folder and a portal's name.
+"""The subprocess that renews a sign-in, given the data folder and a portal's name.
 
 It reads from standard input which access token has run out, so that no token is among its arguments, and answers on
 standard output with one JSON object. The answer holds tokens only where they could not be saved.

@@ -1,4 +1,4 @@
-"""One HTTP request out, one complete answer or one `Failure` back; nothing is ever sent a second time by itself.
+"""One HTTP request: a complete answer or a `Failure`, never retried automatically.
 
 The name of an exception does not say whether a request left, so the connection itself marks the moment in
 which the first byte of a request is handed to a connected (and, for https, verified) socket. That is also the moment in

@@ -1,4 +1,4 @@
-"""The portal itself: the order in which a request is checked, the envelope of answers, and ``batch``."""
+"""Answers REST requests as the portal does."""
 
 import asyncio
 import json

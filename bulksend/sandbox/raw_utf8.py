@@ -1,4 +1,4 @@
-"""An HTTP server that takes addresses with raw UTF-8 in them, as portals do; aiohttp's parser refuses them."""
+"""An HTTP server that accepts URLs with unescaped UTF-8, as portals do; aiohttp's parser refuses them."""
 
 import asyncio
 import re

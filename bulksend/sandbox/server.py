@@ -1,4 +1,4 @@
-"""HTTP in front of the portal: reads requests, writes answers, and does to the connection what the fault dial says."""
+"""The HTTP side of the sandbox."""
 
 import asyncio
 import contextlib

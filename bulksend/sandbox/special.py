@@ -1,4 +1,4 @@
-"""The special ids of an open world: a chat for each thing that a real sheet's rows meet, for samples and rehearsals.
+"""Predefined chats, one for each thing that a real sheet's rows may meet.
 
 This is the only list of them. An id stands for its chat whatever entity a sheet names beside it.
 """

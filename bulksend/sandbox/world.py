@@ -1,4 +1,4 @@
-"""The world behind the portal: what it knows of entities and chats, what is done to them, and the ledger of that."""
+"""What the portal behind the sandbox knows."""
 
 import threading
 import time

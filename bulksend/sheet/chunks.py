@@ -1,4 +1,4 @@
-"""The rows of a sheet as the rest of the program sees them."""
+"""A chunk of a sheet's rows, as every file format provides it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

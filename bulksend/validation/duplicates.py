@@ -1,4 +1,4 @@
-"""The same text to the same chat, found over a million rows in a few bytes for each."""
+"""Finds rows that repeat a text to the same chat."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Who may come in: one browser, by a one-time token, through exactly our address, and no other page in it.
+"""Access control: one browser, let in by a one-time token, at exactly our address.
 
 Every program of this computer may listen on the same host, and a browser sends a host's cookies to all of its ports. So
 the cookie has a random name, and a random path that is part of every address: no other program is shown it.

@@ -1,4 +1,4 @@
-"""What the handlers share: the journal, the uploads, the jobs, and how a page is made of a template."""
+"""What the page's handlers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked before a person confirms: the portal who speaks and which chats would refuse, the journal what repeats.
+"""Asks the portal and the journal, before a person confirms, what would go wrong.
 
 It can take minutes, so a thread does it and the page shows how far it is.
 """

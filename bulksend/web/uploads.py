@@ -1,4 +1,4 @@
-"""Sheets that were uploaded, and what was chosen for each: kept under the data folder, for its owner alone.
+"""Uploaded sheets with what was chosen for each, in a private folder under the data folder.
 
 Each upload is a folder with a random name that holds the file, ``draft.json`` and what was made of the file.
 """
