@@ -115,6 +115,7 @@ REFUSALS: dict[Refusal, Callable[[Path], Path]] = {
     Refusal.NO_SHEETS_HERE: lambda folder: (open_sheet(_text("a,b")(folder), sheet="Май"), folder)[1],
     Refusal.NO_VISIBLE_SHEET: _hidden,
     Refusal.EMPTY_SHEET: _book(lambda book: None),
+    Refusal.EMPTY_SHEET_OF_SEVERAL: _book(lambda book: book.create_sheet("May").append(["a"])),
     Refusal.EMPTY_TABLE: _text("\n,,\n"),
     Refusal.UNKNOWN_ENCODING: _text("MESSAGE\nCafé à côté\n".encode("latin-1")),
     Refusal.BROKEN_ENCODING: _text("MESSAGE\nПривет\nПри".encode()[:-1]),
