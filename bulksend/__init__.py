@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bulksend.results import check_path, write_run_results
     from bulksend.sandbox import Faults, Limits, Sandbox, World
     from bulksend.sender.options import Options, Progress, RunResult, StopReason, estimate
+    from bulksend.sender.prediction import Prediction, predict
     from bulksend.sender.settings import Sending
     from bulksend.sheet.blank import write_blank
     from bulksend.target import Target, find_target, rows_for_sandbox
@@ -94,6 +95,7 @@ _MODULES = {
     "results": ["check_path", "write_run_results"],
     "sandbox": ["Faults", "Limits", "Sandbox", "World"],
     "sender.options": ["Options", "Progress", "RunResult", "StopReason", "estimate"],
+    "sender.prediction": ["Prediction", "predict"],
     "sender.settings": ["Sending"],
     "sheet.blank": ["write_blank"],
     "target": ["Target", "find_target", "rows_for_sandbox"],
@@ -124,6 +126,7 @@ __all__ = [
     "Plan",
     "PortalError",
     "PortalStore",
+    "Prediction",
     "Progress",
     "QueryError",
     "QueryProgress",
@@ -161,6 +164,7 @@ __all__ = [
     "load_template",
     "look_up",
     "parse_webhook",
+    "predict",
     "probe",
     "rows_for_sandbox",
     "rows_of_plan",

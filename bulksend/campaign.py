@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bulksend.journal import Journal, Repeat, RowOutcome, Run, State
     from bulksend.plan import Plan
     from bulksend.target import Target
+    from bulksend.validation.stop_list import StopList
 
 
 class Campaign:
@@ -63,6 +64,7 @@ class Campaign:
         refused: Mapping[int, tuple[str, str]] = NOTHING_REFUSED,
         results: Path | None = None,
         settings: dict[str, Any] | None = None,
+        stop_list: StopList | None = None,
         forecast: Forecast | None = None,
     ) -> Iterator[Campaign]:
         """Enter a sheet as a campaign, or resume the unfinished campaign of the same sheet on the same portal.
@@ -79,6 +81,7 @@ class Campaign:
             refused: rows that a preflight found wrong (`preflight.Findings.refused`).
             results: where its results sheet goes; None for beside the sheet, or where it went so far.
             settings: how it is sent, for `bulksend.sender.settings.Sending.over` when it is resumed.
+            stop_list: whom nothing is to be sent to.
             forecast: what was shown to whoever decided to send it; it has to hold still.
 
         Raises:
@@ -89,7 +92,9 @@ class Campaign:
             CampaignChanged: another process has worked on it since the ``forecast``.
         """
         again = again or target.is_ephemeral
-        draft = Draft(journal, plan, target, again=again, repeats=repeats, limit=limit, refused=refused)
+        draft = Draft(
+            journal, plan, target, again=again, repeats=repeats, limit=limit, refused=refused, stop_list=stop_list
+        )
         with journal.transaction():
             newest = journal.same(target.portal, plan.content)
             same = unfinished(journal, newest, again=again)
@@ -104,6 +109,7 @@ class Campaign:
                     lift_limit=True,
                     limit=limit,
                     refused=refused,
+                    stop_list=stop_list,
                 )
                 if results:
                     journal.note_results(same.id, str(results))
@@ -134,6 +140,7 @@ class Campaign:
         repeats: Repeats = "skip",
         results: Path | None = None,
         settings: dict[str, Any] | None = None,
+        stop_list: StopList | None = None,
     ) -> Iterator[Campaign]:
         """Take up a campaign that is in the journal.
 
@@ -151,6 +158,7 @@ class Campaign:
             repeats: as for `enter`.
             results: where its results sheet goes from now on.
             settings: as for `enter`; None leaves them as they are.
+            stop_list: as for `enter`.
 
         Raises:
             UsageError: it belongs to another portal.
@@ -171,6 +179,7 @@ class Campaign:
                 retry=retry,
                 resend_unknown=resend_unknown,
                 lift_limit=lift_limit,
+                stop_list=stop_list,
             )
             require_unchanged(run, now)
             if results:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
-from bulksend.journal import Counts, NewRow, Repeat, Row, Run, Stage, State
+from bulksend.journal import Counts, NewRow, Repeat, Row, Run, Stage, State, ZoneRows
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.error_help import advice
 from bulksend.results import default_path, free_path
 from bulksend.sender.options import SAME_TEXT_SECONDS
+from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from bulksend.journal import Journal
     from bulksend.plan import Plan
     from bulksend.target import Target
+    from bulksend.validation.stop_list import StopList
 
 BEYOND_LIMIT: Final = "BEYOND_LIMIT"
 ALREADY_SENT: Final = "ALREADY_SENT"
+TOO_LATE: Final = "TOO_LATE"
+STOP_LISTED: Final = "STOP_LISTED"
 
 Repeats = Literal["skip", "send", "refuse"]
 """What becomes of rows whose text another campaign sent to the same chat in the last 24 hours."""
@@ -109,6 +113,8 @@ class Forecast:
         preview: the first of them.
         newest: the newest campaign of the same sheet in the journal.
         written: the sheet that says what would become of each row, where one was asked for.
+        zones: the pending rows of each time zone.
+        stopped: how many rows a stop list leaves out.
     """
 
     run: Run
@@ -116,6 +122,8 @@ class Forecast:
     preview: Preview
     newest: Run | None
     written: Path | None = None
+    zones: Mapping[str, ZoneRows] = field(default_factory=dict)
+    stopped: int = 0
 
     @property
     def known(self) -> bool:
@@ -130,6 +138,8 @@ class Draft:
         counts: how many rows are in each state, once `rows` has been read to its end.
         repeats: the pending rows that other campaigns have sent, likewise.
         preview: the first pending rows, likewise.
+        zones: the pending rows of each time zone, likewise.
+        stopped: how many rows a stop list leaves out, likewise.
     """
 
     def __init__(
@@ -142,7 +152,11 @@ class Draft:
         repeats: Repeats | None,
         limit: int | None,
         refused: Mapping[int, tuple[str, str]],
+        stop_list: StopList | None = None,
     ) -> None:
+        self._stop_list = stop_list
+        self.zones: dict[str, ZoneRows] = {}
+        self.stopped = 0
         self._journal, self._plan, self._target = journal, plan, target
         self._again, self._choice, self._limit, self._refused = again or repeats == "send", repeats, limit, refused
         self.counts = Counts()
@@ -178,6 +192,7 @@ class Draft:
             with journal.transaction():
                 journal.entered(run_id, start)
                 journal.acquire(run_id, settings)
+                _keep_interval(journal, run_id)
         except BaseException:
             journal.forget(run_id)
             raise
@@ -198,15 +213,29 @@ class Draft:
         tally: Counter[State] = Counter()
         within_limit, wanted = 0, True
         for rows in self._plan.new_rows(self._refused):
+            self._skip_stopped(rows)
             within_limit = self._skip_beyond_limit(rows, within_limit)
             if compare:
                 self._find_repeats(rows, since)
             wanted = wanted and self.preview.add(rows, self.repeats)
+            self._count_zones(rows, tally.total())
             tally.update(row.state for row in rows)
             yield rows
         if self.repeats and self._choice == "refuse":
             raise SentBefore(self.repeats)
         self.counts = Counts(**{state.value: count for state, count in tally.items()})
+
+    def _skip_stopped(self, rows: list[NewRow]) -> None:
+        for index, row in enumerate(rows if self._stop_list else []):
+            if row.state is State.PENDING and self._stop_list and self._stop_list.names(row):
+                rows[index] = _skipped(row, STOP_LISTED)
+                self.stopped += 1
+
+    def _count_zones(self, rows: Iterable[NewRow], start: int) -> None:
+        for n, row in enumerate(rows, start):
+            if row.state is State.PENDING:
+                known = self.zones.get(row.timezone)
+                self.zones[row.timezone] = ZoneRows(known.rows + 1, known.first, n) if known else ZoneRows(1, n, n)
 
     def _skip_beyond_limit(self, rows: list[NewRow], within_limit: int) -> int:
         """Skip rows once ``within_limit`` has reached the limit, and return it with those of these rows."""
@@ -261,6 +290,7 @@ def take_up(
     refused: Mapping[int, tuple[str, str]] = NOTHING_REFUSED,
     retry: bool = False,
     resend_unknown: bool = False,
+    stop_list: StopList | None = None,
 ) -> list[Repeat]:
     """Take a campaign for this process and reopen or leave out rows of it; to be called in a transaction.
 
@@ -276,14 +306,18 @@ def take_up(
     if retry:
         reopened += journal.reopen(run.id, State.FAILED)
         reopened += journal.reopen(run.id, State.INVALID, [CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED])
+        reopened += journal.reopen(run.id, State.SKIPPED, [TOO_LATE])
     if resend_unknown:
         reopened += journal.reopen(run.id, State.UNKNOWN)
     if again:
         journal.reopen(run.id, State.SKIPPED, [ALREADY_SENT])
         journal.send_again(run.id)
-    journal.invalidate(run.id, refused)
+    journal.leave_out(run.id, refused)
+    if stop_list:
+        _stop(journal, run.id, stop_list)
     if limit is not None:
         journal.skip(run.id, BEYOND_LIMIT, advice(BEYOND_LIMIT), beyond=limit)
+    _keep_interval(journal, run.id)
     if again or run.again:
         return []
     since = journal.now() - SAME_TEXT_SECONDS
@@ -297,6 +331,23 @@ def take_up(
     if found and repeats == "send":
         journal.send_again(run.id)
     return found
+
+
+def _stop(journal: Journal, run_id: int, stop_list: StopList) -> None:
+    """Leave out the pending rows that a stop list names."""
+    after, named = -1, (STOP_LISTED, advice(STOP_LISTED))
+    while rows := journal.open_rows(run_id, State.PENDING, after, 5_000):
+        journal.leave_out(run_id, {row.n: named for row in rows if stop_list.names(row)}, State.SKIPPED)
+        after = rows[-1].n
+
+
+def _keep_interval(journal: Journal, run_id: int) -> None:
+    """Remember the interval between two messages of a campaign that are to be spread, as they are that many now."""
+    run = journal.run(run_id)
+    sending = Sending().over_earlier(run.settings)
+    spread = sending.spread(run.counts.pending)
+    if spread != sending:
+        journal.acquire(run_id, spread.settings())
 
 
 def require_unchanged(before: Run | None, now: Run | None) -> None:

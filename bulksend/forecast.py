@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from bulksend.entry import NOTHING_REFUSED, Draft, Forecast, Preview, take_up, unfinished
+from bulksend.dispatch.slots import Slots
+from bulksend.entry import NOTHING_REFUSED, STOP_LISTED, Draft, Forecast, Preview, take_up, unfinished
 from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
+from bulksend.portal.methods import MESSAGE_ADD
+from bulksend.ratelimit.limiter import RateLimiter
 from bulksend.results import STATUS, write_run_results
+from bulksend.sender.prediction import Prediction, predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from bulksend.journal import Journal, NewRow
+    from bulksend.journal import Journal, NewRow, ZoneRows
     from bulksend.plan import Plan
+    from bulksend.sender.options import Options
     from bulksend.target import Target
+    from bulksend.validation.stop_list import StopList
 
 WOULD_BE_SENT: Final = ("DRY_RUN", "This was a dry run: the row would have been sent.")
 """What the sheet of a dry run says of a row that nothing keeps from being sent."""
@@ -39,6 +45,7 @@ def dry_run(
     limit: int | None = None,
     refused: Mapping[int, tuple[str, str]] = NOTHING_REFUSED,
     results: Path | None = None,
+    stop_list: StopList | None = None,
 ) -> Forecast:
     """Do everything that `Campaign.enter` does, and undo it.
 
@@ -51,6 +58,7 @@ def dry_run(
         limit: as for `Campaign.enter`.
         refused: likewise.
         results: where to write what would become of each row.
+        stop_list: as for `Campaign.enter`.
 
     Raises:
         AlreadyDone: it was sent before and ``again`` is not set.
@@ -62,7 +70,14 @@ def dry_run(
     same = unfinished(journal, newest, again=again)
     if same is None:
         draft = Draft(
-            journal, plan, target, again=again, repeats="skip" if skip_sent else None, limit=limit, refused=refused
+            journal,
+            plan,
+            target,
+            again=again,
+            repeats="skip" if skip_sent else None,
+            limit=limit,
+            refused=refused,
+            stop_list=stop_list,
         )
         written = _write(plan, draft.rows(), results)
         run = Run(
@@ -75,7 +90,7 @@ def dry_run(
             holder=None,
             **draft.described(None, {}),
         )
-        return Forecast(run, draft.repeats, draft.preview, newest, written)
+        return Forecast(run, draft.repeats, draft.preview, newest, written, draft.zones, draft.stopped)
     preview = Preview()
     forecast = Forecast(same, (), preview, newest)
     with contextlib.suppress(_Undo), journal.transaction():
@@ -89,15 +104,31 @@ def dry_run(
             lift_limit=True,
             limit=limit,
             refused=refused,
+            stop_list=stop_list,
         )
         run = journal.run(same.id)
         written = results and write_run_results(journal, run, results, not_sent=WOULD_BE_SENT, note=False)
         after = -1
         while (rows := journal.open_rows(same.id, State.PENDING, after, _CHUNK)) and preview.add(rows, repeats):
             after = rows[-1].n
-        forecast = Forecast(run, repeats, preview, newest, written)
+        forecast = Forecast(
+            run,
+            repeats,
+            preview,
+            newest,
+            written,
+            journal.open_zones(same.id),
+            journal.codes(same.id).get((State.SKIPPED, STOP_LISTED), 0),
+        )
         raise _Undo
     return forecast
+
+
+def predict_end(journal: Journal, target: Target, zones: Mapping[str, ZoneRows], options: Options) -> Prediction:
+    """When the last message of these rows will have left, by all that is known of the portal's limits now."""
+    limiter = RateLimiter(options.rate_limit, target.authorisation.identity)
+    outlook = Slots(journal, target.portal, limiter).outlook(MESSAGE_ADD)
+    return predict(zones, options, outlook, journal.now())
 
 
 def _write(plan: Plan, drafted: Iterator[list[NewRow]], path: Path | None) -> Path | None:

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
-from bulksend.journal import NewRow, State
+from bulksend.journal import NewRow, State, ZoneRows
 from bulksend.sheet.atomic import format_of
 from bulksend.sheet.chunks import Chunk, Dialect
 from bulksend.sheet.headings import RESULT_COLUMNS, Columns, ResultCells, find_columns
@@ -56,6 +57,7 @@ class Plan:
         users: different user ids among the good rows; 0 stands for whoever speaks for the campaign.
         content: the same for two sheets exactly when they would send the same. Chats that are looked up do not count:
             the sheet stays the same campaign whatever the portal says of them another day.
+        zones: the good rows of each time zone; "" are those without one of their own.
         chats: what a lookup found, for rows that name no chat; None where there was none.
     """
 
@@ -66,6 +68,7 @@ class Plan:
     users: tuple[int, ...] = ()
     content: str = ""
     chats: FindsChats | None = None
+    zones: Mapping[str, ZoneRows] = field(default_factory=dict)
 
     @property
     def to_look_up(self) -> bool:
@@ -256,15 +259,31 @@ def _examine(
     checker = _checker(sheet, columns, options, chats)
     digest = hashlib.blake2b(digest_size=16)
     users: set[int] = set()
+    zones: dict[str, ZoneRows] = {}
+    place = 0
     for chunk in sheet.chunks():
         checked = checker.check(chunk)
+        place += _count_zones(checked, place, zones)
         see(chunk, checked)
         if identify:
             good = checked.rows["error_code"].to_numpy() == ""
             users.update(np.unique(checked.rows["user_id"].to_numpy()[good]).tolist())
             _identify(digest, chunk, checked, sheet.original_width)
     content = digest.hexdigest() if identify else ""
-    return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content, chats)
+    return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content, chats, zones)
+
+
+def _count_zones(checked: Checked, place: int, zones: dict[str, ZoneRows]) -> int:
+    """Count the good rows of each zone; the first row is the sheet's ``place``-th. Returns how many rows there are."""
+    good = checked.rows["error_code"].to_numpy() == ""
+    codes, names = pd.factorize(checked.rows["timezone"].to_numpy())
+    for code, name in enumerate(names):
+        places = np.flatnonzero(good & (codes == code))
+        if len(places):
+            rows, first, last = len(places), place + int(places[0]), place + int(places[-1])
+            known = zones.get(name)
+            zones[name] = ZoneRows(known.rows + rows, known.first, last) if known else ZoneRows(rows, first, last)
+    return len(codes)
 
 
 def fingerprint(chat_id: int, message: str) -> int:
@@ -293,7 +312,16 @@ def _checker(sheet: Sheet, columns: Columns, options: SheetOptions, chats: Finds
     return Checker(columns, message=template, include_hidden=options.include_hidden, chats=chats)
 
 
-_FIELDS: Final = ("entity_type", "entity_id", "chat_id", "user_id", "message", "error_code", "error_description")
+_FIELDS: Final = (
+    "entity_type",
+    "entity_id",
+    "chat_id",
+    "user_id",
+    "message",
+    "timezone",
+    "error_code",
+    "error_description",
+)
 
 
 def _rows(chunk: Chunk, checked: Checked, width: int) -> list[NewRow]:
@@ -301,11 +329,11 @@ def _rows(chunk: Chunk, checked: Checked, width: int) -> list[NewRow]:
     columns = [frame[name].tolist() for name in _FIELDS]
     cells = chunk.cells.iloc[:, :width].to_numpy().tolist()
     rows = []
-    for number, own, kind, entity, chat, user, message, code, description in zip(
+    for number, own, kind, entity, chat, user, message, zone, code, description in zip(
         frame.index.tolist(), cells, *columns, strict=True
     ):
         if not code:
-            row = NewRow(number, own, kind, entity, chat, user, message, fingerprint(chat, message))
+            row = NewRow(number, own, kind, entity, chat, user, message, fingerprint(chat, message), timezone=zone)
         else:
             state = State.SKIPPED if code == "HIDDEN_ROW" else State.INVALID
             row = NewRow(number, own, kind, entity, chat, user, message, 0, state, code, description)
@@ -335,7 +363,9 @@ def _identify(digest: hashlib.blake2b, chunk: Chunk, checked: Checked, width: in
             ),
         )
     )
-    codes = frame["error_code"].to_numpy()
+    zones, codes = frame["timezone"].to_numpy(), frame["error_code"].to_numpy()
+    for place in np.flatnonzero(zones != "").tolist():  # a row whose hour was corrected is another one
+        texts[place] = "\x1f".join([texts[place], "zone", zones[place]])
     for place in np.flatnonzero(codes != "").tolist():
         if codes[place] == "HIDDEN_ROW":
             texts[place] = ""

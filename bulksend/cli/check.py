@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, message_line, put, say
 from bulksend.cli.json_output import answer
+from bulksend.cli.questions import count, show_prediction, show_schedule
 from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     help="Ask the portal too which rows it would take and who would get them.",
 )
 @opts.portal_option
-@opts.rate_option
+@opts.pace_options
+@opts.schedule_options
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
@@ -41,9 +44,11 @@ def check(file: Path, **params: Any) -> int:
     from bulksend.plan import examine
     from bulksend.queries.preflight import Findings
 
+    sending = Sending.take(params).resolved(time.time(), {})
     plan = examine(file, opts.take_sheet_options(params), identify=False)
     report = plan.report
-    findings = _ask(plan, params) if params["online"] else Findings()
+    stopped = _stopped(plan, sending)
+    findings = _ask(plan, params, sending) if params["online"] else Findings()
     if params["results"]:
         _write_copy(plan, params["results"], findings)
     if params["as_json"]:
@@ -54,10 +59,38 @@ def check(file: Path, **params: Any) -> int:
     say(report.outcome(), err=False)
     for number, kind, entity, chat, _, message in report.preview:
         put(message_line(number, kind, entity, chat, message))
+    if stopped:
+        say(f"Left out: {count(stopped, 'row')} on a stop list.", err=False)
+    if report.good - stopped > 0:
+        _predict(plan, sending, stopped)
     return 1 if report.errors else 0
 
 
-def _ask(plan: Plan, params: dict[str, Any]) -> Findings:
+def _stopped(plan: Plan, sending: Sending) -> int:
+    """How many good rows a stop list would leave out."""
+    from bulksend.journal import State
+    from bulksend.validation.stop_list import StopList
+
+    stop_list = StopList(map(Path, sending.stop_list or ()))
+    if not stop_list:
+        return 0
+    return sum(row.state is State.PENDING and stop_list.names(row) for rows in plan.new_rows() for row in rows)
+
+
+def _predict(plan: Plan, sending: Sending, stopped: int) -> None:
+    """Say when the last message would have left, begun now on a portal to which nothing was sent lately."""
+    from bulksend.ratelimit.limiter import Outlook
+    from bulksend.sender.prediction import predict
+
+    rows = plan.report.good - stopped
+    options = sending.spread(rows).options(rows)
+    zones = {name: zone._replace(rows=round(zone.rows * rows / plan.report.good)) for name, zone in plan.zones.items()}
+    show_schedule(options.schedule)
+    outlook = Outlook(calls_at_once=options.rate_limit.burst)
+    show_prediction(predict(zones, options, outlook, time.time()), options.schedule)
+
+
+def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:
     """Ask the portal for the chats of all good rows; what it says goes into the report too."""
     from bulksend.cli.connection import asking, require_connection
     from bulksend.journal import Journal
@@ -65,7 +98,7 @@ def _ask(plan: Plan, params: dict[str, Any]) -> Findings:
     from bulksend.sender.options import estimate
     from bulksend.target import find_target
 
-    options = Sending(rate=params["rate"]).options(plan.report.good)
+    options = sending.options(plan.report.good)
     with (
         find_target(params["portal"], opts.home(), sandbox_rows=plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,

@@ -49,6 +49,7 @@ _OF_CODES: Final = {
     "CANCELED": "--join lets the user who speaks join the chat, and --user-id names another",
     "CHAT_NOT_IN_CRM": "`bulksend lookup FILE` finds the active chats of a sheet's entities",
     "ERROR_BATCH_LENGTH_EXCEEDED": "--batch makes batches smaller",
+    "TOO_LATE": "`bulksend retry` with a later --not-after, or with --not-after never, sends what was too late",
     "HIDDEN_ROW": "--include-hidden sends hidden rows too",
 }
 

@@ -111,11 +111,36 @@ sheet_options = combine(
     option("--include-hidden", is_flag=True, help="Treat hidden rows like the others."),
 )
 
-sending_options = combine(
+schedule_options = combine(
+    option("--at", metavar="TIME", help="Begin then: 10:00, 'tomorrow 10:00', '2026-11-24 10:00+03:00'."),
+    option("--hours", metavar="FROM-TO", help="Messages leave only in these hours: 09:00-20:00."),
+    option("--days", metavar="DAYS", help="Messages leave only on these days: mon-fri."),
+    option(
+        "--timezone",
+        metavar="ZONE",
+        help="Whose clock that is, for rows without a TIMEZONE: Europe/Moscow, +05:00, МСК+2.  "
+        "[default: the computer's]",
+    ),
+    option("--over", metavar="DURATION", help="Spread the messages evenly over so long: 6h, 10m."),
+    option("--not-after", metavar="TIME", help="Leave out what has not left by then; never: there is no such time."),
+    option(
+        "--stop-list",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A sheet of chats or CRM entities that are not to be messaged; may be repeated.",
+    ),
+)
+
+pace_options = combine(
     rate_option,
     option("--batch", type=click.IntRange(1, BATCH_LIMIT), metavar="N", help="Rows a call, 1 to 50.  [default: 1]"),
     option("--burst", type=click.IntRange(min=1), metavar="N", help="Calls that may go out at once.  [default: 1]"),
     option("--fast", is_flag=True, help="The largest batch and burst that the portal's limits allow."),
+)
+
+sending_options = combine(
+    pace_options,
     option("--max-in-flight", type=click.IntRange(1, 500), metavar="N", help="Calls waiting for answers at once."),
     option(
         "--timeout",
@@ -143,6 +168,8 @@ sending_options = combine(
     ),
     option("--max-failures", metavar="N|P%", help="Stop after more failures than this."),
     option("--join/--no-join", default=None, help="Let a speaker who is not in a chat join it."),
+    schedule_options,
+    option("--late", is_flag=True, help="Begin also long after --at."),
 )
 
 

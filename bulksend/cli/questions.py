@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from bulksend.entry import Repeats, SentBefore
     from bulksend.journal import Counts, NewRow, Row, Run
     from bulksend.plan import Plan
+    from bulksend.schedule.schedule import Schedule
     from bulksend.sender.options import Options
+    from bulksend.sender.prediction import Prediction
     from bulksend.target import Target
 
 NOTHING = "Nothing was sent."
@@ -89,7 +92,30 @@ def _ends_line() -> Iterator[None]:
         raise
 
 
-def show_plan(plan: Plan, run: Run, first: Iterable[NewRow | Row], target: Target, options: Options) -> None:
+def ask_whether_late(run: Run, schedule: Schedule, now: float, *, yes: bool) -> bool:
+    """Ask whether a campaign is to begin long after the time that was set for it; False where it would not.
+
+    Raises:
+        NothingSent: it is not to begin.
+        UsageError: there is nobody to ask.
+    """
+    from bulksend.sender.options import LATE, late_sentence
+
+    counts = run.counts
+    begun = counts.sent or counts.failed or counts.unknown or counts.in_doubt
+    if begun or not schedule.at or now <= schedule.at + LATE:
+        return False
+    sentence = late_sentence(schedule.at, schedule.timezone)
+    if yes or not has_terminal():
+        raise UsageError(f"{sentence} Give another --at, or add --late to begin now.")
+    say(sentence)
+    confirm("Begin now?")
+    return True
+
+
+def show_plan(
+    plan: Plan, run: Run, first: Iterable[NewRow | Row], target: Target, *, options: Options, prediction: Prediction
+) -> None:
     """Show what is about to happen to a sheet, with the first messages."""
     report = plan.report
     rows = run.counts.pending
@@ -99,22 +125,53 @@ def show_plan(plan: Plan, run: Run, first: Iterable[NewRow | Row], target: Targe
     hint(f"Sheet:   {plan.sheet.path.name}, {count(rows, 'message')}{to}")
     hint(f"Portal:  {target.shown}")
     hint(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
-    _show_counts(run.counts, options)
+    _show_counts(run.counts, options, prediction)
     for row in first:
         hint(message_line(row.number, row.entity_type, row.entity_id, row.chat_id, row.message))
 
 
-def show_run(run: Run, target: Target, options: Options) -> None:
+def show_run(run: Run, target: Target, options: Options, prediction: Prediction) -> None:
     """Show what is about to happen to a campaign that is in the journal."""
     hint(f"Sheet:   {Path(run.file).name}, {count(run.counts.pending, 'message')} of campaign {run.id}")
     hint(f"Portal:  {target.shown}")
-    _show_counts(run.counts, options)
+    _show_counts(run.counts, options, prediction)
 
 
-def _show_counts(counts: Counts, options: Options) -> None:
-    from bulksend.sender.options import estimate
+def show_schedule(schedule: Schedule) -> None:
+    """Show when messages may leave, with times in full."""
+    from bulksend.schedule.parsing import days_in_words, hours_in_words, time_in_full
+    from bulksend.schedule.zones import zone_of
 
-    hint(f"Takes:   about {duration(estimate(counts.pending, options))}")
+    zone = zone_of(schedule.timezone)
+    if schedule.at:
+        hint(f"Begins:  {time_in_full(schedule.at, zone)}")
+    if schedule.has_windows:
+        words = f"{hours_in_words(schedule.hours)} {days_in_words(schedule.days)}".strip()
+        hint(f"Hours:   {words}, {schedule.timezone} where a row has no time zone")
+    if schedule.interval:
+        hint(f"Spread:  a message every {schedule.interval:.3g} s")
+    if schedule.not_after < math.inf:
+        hint(f"Not after: {time_in_full(schedule.not_after, zone)}")
+
+
+def show_prediction(prediction: Prediction, schedule: Schedule) -> None:
+    """Show when the last message will have left."""
+    from bulksend.schedule.parsing import time_in_full
+    from bulksend.schedule.zones import local_zone_name, zone_of
+
+    takes = prediction.ends_at - prediction.now
+    ends = ""
+    if takes > 3600 or not schedule.always:
+        zone = local_zone_name() if schedule.always else schedule.timezone
+        ends = f": the last message will have left by {time_in_full(round(prediction.ends_at), zone_of(zone))}"
+    hint(f"Takes:   about {duration(takes)}{ends}")
+    if prediction.too_late:
+        hint(f"Late:    about {count(prediction.too_late, 'message')} will not have left in time")
+
+
+def _show_counts(counts: Counts, options: Options, prediction: Prediction) -> None:
+    show_schedule(options.schedule)
+    show_prediction(prediction, options.schedule)
     if counts.sent:
         hint(f"Sent:    {count(counts.sent, 'row')} already, not to be sent again")
     doubtful = counts.sending + counts.in_doubt

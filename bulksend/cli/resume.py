@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,15 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.connection import target_of_run, with_settle
 from bulksend.cli.console import hint
-from bulksend.cli.questions import ask_about_repeats, confirm, count, has_terminal, require_terminal, show_run
+from bulksend.cli.questions import (
+    ask_about_repeats,
+    ask_whether_late,
+    confirm,
+    count,
+    has_terminal,
+    require_terminal,
+    show_run,
+)
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
@@ -119,8 +127,17 @@ def _take_up(journal: Journal, run: Run, request: _Request) -> int:
 
 def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats: Repeats) -> int:
     from bulksend.campaign import Campaign
+    from bulksend.forecast import predict_end
+    from bulksend.validation.stop_list import StopList
 
-    sending = request.sending.over(run.settings)
+    sending = request.sending.resolved(journal.now(), run.settings).over_earlier(run.settings)
+    schedule = sending.schedule()
+    if request.retry and schedule.not_after <= journal.now():
+        raise UsageError(
+            f"The time after which nothing of campaign {run.id} was to leave has passed: give another --not-after, or "
+            "`--not-after never`."
+        )
+    late = request.sending.late or ask_whether_late(run, schedule, journal.now(), yes=request.yes)
     with Campaign.resume(
         journal,
         run,
@@ -131,8 +148,10 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
         repeats=repeats,
         results=request.results,
         settings=sending.settings(),
+        stop_list=StopList(map(Path, sending.stop_list or ())),
     ) as campaign:
+        sending = replace(Sending().over_earlier(campaign.run.settings), late=late)
         options = with_settle(sending.options(run.counts.total), sending, target)
-        show_run(campaign.run, target, options)
+        show_run(campaign.run, target, options, predict_end(journal, target, journal.open_zones(run.id), options))
         verify = partial(ask_for_deliveries, journal, run.id, target, options.rate_limit) if request.verify else None
         return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose, verify=verify)

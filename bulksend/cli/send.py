@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,15 @@ from bulksend.cli import options as opts
 from bulksend.cli.connection import asking, require_connection, with_settle
 from bulksend.cli.console import NothingSent, put, say
 from bulksend.cli.json_output import answer
-from bulksend.cli.questions import ask_about_repeats, confirm, count, require_terminal, show_plan
+from bulksend.cli.questions import (
+    ask_about_repeats,
+    ask_whether_late,
+    confirm,
+    count,
+    require_terminal,
+    show_plan,
+    show_schedule,
+)
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.summary import shown_path, summary
 from bulksend.cli.verify import ask_for_deliveries
@@ -25,9 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bulksend.entry import Forecast, Repeats
-    from bulksend.journal import Journal, Repeat
+    from bulksend.journal import Journal, Repeat, Run
     from bulksend.plan import Plan, SheetOptions
     from bulksend.sender.options import Options
+    from bulksend.sender.prediction import Prediction
     from bulksend.target import Target
 
 
@@ -109,15 +119,17 @@ def send(file: Path, **params: Any) -> int:
             "`bulksend lookup` or `bulksend check --online` first."
         )
     plan = examine(file, sheet)
+    request = replace(request, sending=request.sending.resolved(time.time(), {}))
     options = request.sending.options(plan.report.good)
     return _dry_run(plan, options, request) if request.dry_run else _send(plan, options, request)
 
 
 def _send(plan: Plan, options: Options, request: _Request) -> int:
     from bulksend.campaign import Campaign
-    from bulksend.forecast import dry_run
+    from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import Journal
     from bulksend.target import find_target
+    from bulksend.validation.stop_list import StopList
 
     if not request.lookup:
         _require_rows(plan, request, quiet=request.asks_portal)
@@ -130,6 +142,8 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         options = with_settle(options, request.sending, target)
         refused: Mapping[int, tuple[str, str]] = {}
         known = journal.same(target.portal, plan.content)
+        sending, late = _kept(request, known, journal.now())
+        stop_list = StopList(map(Path, sending.stop_list or ()))
         unfinished = known is not None and known.counts.left > 0
         if (request.asks_portal and not unfinished) or not target.speaker:
             plan, target, refused = _ask_portal(plan, journal, target, options, request)
@@ -145,8 +159,13 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
                 skip_sent=request.skip_sent,
                 limit=request.limit,
                 refused=refused,
+                stop_list=stop_list,
             )
-            repeats = _ask(forecast, plan, target, options, skip_sent=request.skip_sent)
+            planned = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
+            prediction = predict_end(journal, target, forecast.zones, planned)
+            repeats = _ask(forecast, plan, target, options=planned, prediction=prediction, skip_sent=request.skip_sent)
+        else:
+            show_schedule(sending.schedule())
         with Campaign.enter(
             journal,
             plan,
@@ -156,18 +175,34 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
             limit=request.limit,
             refused=refused,
             results=request.results,
-            settings=request.sending.settings(),
+            settings=sending.settings(),
+            stop_list=stop_list,
             forecast=forecast,
         ) as campaign:
             if request.yes and request.skip_sent:
                 _say_left_out(campaign.repeats)
+            schedule = Sending().over_earlier(campaign.run.settings).schedule()
+            options = replace(options, schedule=schedule, late=late)
             verify = None
             if request.verify:
                 verify = partial(ask_for_deliveries, journal, campaign.id, target, options.rate_limit)
             return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose, verify=verify)
 
 
-def _ask(forecast: Forecast, plan: Plan, target: Target, options: Options, *, skip_sent: bool) -> Repeats:
+def _kept(request: _Request, known: Run | None, now: float) -> tuple[Sending, bool]:
+    """How to send, with what was said earlier of a campaign that is continued; and whether to begin it late."""
+    from bulksend.journal import Stage
+
+    continued = known is not None and not (request.again and known.stage is Stage.FINISHED)
+    if not continued or known is None:
+        return request.sending, request.sending.late
+    sending = request.sending.scheduled(known.settings)
+    return sending, sending.late or ask_whether_late(known, sending.schedule(), now, yes=request.yes)
+
+
+def _ask(
+    forecast: Forecast, plan: Plan, target: Target, *, options: Options, prediction: Prediction, skip_sent: bool
+) -> Repeats:
     """Show what would be sent, and ask whether to send it, and what to do with rows that another campaign has sent.
 
     Raises:
@@ -185,7 +220,10 @@ def _ask(forecast: Forecast, plan: Plan, target: Target, options: Options, *, sk
         if choice == "skip":
             run = replace(run, counts=run.counts.moved({(State.PENDING, State.SKIPPED): len(repeats)}))
     without_repeats = bool(repeats) and choice == "skip"
-    show_plan(plan, run, forecast.preview.rows(without_repeats=without_repeats), target, options)
+    if forecast.stopped:
+        say(f"Left out: {count(forecast.stopped, 'row')} on a stop list.")
+    first = forecast.preview.rows(without_repeats=without_repeats)
+    show_plan(plan, run, first, target, options=options, prediction=prediction)
     confirm(f"Send {count(run.counts.pending, 'message')}?")
     return choice
 
@@ -198,9 +236,10 @@ def _say_left_out(repeats: Sequence[Repeat]) -> None:
 def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
     """Do everything but the calls and say what would be sent; the exit code is as if no call failed."""
     from bulksend.entry import SentBefore
-    from bulksend.forecast import dry_run
+    from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import Journal
     from bulksend.target import find_target
+    from bulksend.validation.stop_list import StopList
 
     _require_rows(plan, request)
     with (
@@ -215,8 +254,13 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
             limit=request.limit,
             skip_sent=request.skip_sent,
             results=request.results,
+            stop_list=StopList(map(Path, request.sending.stop_list or ())),
         )
-    show_plan(plan, forecast.run, forecast.preview.rows(), target, options)
+        options = replace(options, schedule=request.sending.spread(forecast.run.counts.pending).schedule())
+        prediction = predict_end(journal, target, forecast.zones, options)
+    if forecast.stopped:
+        say(f"Left out: {count(forecast.stopped, 'row')} on a stop list.")
+    show_plan(plan, forecast.run, forecast.preview.rows(), target, options=options, prediction=prediction)
     run, counts = forecast.run, forecast.run.counts
     undecided = bool(forecast.repeats) and not request.skip_sent
     code = REFUSED if undecided else int(counts.left + counts.sent < counts.total)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bulksend.journal import Journal, SlotGrant
-    from bulksend.ratelimit.limiter import RateLimiter
+    from bulksend.ratelimit.limiter import Outlook, RateLimiter
 
 
 class Slots:
@@ -38,6 +38,10 @@ class Slots:
     def row_seconds(self) -> float | None:
         """What a row of a batch took on this portal lately, where that is known."""
         return self.limiter.row_seconds(self.journal.pace(self.portal), self.journal.now())
+
+    def outlook(self, method: str) -> Outlook:
+        """What is left of the portal's limits now."""
+        return self.limiter.outlook(self.journal.pace(self.portal), method, self.journal.now())
 
     def update(self, change: Callable[[str], str]) -> None:
         """Change what all processes know of the portal's limits."""

@@ -31,6 +31,7 @@ from bulksend.journal.model import (
     SlotGrant,
     Stage,
     State,
+    ZoneRows,
 )
 from bulksend.journal.pages import RowRecord
 
@@ -54,4 +55,5 @@ __all__ = [
     "Stage",
     "State",
     "TakenOver",
+    "ZoneRows",
 ]

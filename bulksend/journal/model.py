@@ -62,7 +62,10 @@ class Stage(StrEnum):
 
 
 class NewRow(NamedTuple):
-    """A row as it enters the journal. ``user_id`` 0 means: whoever speaks for the campaign."""
+    """A row as it enters the journal.
+
+    ``user_id`` 0 means whoever speaks for the campaign, and ``timezone`` "" the campaign's.
+    """
 
     number: int
     cells: Sequence[str]
@@ -75,6 +78,7 @@ class NewRow(NamedTuple):
     state: State = State.PENDING
     error_code: str = ""
     error_description: str = ""
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Row:
     earliest_portal_time: float | None
     min_message_id: int | None
     error_code: str
+    timezone: str
 
     def leaving(self, at: float, portal_time: float | None, min_message_id: int | None) -> Row:
         """The row as the journal has it once it is leaving (`Journal.leave`): what marks its first attempt stays."""
@@ -244,6 +249,14 @@ class SentMessage(NamedTuple):
     chat_id: int
     message_id: int
     delivery: Delivery | None
+
+
+class ZoneRows(NamedTuple):
+    """The rows of a time zone: how many, and between which places of the sheet (``n``)."""
+
+    rows: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)

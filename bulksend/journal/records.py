@@ -39,8 +39,8 @@ OUTCOME_COLUMNS: Final = tuple(ROWS.c[name] for name in RowOutcome._fields)
 _cells: Final = json.JSONDecoder().decode
 _STATES: Final = {state.value: state for state in State}  # as fast as it is, since every row passes
 
-_STATE, _MESSAGE, _CODE = (
-    [field.name for field in fields(Row)].index(name) for name in ("state", "message", "error_code")
+_STATE, _MESSAGE, _CODE, _ZONE = (
+    [field.name for field in fields(Row)].index(name) for name in ("state", "message", "error_code", "timezone")
 )
 
 
@@ -114,7 +114,7 @@ def rows_of(records: Iterable[Any]) -> list[Row]:
 
 def _row_of(record: Any) -> Row:
     *row, cells, message_column = record  # by position: by name it takes three times as long
-    row[_STATE], row[_CODE] = _STATES[row[_STATE]], row[_CODE] or ""
+    row[_STATE], row[_CODE], row[_ZONE] = _STATES[row[_STATE]], row[_CODE] or "", row[_ZONE] or ""
     message = row[_MESSAGE]
     if message is None:
         row[_MESSAGE] = json.loads(cells)[message_column]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bulksend.errors import JournalError
 from bulksend.journal.counting import count
-from bulksend.journal.model import MOVES, Change, Departure, SlotGrant, State
+from bulksend.journal.model import MOVES, Change, Departure, SlotGrant, State, ZoneRows
 from bulksend.journal.other_runs import claimed_ids, elsewhere, portal_of, rival
 from bulksend.journal.pace_store import PaceStore
 from bulksend.journal.records import ROW_COLUMNS, rows_of
@@ -85,12 +85,34 @@ APPLY = (
 )
 
 
+def _chats_in_several_zones(run_id: int) -> sa.Select[tuple[int]]:
+    row = ROWS.alias("row")
+    zone = sa.func.coalesce(row.c.timezone, "")
+    return (
+        sa.select(row.c.chat_id)
+        .where(row.c.run_id == run_id, sa.text("row.state IN ('pending', 'sending', 'in_doubt')"))
+        .group_by(row.c.chat_id)
+        .having(sa.func.min(zone) != sa.func.max(zone))
+    )
+
+
 class RowStates(PaceStore):
     """Gives rows out, lets them leave, and writes down what became of them."""
 
-    def open_rows(self, run_id: int, state: State, after: int, limit: int) -> list[Row]:
-        """Up to ``limit`` rows in that open state, in the sheet's order, behind row ``after`` (-1 for all)."""
-        places = open_places(run_id, state, after).limit(limit)
+    def open_rows(
+        self, run_id: int, state: State, after: int, limit: int, timezone: str | None = None, *, mixed: bool = False
+    ) -> list[Row]:
+        """Up to ``limit`` rows in that open state, in the sheet's order, behind row ``after`` (-1 for all).
+
+        With ``timezone`` only rows of that zone ("": those without); with ``mixed`` only those of `mixed_chats`.
+        """
+        places = open_places(run_id, state, after, timezone=timezone)
+        if mixed:
+            chat = ROWS.alias("chat")
+            of_several = chat.c.chat_id.in_(_chats_in_several_zones(run_id))
+            places = sa.select(chat.c.n).where(chat.c.run_id == run_id, chat.c.n.in_(places), of_several)
+            places = places.order_by(chat.c.n)
+        places = places.limit(limit)
         statement = (
             sa.select(*ROW_COLUMNS)
             .join_from(ROWS, RUNS, RUNS.c.id == ROWS.c.run_id)
@@ -99,6 +121,22 @@ class RowStates(PaceStore):
         )
         with self._transaction() as connection:
             return rows_of(connection.execute(statement))
+
+    def open_zones(self, run_id: int) -> dict[str, ZoneRows]:
+        """The open rows of each time zone; "" are those without one of their own."""
+        zone = sa.func.coalesce(ROWS.c.timezone, "")
+        statement = (
+            sa.select(zone, sa.func.count(), sa.func.min(ROWS.c.n), sa.func.max(ROWS.c.n))
+            .where(ROWS.c.run_id == run_id, OPEN_ROWS)
+            .group_by(zone)
+        )
+        with self._transaction() as connection:
+            return {name: ZoneRows(*rows) for name, *rows in connection.execute(statement)}
+
+    def mixed_chats(self, run_id: int) -> frozenset[int]:
+        """The chats that have open rows in several time zones."""
+        with self._transaction() as connection:
+            return frozenset(connection.scalars(_chats_in_several_zones(run_id)))
 
     def all_rows(self, run_id: int, chunk: int = 5_000) -> Iterator[Row]:
         """Every row of the campaign that could be sent or was, in the sheet's order."""
@@ -325,8 +363,8 @@ class RowStates(PaceStore):
             count(connection, run_id, {(State.PENDING, State.SKIPPED): moved})
         return moved
 
-    def invalidate(self, run_id: int, problems: Mapping[int, tuple[str, str]]) -> int:
-        """Leave out rows that were found wrong after they had been entered, and say how many.
+    def leave_out(self, run_id: int, problems: Mapping[int, tuple[str, str]], state: State = State.INVALID) -> int:
+        """Leave out rows that were found wrong after they had been entered, or that are to be skipped; say how many.
 
         ``problems`` is the row's ``n`` → (code, description). Rows that are not pending stay as they are.
         """
@@ -341,10 +379,10 @@ class RowStates(PaceStore):
                     ROWS.c.n.in_(wanted[first : first + IN_ONE_STATEMENT]),
                 )
                 pending += connection.scalars(statement)
-            changes = [Change(n, State.PENDING, State.INVALID, *problems[n]) for n in pending]
+            changes = [Change(n, State.PENDING, state, *problems[n]) for n in pending]
             if changes:
                 self._write(connection, run_id, changes)
-                count(connection, run_id, {(State.PENDING, State.INVALID): len(changes)})
+                count(connection, run_id, {(State.PENDING, state): len(changes)})
         return len(changes)
 
     def _let_main_file_know(self, connection: sa.Connection, run_id: int, n: int) -> None:

@@ -37,6 +37,7 @@ NEW_COLUMNS: Final = (
     "lost",
     "error_code",
     "error_description",
+    "timezone",
 )
 
 NEW_ROW = sa.insert(ROWS)
@@ -137,6 +138,7 @@ class Runs(Store):
                 0,
                 row.error_code or None,
                 row.error_description or None,
+                row.timezone or None,
             )
             for n, row in enumerate(rows, start)
         ]

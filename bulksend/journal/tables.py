@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bulksend.journal.model import State
 
-SCHEMA: Final = 5
+SCHEMA: Final = 6
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
@@ -80,7 +80,8 @@ ROWS = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("error_description", sa.Text),
     sa.Column("delivery", sa.String(9)),  # NULL: nobody has asked
-    sa.Index("rows_open", "run_id", "state", "n", sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS),
+    sa.Column("timezone", sa.Text),  # NULL: the campaign's
+    sa.Index("rows_open", "run_id", "state", "n", "timezone", sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS),
     sa.Index(
         "rows_not_sent",
         *("run_id", "state", "n", "error_code"),
@@ -101,14 +102,19 @@ PORTALS = sa.Table(
 )
 
 
-def open_places(run_id: int, state: State, after: int = -1, up_to: int | None = None) -> sa.Select[tuple[int]]:
+def open_places(
+    run_id: int, state: State, after: int = -1, up_to: int | None = None, timezone: str | None = None
+) -> sa.Select[tuple[int]]:
     """The places (``n``) of a campaign's rows in an open state, in order, behind ``after`` and not behind ``up_to``.
 
-    The index alone tells them, however many other rows there are.
+    With ``timezone`` only those of rows in that zone; "" are rows without one of their own. The index
+    alone tells them, however many other rows there are.
     """
     open_row = ROWS.alias("open_row")
     mine = (open_row.c.run_id == run_id, OPEN_ROWS, open_row.c.state == state.value, open_row.c.n > after)
     places = sa.select(open_row.c.n).where(*mine).order_by(open_row.c.n)
+    if timezone is not None:
+        places = places.where(open_row.c.timezone == timezone if timezone else open_row.c.timezone.is_(None))
     return places if up_to is None else places.where(open_row.c.n <= up_to)
 
 

@@ -72,6 +72,10 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         "the user id is not a whole number above zero",
         "Write the number of the employee who speaks, like 27, or leave the cell empty.",
     ),
+    "INVALID_TIMEZONE": _cell(
+        "the time zone cannot be read",
+        "Write a name such as Europe/Moscow, +05:00 or МСК+2, or leave the cell empty.",
+    ),
     "EMPTY_MESSAGE": _found(
         "the message is empty or 0, which the portal takes for empty", "Write the text, or delete the row."
     ),
@@ -275,6 +279,13 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     ),
     "BEYOND_LIMIT": CodeHelp(
         "the row comes after those that the limit allows, so it is left out", "Send the sheet again without the limit."
+    ),
+    "STOP_LISTED": CodeHelp(
+        "the chat or the CRM entity is on a stop list, so the row is left out", "Nothing needs to be done."
+    ),
+    "TOO_LATE": CodeHelp(
+        "the message had not left by the time after which none was to leave, so the row is left out",
+        "To send it nevertheless, retry with a later time.",
     ),
     "DELETED": CodeHelp("the campaign's texts were deleted before the row was sent", "Send the sheet again."),
     # Not known.

@@ -15,6 +15,7 @@ The limits modelled (vendor's REST documentation, limits):
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -54,6 +55,27 @@ class RateLimit:
     rate: float = 2.0
     burst: int = 1
     operating_limit: float = 480.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is left of a portal's limits at a moment.
+
+    Attributes:
+        calls_at_once: calls that may leave at once.
+        blocked_until: when calls may leave again.
+        used: seconds of a method's execution time.
+        reset_at: when the first of them fall out.
+        cost: what a call of it is charged; 0 where that is not known.
+        row_seconds: what a row of a batch takes, where that is known.
+    """
+
+    calls_at_once: int = 1
+    blocked_until: float = 0.0
+    used: float = 0.0
+    reset_at: float = 0.0
+    cost: float = 0.0
+    row_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -218,6 +240,21 @@ class RateLimiter:
         if row_seconds is not None:
             shared.row_seconds, shared.row_seconds_at = row_seconds, now
         return shared.write()
+
+    def outlook(self, state: str, method: str, now: float) -> Outlook:
+        """What is left of the limits now."""
+        shared, limit = _Shared.read(state), self.limit
+        shared.bucket.advance(now, limit.rate or 1.0)
+        budget = shared.budgets.get(self._budget(method))
+        known = budget is not None and now < budget.reset_at
+        return Outlook(
+            calls_at_once=max(1, limit.burst - math.ceil(shared.bucket.level)),
+            blocked_until=max(shared.blocked_until, shared.next_at if limit.burst <= 1 else 0.0),
+            used=(limit.operating_limit if budget.refused else budget.operating) if known and budget else 0.0,
+            reset_at=budget.reset_at if budget else 0.0,
+            cost=budget.cost if budget else 0.0,
+            row_seconds=self.row_seconds(state, now),
+        )
 
     @staticmethod
     def row_seconds(state: str, now: float) -> float | None:

@@ -110,6 +110,11 @@ def time_in_full(moment: float, zone: tzinfo) -> str:
     return f"{DAY_NAMES[there.weekday()].title()} {there:%Y-%m-%d} {clock} {shown}"
 
 
+def iso(moment: float, zone: tzinfo) -> str:
+    """A moment by the clock of a zone as `datetime.fromisoformat` reads it."""
+    return datetime.fromtimestamp(moment, zone).isoformat()
+
+
 def parse_hours(text: str) -> tuple[int, int]:
     """Seconds after midnight from which and until which messages may leave; over midnight where the first is later.
 
@@ -139,6 +144,16 @@ def parse_days(text: str) -> frozenset[int]:
             raise UsageError(f"Days are given as mon-fri or mon,wed,sat, not {text!r}.", code="DAYS")
         days |= {day % 7 for day in range(first, last + (7 if last < first else 0) + 1)}
     return frozenset(days)
+
+
+def hours_in_words(hours: tuple[int, int]) -> str:
+    """``09:00-20:00``."""
+    return "-".join(f"{seconds // 3600:02}:{seconds // 60 % 60:02}" for seconds in hours)
+
+
+def days_in_words(days: frozenset[int]) -> str:
+    """``mon,tue,wed``; nothing where it is all of them."""
+    return "" if len(days) == 7 else ",".join(DAY_NAMES[day] for day in sorted(days))
 
 
 def parse_duration(text: str) -> float:

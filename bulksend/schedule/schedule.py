@@ -49,6 +49,11 @@ class Schedule:
     interval: float = 0.0
 
     @property
+    def always(self) -> bool:
+        """Whether messages may leave at any time, as close together as the pace allows."""
+        return not (self.at or self.has_windows or self.interval or self.not_after < math.inf)
+
+    @property
     def has_windows(self) -> bool:
         """Whether there are hours or days at which nothing may leave."""
         return self.hours != ALL_HOURS or self.days != EVERY_DAY

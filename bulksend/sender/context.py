@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bulksend.sender.chats import Chats
     from bulksend.sender.clock import PortalClock
     from bulksend.sender.doubts import Doubts
+    from bulksend.sender.hours import Hours
     from bulksend.sender.options import Options
     from bulksend.sender.refusals import Refusals
 
@@ -30,3 +31,4 @@ class Context:
     size: BatchSize
     clock: PortalClock
     connectivity: Connectivity
+    hours: Hours

@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bulksend.ratelimit.limiter import RateLimit
+from bulksend.schedule.parsing import time_in_full
+from bulksend.schedule.schedule import Schedule
+from bulksend.schedule.zones import zone_of
 
 if TYPE_CHECKING:
     from bulksend.journal import Counts
@@ -16,6 +19,10 @@ SAME_TEXT_SECONDS: Final = 24 * 3600.0
 
 SAME_REFUSALS: Final = 20
 """When so many rows in a row are refused with one code from the very first on, it is the campaign that is wrong."""
+
+LATE: Final = 1800.0
+"""Seconds after the time that was set for it, a campaign does not begin unasked any more."""
+
 
 OPERATING_PER_MESSAGE: Final = 0.137
 """Seconds of execution time a message was charged in the vendor's own example (REST documentation)."""
@@ -37,6 +44,8 @@ class Options:
         outage: how long an unreachable portal is waited for in mid-campaign.
         max_failures: rows that may fail or end unknown before the campaign stops; None for any number.
         join: whether a speaker who is not a member of a chat is made one.
+        schedule: when messages may leave.
+        late: whether to begin also long after the time that was set for it.
         same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
     """
 
@@ -49,6 +58,8 @@ class Options:
     max_failures: int | None = None
     join: bool = False
     same_refusals: int | None = SAME_REFUSALS
+    schedule: Schedule = field(default_factory=Schedule)
+    late: bool = False
 
 
 class StopReason(StrEnum):
@@ -59,6 +70,7 @@ class StopReason(StrEnum):
     REFUSED = "refused"
     TOO_MANY_FAILURES = "too many failures"
     OUT_OF_REACH = "out of reach"
+    LATE = "late"
     NEVER_REACHED = "never reached"
     JOURNAL = "journal"
     SYSTEM = "system"
@@ -105,3 +117,8 @@ def duration(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} days {hours} h" if hours else f"{days} days"
+
+
+def late_sentence(at: float, timezone: str) -> str:
+    """What to say of a campaign that would begin long after the time that was set for it."""
+    return f"The campaign was to begin at {time_in_full(at, zone_of(timezone))}, which has long passed."

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bulksend.dispatch.source import Job, Source
 from bulksend.journal import Change, Row, State
 from bulksend.portal import methods
-from bulksend.portal.deadline import Deadline
 from bulksend.portal.error_help import advice
 from bulksend.portal.outcomes import Outcome, Verdict
 from bulksend.sender.first_look import MOST_CHATS
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from bulksend.sender.repairs import Repairs
 
 _log: Final = logging.getLogger(__name__)
-
-LATEST_DEPARTURE: Final = 10.0
-"""Seconds after which a message that was allowed to leave may no longer do so. A computer may have slept in between,
-and another process may by now have taken it for one that left long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Outbox(Source[Row]):
         return not self._under_way
 
     def next_job(self, now: float) -> Job[Row] | None:  # noqa: ARG002 - the chats decide
-        """The next rows.
+        """The next rows of those whose hours these are.
 
         The first answers tell how large a batch may be, and to the messages that leave then what the newest id is.
         """
@@ -68,18 +65,26 @@ class Outbox(Source[Row]):
             batches = any(len(job.items) > 1 for job in self._under_way)
             if batches or len(self._under_way) >= MOST_CHATS:
                 return None
-        rows = self._context.chats.take(self._context.size.rows())
+        chats, hours = self._context.chats, self._context.hours
+        rows = chats.take(self._context.size.rows(), hours.open_of(chats.zones))
         return Job(self, rows) if rows else None
+
+    def next_time(self) -> float:
+        """When the next rows may leave whose hours these are not."""
+        opens, _ = self._context.hours.next_opening(self._context.chats.zones)
+        return 0.0 if opens == math.inf else opens - time.time() + time.monotonic()
 
     def start(self, job: Job[Row], slots: Slots) -> SlotGrant:
         """Mark as many of the rows as may as leaving; the others go back to their places."""
         rows, run, now = job.items, self._context.run, time.time()
-        deadline, portal_time = Deadline.after(LATEST_DEPARTURE), self._context.clock.now()
+        deadline, portal_time = self._context.hours.deadline(rows), self._context.clock.now()
         departure = slots.journal.leave(
             run.id,
             rows,
             portal=run.portal,
-            take=slots.request(self.method, len(rows)),
+            take=self._context.hours.guard(
+                rows, self._context.size.row_seconds or 0.0, partial(slots.request, self.method)
+            ),
             at=now,
             portal_time=portal_time,
             again=run.again,

@@ -78,7 +78,8 @@ class Repairs(Source[Repair]):
 
     def next_job(self, now: float) -> Job[Repair] | None:
         """The repairs that are due, as many as go into one request."""
-        due = [repair for repair in self._open if repair.due <= now]
+        hours = self._context.hours
+        due = [repair for repair in self._open if repair.due <= now and hours.open_of([repair.row.timezone])]
         return Job(self, due[: self._context.size.rows()]) if due else None
 
     def next_time(self) -> float:
@@ -86,11 +87,18 @@ class Repairs(Source[Repair]):
         return min((repair.due for repair in self._open), default=math.inf)
 
     def start(self, job: Job[Repair], slots: Slots) -> SlotGrant:
-        """Let repairs leave."""
+        """Let repairs leave; what they do a customer may see, so it is done in the same hours."""
+        job.deadline = self._context.hours.deadline([repair.row for repair in job.items])
         grant = super().start(job, slots)
         for repair in job.items:
             repair.due = math.inf
         return grant
+
+    def put_back(self) -> None:
+        """Put the rows back that are not being repaired at the moment."""
+        for repair in [repair for repair in self._open if repair.due < math.inf]:
+            self._open.remove(repair)
+            self._context.chats.put_back(repair.row)
 
     def call(self, item: Repair) -> Call:
         """The call that may help a row."""

@@ -15,20 +15,21 @@ from bulksend.dispatch.connectivity import Connectivity
 from bulksend.dispatch.dispatcher import Dispatcher, Halted
 from bulksend.dispatch.slots import Slots
 from bulksend.errors import JournalError
-from bulksend.journal import HEARTBEAT_SECONDS, Journal, Row, Run, State
+from bulksend.journal import HEARTBEAT_SECONDS, Change, Journal, Row, Run, State
 from bulksend.portal import methods
 from bulksend.portal.error_help import advice
 from bulksend.ratelimit.batch_size import BatchSize
 from bulksend.ratelimit.limiter import RateLimiter
 from bulksend.sender.changes import Changes
-from bulksend.sender.chats import WINDOW, Chats
+from bulksend.sender.chats import ANY, WINDOW, Chats, Part
 from bulksend.sender.clock import PortalClock
 from bulksend.sender.context import Context
 from bulksend.sender.doubts import Doubts
 from bulksend.sender.first_look import FirstLook
 from bulksend.sender.histories import Histories
+from bulksend.sender.hours import Hours
 from bulksend.sender.joins import Joins
-from bulksend.sender.options import Options, Progress, RunResult, StopReason
+from bulksend.sender.options import LATE, Options, Progress, RunResult, StopReason, late_sentence
 from bulksend.sender.outbox import Outbox
 from bulksend.sender.refusals import Refusals
 
@@ -37,6 +38,19 @@ if TYPE_CHECKING:
 
     from bulksend.dispatch.source import Source
     from bulksend.portal.client import Client
+    from bulksend.schedule.schedule import Schedule
+
+
+def _chats(journal: Journal, run: Run, schedule: Schedule) -> Chats:
+    """The pending rows of a campaign, by zone where that decides when they may leave."""
+    load = partial(journal.open_rows, run.id, State.PENDING)
+    zones = list(journal.open_zones(run.id)) if schedule.has_windows else []
+    if zones in ([], [""]):
+        return Chats({ANY: Part(load)})
+    window = max(200, WINDOW // len(zones))  # as many rows in memory as without zones
+    parts: dict[str | None, Part] = {zone: Part(partial(load, timezone=zone), window) for zone in zones}
+    mixed = journal.mixed_chats(run.id) if len(zones) > 1 else frozenset()
+    return Chats(parts, mixed, Part(partial(load, mixed=True), window) if mixed else None)
 
 
 class Sender:
@@ -56,13 +70,14 @@ class Sender:
         context = self._context = Context(
             run,
             options,
-            Chats(partial(journal.open_rows, run.id, State.PENDING)),
+            _chats(journal, run, options.schedule),
             Changes(journal, run),
             Doubts(journal, run, options, clock),
             Refusals(options.same_refusals if fresh else None),
             BatchSize(options.batch, row_seconds=slots.row_seconds()),
             clock,
             Connectivity(options.outage, client.reset),
+            Hours(options.schedule, journal.now),
         )
         self._repairs = [Joins(context)] if options.join else []
         first_look = FirstLook(context)
@@ -71,6 +86,8 @@ class Sender:
         self._dispatcher = Dispatcher(
             slots, client, context.connectivity, sources, max_in_flight=options.max_in_flight, on_reply=clock.learn
         )
+        self._begins_anew = fresh
+        self._closed: tuple[float, set[str]] = (0.0, set())
         self._result: RunResult | None = None
         self._heartbeat_at = 0.0
 
@@ -124,6 +141,8 @@ class Sender:
                     self._heartbeat_at = now + HEARTBEAT_SECONDS
                 until = now + 1.0
                 if not self._result:
+                    self._look_at_the_clock()
+                if not self._result:
                     until = min(until, self._dispatcher.let_leave())
         except JournalError as error:
             # What is under way is still waited for: perhaps its fate can be written down then.
@@ -164,8 +183,36 @@ class Sender:
                 f"Rows that failed or are unknown: {bad}, more than the {self._options.max_failures} allowed.",
             )
 
+    def _look_at_the_clock(self) -> None:
+        """Leave out what is too late, and do not begin long after the time that was set."""
+        schedule = self._options.schedule
+        if self._begins_anew and (now := self._journal.now()) >= schedule.at:
+            self._begins_anew = False
+            if schedule.at and now > schedule.at + LATE and not self._options.late:
+                self._end(StopReason.LATE, late_sentence(schedule.at, schedule.timezone))
+        if not self._context.hours.over_in(self._context.chats.zones):
+            return
+        for repairs in self._repairs:
+            repairs.put_back()
+        zones, left = self._context.chats.zones, WINDOW
+        while left > 0 and (rows := self._context.chats.take(left, zones, together=False)):
+            left -= len(rows)
+            for row in rows:
+                self._context.changes.add(Change(row.n, State.PENDING, State.SKIPPED, "TOO_LATE", advice("TOO_LATE")))
+                self._context.chats.free(row.chat_id)
+        self._write()
+
     def _end(self, how: StopReason, sentence: str = "") -> None:
         self._result = self._result or RunResult(how, sentence)
+
+    def _closed_zones(self) -> set[str]:
+        """The zones in which rows wait; looked up now and then, since there may be thousands of chats."""
+        if self._options.schedule.always:
+            return set()
+        now = time.monotonic()
+        if now >= self._closed[0]:
+            self._closed = now + 1.0, self._context.chats.waiting_zones
+        return self._closed[1]
 
     def _report(self) -> None:
         waiting, until = "", 0.0
@@ -177,4 +224,6 @@ class Sender:
         elif self._context.doubts and self._outbox.idle:
             waiting, until = "the portal's history to settle rows in doubt", self._context.doubts.settled_by()
         until = until - time.monotonic() + time.time() if waiting else 0.0
+        if not waiting and not self._result:
+            waiting, until = self._context.hours.waiting(self._closed_zones())
         self._on_progress(Progress(self._context.changes.counts, self._dispatcher.in_flight, waiting, until))

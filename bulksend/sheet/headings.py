@@ -77,6 +77,12 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
             ),
             hints=("msg", "body", "comment", "сообщения", "смс", "комментарий"),
         ),
+        "TIMEZONE": Field(
+            "timezone",
+            names=("timezone", "time zone", "часовой пояс", "таймзона"),
+            hints=(),
+            required=False,
+        ),
     }
 )  # fmt: skip
 """By the portal's own names; a new field is added here, and to `Columns`."""
@@ -123,6 +129,7 @@ class Columns:
     chat_id: int | None = None
     user_id: int | None = None
     message: int | None = None
+    timezone: int | None = None
     implied_type: str = ""  # lead | deal | contact | company, where the id's heading names it ("Deal ID")
 
 

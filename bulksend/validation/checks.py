@@ -16,7 +16,7 @@ from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.messages import describe
 from bulksend.validation.report import FIRST_ROWS, Report
-from bulksend.validation.values import BLANK, UNREADABLE, entity_types, identifiers
+from bulksend.validation.values import BLANK, NO_ZONE, UNREADABLE, entity_types, identifiers, time_zones
 
 LONGEST_MESSAGE = 20_000
 """Characters; the messenger cuts longer texts (portal documentation: message.add)."""
@@ -85,7 +85,8 @@ class Checked:
 
     Attributes:
         rows: by row number, entity_type (lead | deal | contact | company | ""), entity_id and chat_id (0 where
-            unusable), user_id (0: the portal's own user), message, error_code ("" where good) and error_description.
+            unusable), user_id (0: the portal's own user), message, timezone ("": the
+            campaign's), error_code ("" where good) and error_description.
             Hidden rows are there with the code HIDDEN_ROW and are not checked.
         hidden: one flag for each of ``rows``.
         looked_up: likewise: the row names no chat and gets the one that a lookup finds.
@@ -171,6 +172,7 @@ class Checker:
         user_ids = np.zeros(len(cells), dtype=np.int64)
         if columns.user_id is not None:
             user_ids = _ids(cells, columns.user_id, "INVALID_USER_ID", findings, may_be_blank=True)
+        zones = self._zones(cells, findings)
         findings.note("TOO_MANY_CELLS", too_wide)
         messages = self._messages(cells, findings)
         _check_messages(messages, findings, written_by_template=self._template is not None)
@@ -203,6 +205,7 @@ class Checker:
             chat_id=chat_ids,
             user_id=user_ids,
             message=messages,
+            timezone=zones,
             error_code=findings.codes,
             error_description=findings.descriptions,
         )
@@ -215,6 +218,14 @@ class Checker:
         types = entity_types(texts)
         findings.note("INVALID_ENTITY_TYPE", types == "", texts)
         return types
+
+    def _zones(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
+        if self._columns.timezone is None:
+            return np.full(len(cells), "", dtype=object)
+        texts = cells[self._columns.timezone].to_numpy()
+        zones = time_zones(texts)
+        findings.note("INVALID_TIMEZONE", zones == NO_ZONE, texts)
+        return zones
 
     def _messages(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._template is None and self._columns.message is None:
@@ -331,6 +342,7 @@ def _hidden(index: pd.Index) -> pd.DataFrame:
         chat_id=zero,
         user_id=zero,
         message=blank,
+        timezone=blank,
         error_code=np.full(count, "HIDDEN_ROW", dtype=object),
         error_description=np.full(count, describe("HIDDEN_ROW"), dtype=object),
     )

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bulksend.errors import UsageError
+from bulksend.schedule.zones import zone_name, zone_of
 from bulksend.sheet.headings import LOOKALIKES
 
 _TYPE_WORDS = {
@@ -30,6 +32,7 @@ LONGEST_ID = 15
 """Digits: Excel rounds longer numbers, so what stands there may not be what was meant."""
 
 UNREADABLE, BLANK = -1, 0
+NO_ZONE = "?"
 
 
 def entity_type(text: str) -> str:
@@ -48,6 +51,21 @@ def entity_types(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     places, words = pd.factorize(texts)
     types = np.array([entity_type(word) for word in words], dtype=object)
     return np.asarray(types[places])
+
+
+def time_zones(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    """The name of the time zone in every cell, "" where it is blank, `NO_ZONE` where it cannot be read."""
+    places, words = pd.factorize(texts)
+    zones = np.array([_time_zone(word) for word in words], dtype=object)
+    return np.asarray(zones[places])
+
+
+def _time_zone(text: str) -> str:
+    plain = _plain(text)
+    try:
+        return zone_name(zone_of(plain)) if plain else ""
+    except UsageError:
+        return NO_ZONE
 
 
 def identifier(text: str, *, chat: bool = False) -> int:

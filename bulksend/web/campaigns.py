@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -239,7 +239,8 @@ def _take_up(
             find_target(name, page.home, user_id=run.user_id, sandbox_rows=rows_for_sandbox(journal, run))
         )
         campaign = stack.enter_context(Campaign.resume(journal, run, target, retry=retry, lift_limit=lift_limit))
-        return campaign, Sending().over(run.settings).options(run.counts.total, target.settle)
+        options = Sending().over_earlier(campaign.run.settings).options(run.counts.total, target.settle)
+        return campaign, replace(options, late=True)  # a person has just said so
 
     return prepare
 

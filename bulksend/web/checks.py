@@ -41,6 +41,7 @@ _COLUMN_OF_CODE: Final = {
     "INVALID_ENTITY_ID": "entity_id",
     "INVALID_CHAT_ID": "chat_id",
     "INVALID_USER_ID": "user_id",
+    "INVALID_TIMEZONE": "timezone",
     "EMPTY_MESSAGE": "message",
     "FORMULA_ERROR": "message",
     "TOO_MANY_CELLS": "message",

@@ -295,7 +295,7 @@ def test_results_have_a_name_that_says_what_they_are(
 def test_what_resume_is_told_wins_even_where_it_is_zero() -> None:
     """`resume --rate 0 --no-join` lifts a rate and a join that the campaign was begun with."""
     begun = Sending(rate=2.0, join=True, fast=True).settings()
-    options = Sending(rate=0.0, settle=0.0, join=False).over(begun).options(10)
+    options = Sending(rate=0.0, settle=0.0, join=False).over_earlier(begun).options(10)
     assert (options.rate_limit.rate, options.settle, options.join, options.batch) == (0.0, 0.0, False, 50)
 
 

@@ -228,7 +228,7 @@ def test_only_pending_rows_can_be_made_invalid(tmp_path: Path) -> None:
         portal.world.add_chat(1001, status=40)
         with Campaign.enter(queries.journal, plan, target_of(portal.webhook)) as campaign:
             campaign.send(Options(rate_limit=UNLIMITED))
-            assert queries.journal.invalidate(campaign.id, {0: ("CHAT_NOT_IN_CRM", "x")}) == 0
+            assert queries.journal.leave_out(campaign.id, {0: ("CHAT_NOT_IN_CRM", "x")}) == 0
             assert campaign.run.counts == Counts(sent=1)
 
 

@@ -19,8 +19,8 @@ from tests.processes import Commands, assert_exactly_once, end, rows, until, wri
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process can be stopped and continued there")
 
 SLOW_TO_LEAVE = (
-    "import bulksend.portal.transport as transport, bulksend.sender.outbox as outbox, bulksend.cli as cli; "
-    "transport.LONGEST_IDLE = 1e-9; outbox.LATEST_DEPARTURE = 2.5; cli.main()"
+    "import bulksend.portal.transport as transport, bulksend.sender.hours as hours, bulksend.cli as cli; "
+    "transport.LONGEST_IDLE = 1e-9; hours.LATEST_DEPARTURE = 2.5; cli.main()"
 )
 """Each call makes a connection of its own, so that none leaves before its handshake is done."""
 

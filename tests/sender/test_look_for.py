@@ -96,6 +96,7 @@ def tell(story: Story) -> tuple[Finding, int | None, int]:
         earliest_portal_time=NOW - 0.3 if story.time_known else None,
         min_message_id=None if story.known is None else 99 + story.known,
         error_code="",
+        timezone="",
     )
     found = look_for(row, SPEAKER, History(messages[story.session :]), lambda ids: claimed & set(ids))
     return found.finding, found.message_id, own_id

@@ -148,8 +148,8 @@ def test_map_of_an_unknown_field_names_the_fields() -> None:
     with pytest.raises(SheetError) as refused:
         find_columns(API, {"PHONE": "MESSAGE"})
     assert str(refused.value) == (
-        "There is no field 'PHONE' to choose a column for: the fields are CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID, USER_ID "
-        "and MESSAGE."
+        "There is no field 'PHONE' to choose a column for: the fields are CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID, USER_ID, "
+        "MESSAGE and TIMEZONE."
     )
 
 

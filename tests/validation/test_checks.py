@@ -32,8 +32,17 @@ def test_good_row_comes_out_ready_to_send() -> None:
     )
     assert checked.rows.to_dict("split") == {
         "index": [2, 3],
-        "columns": ["entity_type", "entity_id", "chat_id", "user_id", "message", "error_code", "error_description"],
-        "data": [["deal", 288, 8773, 0, " Hello\n", "", ""], ["deal", 1, 2, 27, "x", "", ""]],
+        "columns": [
+            "entity_type",
+            "entity_id",
+            "chat_id",
+            "user_id",
+            "message",
+            "timezone",
+            "error_code",
+            "error_description",
+        ],
+        "data": [["deal", 288, 8773, 0, " Hello\n", "", "", ""], ["deal", 1, 2, 27, "x", "", "", ""]],
     }
     assert [str(checked.rows[name].dtype) for name in ("entity_id", "chat_id", "user_id")] == ["int64"] * 3
 

@@ -152,6 +152,7 @@ class Sheet:
     rows: str
     line: str
     template: str = ""
+    headings: str = HEADINGS
     beside: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -179,6 +180,12 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
         "deal,1,2,Anna,a\n",
         "INVALID_USER_ID: 1 row: the user id is not a whole number above zero, such as 'Anna' (row 2). Write "
         "the number of the employee who speaks, like 27, or leave the cell empty.",
+    ),
+    "INVALID_TIMEZONE": Sheet(
+        "deal,1,2,3,a,Europe/Moscow\ndeal,1,2,3,b,Moscow\ndeal,1,2,3,c,\n",
+        "INVALID_TIMEZONE: 1 row: the time zone cannot be read, such as 'Moscow' (row 3). Write a name such as "
+        "Europe/Moscow, +05:00 or МСК+2, or leave the cell empty.",
+        headings=f"{HEADINGS},часовой пояс",
     ),
     "EMPTY_MESSAGE": Sheet(
         "deal,1,2,3,\ndeal,1,2,3,  \ndeal,1,2,3,0\n",
@@ -246,7 +253,7 @@ TOLD_BY_THE_PORTAL = {
 def test_each_problem_is_reported_of_some_sheet(code: str, tmp_path: Path) -> None:
     """There is a sheet for each kind of problem; the report names rows, an example, and what to do."""
     want = PROBLEM_SHEETS[code]
-    sheet = open_sheet(_text(f"{HEADINGS}\n{want.rows}")(tmp_path))
+    sheet = open_sheet(_text(f"{want.headings}\n{want.rows}")(tmp_path))
     template = MessageTemplate(want.template, sheet.headings) if want.template else None
     checker = Checker(find_columns(sheet.headings), message=template)
     beside: dict[int, str] = {}

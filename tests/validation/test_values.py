@@ -2,11 +2,21 @@
 
 # ruff: noqa: E501  # tables of cells, as wide as they need to be
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulksend.validation.values import BLANK, LONGEST_ID, UNREADABLE, entity_type, identifier, identifiers
+from bulksend.validation.values import (
+    BLANK,
+    LONGEST_ID,
+    NO_ZONE,
+    UNREADABLE,
+    entity_type,
+    identifier,
+    identifiers,
+    time_zones,
+)
 
 IDS = st.integers(min_value=1, max_value=10**LONGEST_ID - 1)
 BLANKS = st.sampled_from(["", " ", "\u00a0", "\u202f", "\t", "\u200b", "\ufeff", "  "])
@@ -97,3 +107,9 @@ def test_columns_are_read_as_cells_are(texts: list[str]) -> None:
 def test_any_text_is_an_entity_type_or_none(text: str) -> None:
     """Nothing people can type breaks the reading."""
     assert entity_type(text) in {"", "lead", "deal", "contact", "company"}
+
+
+def test_time_zones() -> None:
+    """Each cell's zone by one name; what cannot be read safely is a problem rather than a guess."""
+    cells = np.array(["Europe/Moscow", " МСК+2 ", "", "+5", "Москва", "5"], dtype=object)
+    assert time_zones(cells).tolist() == ["Europe/Moscow", "+05:00", "", "+05:00", NO_ZONE, NO_ZONE]

@@ -1,0 +1,81 @@
+"""Chats and CRM entities that are not to be messaged, from sheets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from bulksend.errors import SheetError
+from bulksend.sheet.headings import field_of, implied_type
+from bulksend.sheet.reading import open_sheet
+from bulksend.validation.values import entity_type, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class Addressed(Protocol):
+    """A row that names whom it goes to."""
+
+    @property
+    def entity_type(self) -> str:
+        """lead, deal, contact or company."""
+
+    @property
+    def entity_id(self) -> int:
+        """Its number."""
+
+    @property
+    def chat_id(self) -> int:
+        """The chat; 0 for none."""
+
+
+class StopList:
+    """Whom nothing is to be sent to."""
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        """Read the sheets, hidden rows too.
+
+        Raises:
+            SheetError: one cannot be read, or names neither chats nor entities, or holds what cannot be read safely.
+        """
+        self._chats: set[int] = set()
+        self._entities: set[tuple[str, int]] = set()
+        for path in paths:
+            self._read(path)
+
+    def __bool__(self) -> bool:
+        return bool(self._chats or self._entities)
+
+    def names(self, row: Addressed) -> bool:
+        """Whether a row goes to one of them."""
+        return row.chat_id in self._chats or (row.entity_type, row.entity_id) in self._entities
+
+    def _read(self, path: Path) -> None:
+        sheet = open_sheet(path)
+        places = {
+            field: place for place, heading in reversed(list(enumerate(sheet.headings))) if (field := field_of(heading))
+        }
+        chat, entity, kinds = places.get("CHAT_ID"), places.get("CRM_ENTITY"), places.get("CRM_ENTITY_TYPE")
+        implied = "" if entity is None or kinds is not None else implied_type(sheet.headings[entity])
+        if chat is None and (entity is None or (kinds is None and not implied)):
+            raise SheetError(
+                f"The stop list {path.name} names neither chats nor CRM entities: it needs a column CHAT_ID, or the "
+                "columns CRM_ENTITY_TYPE and CRM_ENTITY."
+            )
+        if kinds is None and not implied:
+            entity = None
+        for chunk in sheet.chunks():
+            for number, cells in zip(chunk.cells.index.tolist(), chunk.cells.to_numpy().tolist(), strict=True):
+                chat_id = 0 if chat is None else identifier(cells[chat], chat=True)
+                entity_id = 0 if entity is None else identifier(cells[entity])
+                kind = implied or ("" if kinds is None else entity_type(cells[kinds]))
+                if chat_id < 0 or entity_id < 0 or (entity_id and not kind) or not (chat_id or entity_id):
+                    raise SheetError(
+                        f"Row {number} of the stop list {path.name} cannot be read: write the number of a chat, or the "
+                        "type and the number of a CRM entity."
+                    )
+                if chat_id:
+                    self._chats.add(chat_id)
+                if entity_id:
+                    self._entities.add((kind, entity_id))

@@ -1,0 +1,229 @@
+"""Messages leave in their hours and in no others, whatever happens to the process and the clock."""
+
+import signal
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bulksend.campaign import Campaign
+from bulksend.journal import Journal, State
+from bulksend.plan import SheetOptions, examine
+from bulksend.ratelimit.limiter import RateLimit
+from bulksend.sandbox import Sandbox
+from bulksend.schedule.schedule import Schedule
+from bulksend.sender.options import StopReason
+from tests.clocks import PROGRAM, Clock
+from tests.processes import Commands, assert_exactly_once, end, read_results, rows, until, write_sheet
+from tests.sender.conftest import SWIFT, Desk
+
+ON_THE_WAY = 0.3
+"""Seconds that a message which left in time may take to arrive, on a machine that is busy."""
+
+BUSY = 0.1
+"""Seconds by which a busy machine may be late."""
+
+ZONED = "CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE,TIMEZONE"
+
+
+def seconds_of_day(moment: float) -> int:
+    """Seconds after midnight, in UTC."""
+    there = datetime.fromtimestamp(moment, UTC)
+    return there.hour * 3600 + there.minute * 60 + there.second
+
+
+def window(first: float, last: float) -> Schedule:
+    """Hours that begin and end so many seconds from now, to the second."""
+    now = time.time()
+    return Schedule(hours=(seconds_of_day(now + first), seconds_of_day(now + last)), timezone="UTC")
+
+
+def zoned_sheet(path: Path, zones: list[str], chats: list[int] | None = None) -> Path:
+    """A sheet of one row for each zone, each to a chat of its own unless told."""
+    lines = [
+        f"deal,{n + 1},{(chats or range(5000, 5000 + len(zones)))[n]},Message {n},{zone}"
+        for n, zone in enumerate(zones)
+    ]
+    path.write_text("\n".join([ZONED, *lines]), encoding="utf-8")
+    return path
+
+
+def test_rows_wait_for_their_hours_and_say_until_when(desk: Desk) -> None:
+    """Nothing leaves before the hours begin; what is waited for is said with its time."""
+    lines = rows(6, chats=6)
+    opens = int(time.time()) + 2
+    _, run = desk.send(lines, schedule=window(2, 60))
+    desk.assert_each_once(lines, run)
+    assert min(entry.at for entry in desk.portal.ledger) >= opens
+    waits = [progress for progress in desk.progress if progress.waiting]
+    assert waits[0].waiting.startswith("the hours of UTC, ")
+    assert waits[0].until == opens
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_nothing_slips_past_the_end_of_the_hours(desk: Desk, batch: int) -> None:
+    """Not over slow answers, nor in batches: once the hours end the rest waits, and Ctrl-C ends the waiting at once."""
+    lines = rows(60, chats=60)
+    desk.portal.latency = 0.2
+    closes = int(time.time()) + 2
+    schedule = window(0, 2)
+    stopped: list[float] = []
+
+    def stop(campaign: Campaign, progress: object) -> None:
+        if time.time() > closes + 1 and not stopped:
+            stopped.append(time.monotonic())
+            campaign.stop()
+
+    result, run = desk.send(
+        lines, schedule=schedule, batch=batch, rate_limit=RateLimit(rate=8 / batch), timeout=5.0, meanwhile=stop
+    )
+    assert result.how is StopReason.INTERRUPTED
+    assert time.monotonic() - stopped[0] < 2
+    assert 0 < run.counts.sent < 60
+    assert run.counts.pending == 60 - run.counts.sent
+    assert max(entry.at for entry in desk.portal.ledger) < closes + 0.2 + ON_THE_WAY
+
+
+def test_rows_of_closed_zones_wait_while_others_go_and_chats_stay_in_order(desk: Desk, tmp_path: Path) -> None:
+    """Also where a chat has rows in several zones: a later row of it waits for the earlier one."""
+    opens = int(time.time()) + 3
+    schedule = window(3, 300)
+    start, stop = schedule.hours
+    # An hour ahead of UTC it is an hour later there: those hours are open now.
+    schedule = replace(schedule, hours=(start, min(86399, stop + 3600)))
+    zones = ["UTC", "+01:00", "", "+01:00", "UTC", "+01:00"]
+    path = zoned_sheet(tmp_path / "zones.csv", zones, [1, 2, 3, 1, 2, 4])
+    plan = examine(path, SheetOptions())
+    assert {zone: rows.rows for zone, rows in plan.zones.items()} == {"+00:00": 2, "+01:00": 3, "": 1}
+    with Journal(desk.journal_path) as journal, Campaign.enter(journal, plan, desk.target) as campaign:
+        assert campaign.send(replace(SWIFT, schedule=schedule, timeout=5.0)).how is StopReason.ENDED
+        assert campaign.run.counts.sent == 6
+    at = {entry.text: entry.at for entry in desk.portal.ledger}
+    assert max(at["Message 1"], at["Message 5"]) < opens
+    assert min(at[f"Message {n}"] for n in (0, 2, 3, 4)) >= opens
+    assert [entry.text for entry in desk.portal.ledger if entry.chat_id == 1] == ["Message 0", "Message 3"]
+
+
+def test_what_has_not_left_in_time_is_skipped(desk: Desk) -> None:
+    """Each such row says so, and a retry with another time sends it."""
+    lines = rows(40, chats=3)
+    last = time.time() + 1.5
+    result, run = desk.send(lines, schedule=Schedule(not_after=last), rate_limit=RateLimit(rate=10))
+    assert result.how is StopReason.ENDED
+    assert run.counts.sent + run.counts.skipped == 40
+    assert min(run.counts.sent, run.counts.skipped) > 5
+    assert max(entry.at for entry in desk.portal.ledger) < last + ON_THE_WAY
+    assert "by the time after which none was to leave" in desk.sentence(run, 39)
+    assert desk.states(run)[39] is State.SKIPPED
+    _, run = desk.resume(run, retry=True)
+    desk.assert_each_once(lines, run)
+
+
+def test_messages_are_spread_evenly(desk: Desk) -> None:
+    """15 rows over 6 s: the first at once, the others at even distances, the last at the end."""
+    lines, interval = rows(15, chats=15), 0.4
+    _, run = desk.send(lines, schedule=Schedule(interval=interval), rate_limit=RateLimit(rate=50, burst=10))
+    desk.assert_each_once(lines, run)
+    at = [entry.at for entry in desk.portal.ledger]
+    gaps = [later - earlier for earlier, later in pairwise(at)]
+    assert max(abs(gap - interval) for gap in gaps) < 0.2 * interval + BUSY, gaps
+    assert at[-1] - at[0] == pytest.approx(14 * interval, abs=0.02 * 14 * interval + BUSY)
+
+
+def test_a_campaign_does_not_begin_long_after_its_time_unasked(desk: Desk) -> None:
+    """A computer that was off all night sends nothing when it is switched on, unless it is told to."""
+    lines = rows(2, chats=2)
+    schedule = Schedule(at=time.time() - 7200, timezone="Europe/Moscow")
+    result, run = desk.send(lines, schedule=schedule)
+    assert result.how is StopReason.LATE
+    assert "Europe/Moscow (+03:00), which has long passed." in result.sentence
+    assert not desk.portal.ledger
+    _, run = desk.resume(run, replace(SWIFT, schedule=schedule, late=True))
+    desk.assert_each_once(lines, run)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a process that can be killed at once")
+def test_hours_by_the_command_over_a_kill_and_a_night(portal: Sandbox, tmp_path: Path) -> None:
+    """Hours are kept with the campaign: it stops at their end, is killed, and is resumed the next morning."""
+    commands, clock = Commands(tmp_path, PROGRAM), Clock(tmp_path)
+    evening = datetime(2027, 3, 1, 19, 59, 54, tzinfo=UTC).timestamp()
+    lines = rows(60, chats=20)
+    sheet = write_sheet(tmp_path / "sheet.csv", lines)
+    clock.set(ahead := evening - time.time())
+    options = ("--hours", "09:00-20:00", "--days", "пн-пт", "--timezone", "UTC", "--rate", 8, "--settle", 0.5)
+    process = commands.start("send", sheet, "--portal", portal.webhook, "--yes", *options, changes=clock.changes)
+    closes = evening + 6 - ahead
+    while time.time() < closes + 1:
+        time.sleep(0.1)
+    assert 0 < len(portal.ledger) < 60
+    assert max(entry.at for entry in portal.ledger) < closes + ON_THE_WAY
+    process.send_signal(signal.SIGKILL)
+    end(process)
+    clock.set(ahead := datetime(2027, 3, 2, 8, 59, 54, tzinfo=UTC).timestamp() - time.time())
+    before = len(portal.ledger)
+    began = datetime(2027, 3, 2, 9, tzinfo=UTC).timestamp() - ahead
+    ended = commands.run("resume", "--portal", portal.webhook, "--yes", changes=clock.changes)
+    assert ended.code == 0, ended.said
+    assert "Hours:   09:00-20:00 mon,tue,wed,thu,fri" in ended.err
+    assert_exactly_once(lines, [delivery._asdict() for delivery in portal.ledger])
+    assert min(entry.at for entry in portal.ledger[before:]) >= began - 0.01
+
+
+def test_times_are_echoed_and_kept_and_a_stop_list_is_heeded(portal: Sandbox, tmp_path: Path) -> None:
+    """The command shows the times in full, and rows on a stop list are left out, whatever else is asked for."""
+    commands, clock = Commands(tmp_path, PROGRAM), Clock(tmp_path)
+    clock.set(datetime(2027, 3, 1, 9, 59, 58, tzinfo=UTC).timestamp() - time.time())
+    lines = rows(4, chats=4)
+    sheet = write_sheet(tmp_path / "sheet.csv", lines)
+    (tmp_path / "stop.csv").write_text("id чата\nchat5002\n", encoding="utf-8")
+    (tmp_path / "neither.csv").write_text("name,phone\nAnna,1\n", encoding="utf-8")
+    send = ("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0)
+    refused = commands.run(*send, "--stop-list", "neither.csv", changes=clock.changes)
+    assert refused.code == 2
+    assert "The stop list neither.csv names neither chats nor CRM entities" in refused.err
+    clock.set(datetime(2027, 3, 1, 9, 59, 52, tzinfo=UTC).timestamp() - time.time())
+    ended = commands.run(
+        *send, "--at", "13:00", "--timezone", "МСК", "--stop-list", "stop.csv", "--again", changes=clock.changes
+    )
+    assert ended.code == 1, ended.said
+    assert "Begins:  Mon 2027-03-01 13:00 Europe/Moscow (+03:00)" in ended.err
+    results = read_results(tmp_path / "sheet.results.csv")
+    assert [(row["status"], row["error_code"]) for row in results] == [
+        ("sent", ""),
+        ("sent", ""),
+        ("skipped", "STOP_LISTED"),
+        ("sent", ""),
+    ]
+    assert len(portal.ledger) == 3
+    late = commands.run("check", sheet, "--stop-list", "stop.csv", "--hours", "09:00-20:00", changes=clock.changes)
+    assert "Left out: 1 row on a stop list." in late.out
+
+
+def test_a_forgotten_campaign_needs_late_without_a_terminal(portal: Sandbox, tmp_path: Path) -> None:
+    """A laptop that was off: what was to begin long ago is not begun by `--yes`."""
+    commands, clock = Commands(tmp_path, PROGRAM), Clock(tmp_path)
+    lines = rows(3, chats=3)
+    sheet = write_sheet(tmp_path / "sheet.csv", lines)
+    clock.set(datetime(2027, 3, 1, 9, 0, tzinfo=UTC).timestamp() - time.time())
+    process = commands.start(
+        "send", sheet, "--portal", portal.webhook, "--yes", "--at", "10:00", "--timezone", "UTC", changes=clock.changes
+    )
+    for _ in until(20):
+        if commands.journal.exists() and (tmp_path / "home").exists():
+            with Journal(commands.journal) as journal:
+                if any(run.counts.pending == 3 and run.holder for run in journal.runs()):
+                    break
+    process.send_signal(signal.SIGINT)
+    assert end(process, 20).code == 130
+    clock.set(datetime(2027, 3, 1, 15, 0, tzinfo=UTC).timestamp() - time.time())
+    refused = commands.run("resume", "--portal", portal.webhook, "--yes", changes=clock.changes)
+    assert refused.code == 2, refused.said
+    assert "10:00 +00:00, which has long passed. Give another --at, or add --late to begin now." in refused.err
+    assert not portal.ledger
+    ended = commands.run("resume", "--portal", portal.webhook, "--yes", "--late", changes=clock.changes)
+    assert ended.code == 0, ended.said
+    assert_exactly_once(lines, [delivery._asdict() for delivery in portal.ledger])
