@@ -11,6 +11,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, message_line, put, say
+from bulksend.cli.hints import hint_for_findings
 from bulksend.cli.json_output import answer
 from bulksend.cli.questions import count, show_prediction, show_schedule
 from bulksend.errors import UsageError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Ask the portal too which rows it would take and who would get them.",
 )
+@opts.reopen_option
 @opts.portal_option
 @opts.pace_options
 @opts.schedule_options
@@ -54,7 +56,7 @@ def check(file: Path, **params: Any) -> int:
     if params["as_json"]:
         answer(report.to_json())
         return 1 if report.errors else 0
-    for line in report.lines():
+    for line in [*report.lines(), *hint_for_findings(report)]:
         say(line, err=False)
     say(report.outcome(), err=False)
     for number, kind, entity, chat, _, message in report.preview:
@@ -105,7 +107,8 @@ def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:
         asking(journal, target, options.rate_limit) as queries,
     ):
         standing = require_connection(queries)
-        findings = check_online(rows_of_plan(plan), queries, plan.report, turn=partial(estimate, options=options))
+        turn, reopen = partial(estimate, options=options), bool(sending.reopen)
+        findings = check_online(rows_of_plan(plan), queries, plan.report, turn=turn, reopen=reopen)
     hint(f"The portal answers; the webhook's user is {standing.user_id} {standing.name}.".strip())
     return findings
 

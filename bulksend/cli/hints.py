@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from bulksend.sender.options import RunResult
+    from bulksend.validation import Report
 
 _OF_ERRORS: Final[dict[type[BulksendError], str]] = {
     NoPortalError: "--portal takes a saved name (see `bulksend portal add`), a webhook's address, or `sandbox` to "
@@ -48,15 +49,24 @@ _OF_CODES: Final = {
     "BEYOND_LIMIT": "the rest is sent without --limit",
     "CANCELED": "--join lets the user who speaks join the chat, and --user-id names another",
     "CHAT_NOT_IN_CRM": "`bulksend lookup FILE` finds the active chats of a sheet's entities",
+    "DIALOG_FINISHED": "--reopen starts finished dialogs again; the webhook's user becomes their operator",
     "ERROR_BATCH_LENGTH_EXCEEDED": "--batch makes batches smaller",
     "TOO_LATE": "`bulksend retry` with a later --not-after, or with --not-after never, sends what was too late",
     "HIDDEN_ROW": "--include-hidden sends hidden rows too",
 }
 
 
-def hints(run_id: int, codes: Collection[tuple[State, str]]) -> list[str]:
-    """What can be typed about the rows of a campaign that ended with these states and codes."""
-    found = [f"{code}: {_OF_CODES[code]}." for code in sorted({code for _, code in codes}) if code in _OF_CODES]
+def hints(run_id: int, codes: Collection[tuple[State, str]], *, reopened: bool = False) -> list[str]:
+    """What can be typed about the rows of a campaign that ended with these states and codes.
+
+    ``reopened`` says that finished dialogs were started again.
+    """
+    named = {code for _, code in codes}
+    if reopened:
+        named.discard("DIALOG_FINISHED")
+    elif "CHAT_NOT_IN_CRM" in named:  # it may be the one as well as the other
+        named.add("DIALOG_FINISHED")
+    found = [f"{code}: {_OF_CODES[code]}." for code in sorted(named) if code in _OF_CODES]
     if any(state is State.UNKNOWN for state, _ in codes):
         found.append(
             "To send unknown rows again, once you have looked into their chats: "
@@ -71,6 +81,12 @@ def stop_sentence(result: RunResult) -> str:
 
     allowed = " --max-failures sets how many." if result.how is StopReason.TOO_MANY_FAILURES else ""
     return f"{result.sentence}{allowed}"
+
+
+def hint_for_findings(report: Report) -> list[str]:
+    """What can be typed about rows whose dialogs the portal says are not active."""
+    code = "DIALOG_FINISHED"
+    return [f"{code}: {_OF_CODES[code]}."] if any(problem.code == code for problem in report.problems) else []
 
 
 def with_hint(error: BulksendError) -> str:

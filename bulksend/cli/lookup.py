@@ -17,6 +17,7 @@ from bulksend.sender.settings import Sending
 @opts.portal_option
 @opts.results_option
 @opts.prefer_option
+@opts.reopen_option
 @opts.option("--sheet", metavar="NAME", help="The sheet of a workbook; else the first visible one.")
 @opts.map_option
 @opts.option("--include-hidden", is_flag=True, help="Treat hidden rows like the others.")
@@ -32,9 +33,10 @@ from bulksend.sender.settings import Sending
 def lookup(file: Path, **params: Any) -> int:
     """Write a copy of FILE in which each row has a chat: that of its lead, deal, contact or company which changed last.
 
-    Rows that name a chat keep it. Where there is no chat, or it may not be read, the copy says why beside the row.
-    Nothing is sent. The copy is FILE.filled.xlsx or .csv, unless --results says otherwise. Exits 0 where every row has
-    a chat, 1 where some have none, 2 where it could not be done.
+    Rows that name a chat keep it. With --reopen, where no dialog is active, it is the chat of the newest one that is
+    not, which `bulksend send --reopen` starts again. Where there is no chat, or it may not be read, the copy says why
+    beside the row. Nothing is sent. The copy is FILE.filled.xlsx or .csv, unless --results says otherwise. Exits 0
+    where every row has a chat, 1 where some have none, 2 where it could not be done.
     """
     from bulksend.cli.connection import asking, require_connection
     from bulksend.cli.summary import shown_path
@@ -51,7 +53,14 @@ def lookup(file: Path, **params: Any) -> int:
         asking(journal, target, sending.options(0).rate_limit) as queries,
     ):
         require_connection(queries)
-        filled = fill_chats(file, sheet_options, queries, prefer=params["prefer"], to=params["results"])
+        filled = fill_chats(
+            file,
+            sheet_options,
+            queries,
+            prefer=params["prefer"],
+            to=params["results"],
+            reopen=bool(params["reopen"]),
+        )
     for line in filled.report.lines():
         say(line)
     had = f", {filled.had} had one" if filled.had else ""

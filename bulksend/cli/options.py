@@ -111,6 +111,12 @@ sheet_options = combine(
     option("--include-hidden", is_flag=True, help="Treat hidden rows like the others."),
 )
 
+reopen_option = option(
+    "--reopen/--no-reopen",
+    default=None,
+    help="Start dialogs that are finished again; the webhook's user becomes their operator.",
+)
+
 schedule_options = combine(
     option("--at", metavar="TIME", help="Begin then: 10:00, 'tomorrow 10:00', '2026-11-24 10:00+03:00'."),
     option("--hours", metavar="FROM-TO", help="Messages leave only in these hours: 09:00-20:00."),
@@ -168,6 +174,7 @@ sending_options = combine(
     ),
     option("--max-failures", metavar="N|P%", help="Stop after more failures than this."),
     option("--join/--no-join", default=None, help="Let a speaker who is not in a chat join it."),
+    reopen_option,
     schedule_options,
     option("--late", is_flag=True, help="Begin also long after --at."),
 )

@@ -114,9 +114,19 @@ def ask_whether_late(run: Run, schedule: Schedule, now: float, *, yes: bool) -> 
 
 
 def show_plan(
-    plan: Plan, run: Run, first: Iterable[NewRow | Row], target: Target, *, options: Options, prediction: Prediction
+    plan: Plan,
+    run: Run,
+    first: Iterable[NewRow | Row],
+    target: Target,
+    *,
+    options: Options,
+    prediction: Prediction,
+    starts: int | None = None,
 ) -> None:
-    """Show what is about to happen to a sheet, with the first messages."""
+    """Show what is about to happen to a sheet, with the first messages.
+
+    ``starts`` are the dialogs that will be started again, where the portal has been asked.
+    """
     report = plan.report
     rows = run.counts.pending
     speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
@@ -125,7 +135,7 @@ def show_plan(
     hint(f"Sheet:   {plan.sheet.path.name}, {count(rows, 'message')}{to}")
     hint(f"Portal:  {target.shown}")
     hint(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
-    _show_counts(run.counts, options, prediction)
+    _show_counts(run.counts, options, prediction, starts)
     for row in first:
         hint(message_line(row.number, row.entity_type, row.entity_id, row.chat_id, row.message))
 
@@ -169,9 +179,14 @@ def show_prediction(prediction: Prediction, schedule: Schedule) -> None:
         hint(f"Late:    about {count(prediction.too_late, 'message')} will not have left in time")
 
 
-def _show_counts(counts: Counts, options: Options, prediction: Prediction) -> None:
+def _show_counts(counts: Counts, options: Options, prediction: Prediction, starts: int | None = None) -> None:
     show_schedule(options.schedule)
     show_prediction(prediction, options.schedule)
+    if options.reopen and starts != 0:
+        dialogs = (
+            "finished dialogs again, as they are met" if starts is None else f"up to {count(starts, 'dialog')} again"
+        )
+        hint(f"Starts:  {dialogs}; the user of the webhook or application becomes their operator")
     if counts.sent:
         hint(f"Sent:    {count(counts.sent, 'row')} already, not to be sent again")
     doubtful = counts.sending + counts.in_doubt

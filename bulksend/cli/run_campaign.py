@@ -145,7 +145,7 @@ def _stop(campaign: Campaign, shown: Display) -> None:
 
 def _say_next_step(campaign: Campaign, run: Run) -> None:
     if run.counts.sent < run.counts.total:
-        for line in hints(run.id, campaign.codes):
+        for line in hints(run.id, campaign.codes, reopened=bool(run.settings.get("reopen"))):
             say(line)
     if run.counts.left:
         say(f"To continue: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")

@@ -14,6 +14,7 @@ from bulksend.cli import REFUSED
 from bulksend.cli import options as opts
 from bulksend.cli.connection import asking, require_connection, with_settle
 from bulksend.cli.console import NothingSent, put, say
+from bulksend.cli.hints import hint_for_findings
 from bulksend.cli.json_output import answer
 from bulksend.cli.questions import (
     ask_about_repeats,
@@ -31,11 +32,12 @@ from bulksend.errors import UsageError
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from bulksend.entry import Forecast, Repeats
     from bulksend.journal import Journal, Repeat, Run
     from bulksend.plan import Plan, SheetOptions
+    from bulksend.queries.preflight import Findings
     from bulksend.sender.options import Options
     from bulksend.sender.prediction import Prediction
     from bulksend.target import Target
@@ -140,17 +142,19 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
     ):
         target = found
         options = with_settle(options, request.sending, target)
-        refused: Mapping[int, tuple[str, str]] = {}
+        findings = None
         known = journal.same(target.portal, plan.content)
         sending, late = _kept(request, known, journal.now())
         stop_list = StopList(map(Path, sending.stop_list or ()))
         unfinished = known is not None and known.counts.left > 0
         if (request.asks_portal and not unfinished) or not target.speaker:
-            plan, target, refused = _ask_portal(plan, journal, target, options, request)
+            plan, target, findings = _ask_portal(plan, journal, target, options, request)
             _require_rows(plan, request)
+        refused = findings.refused if findings else {}
         repeats: Repeats = "skip" if request.skip_sent else "refuse"
         forecast = None
         if not request.yes:
+            starts = findings.not_active if findings else None
             forecast = dry_run(
                 journal,
                 plan,
@@ -163,7 +167,15 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
             )
             planned = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
             prediction = predict_end(journal, target, forecast.zones, planned)
-            repeats = _ask(forecast, plan, target, options=planned, prediction=prediction, skip_sent=request.skip_sent)
+            repeats = _ask(
+                forecast,
+                plan,
+                target,
+                options=planned,
+                prediction=prediction,
+                starts=starts,
+                skip_sent=request.skip_sent,
+            )
         else:
             show_schedule(sending.schedule())
         with Campaign.enter(
@@ -201,7 +213,14 @@ def _kept(request: _Request, known: Run | None, now: float) -> tuple[Sending, bo
 
 
 def _ask(
-    forecast: Forecast, plan: Plan, target: Target, *, options: Options, prediction: Prediction, skip_sent: bool
+    forecast: Forecast,
+    plan: Plan,
+    target: Target,
+    *,
+    options: Options,
+    prediction: Prediction,
+    starts: int | None,
+    skip_sent: bool,
 ) -> Repeats:
     """Show what would be sent, and ask whether to send it, and what to do with rows that another campaign has sent.
 
@@ -223,7 +242,7 @@ def _ask(
     if forecast.stopped:
         say(f"Left out: {count(forecast.stopped, 'row')} on a stop list.")
     first = forecast.preview.rows(without_repeats=without_repeats)
-    show_plan(plan, run, first, target, options=options, prediction=prediction)
+    show_plan(plan, run, first, target, options=options, prediction=prediction, starts=starts)
     confirm(f"Send {count(run.counts.pending, 'message')}?")
     return choice
 
@@ -283,7 +302,7 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
 
 def _ask_portal(
     plan: Plan, journal: Journal, target: Target, options: Options, request: _Request
-) -> tuple[Plan, Target, Mapping[int, tuple[str, str]]]:
+) -> tuple[Plan, Target, Findings | None]:
     """Ask the portal what can be known before sending: who speaks, the chats of rows without, which it would refuse."""
     from bulksend.queries.lookup import look_up
     from bulksend.queries.preflight import check_online, rows_of_plan
@@ -294,12 +313,12 @@ def _ask_portal(
         if not target.speaker:
             target = replace(target, speaker=connection.user_id)
         if request.lookup:
-            plan = look_up(plan, queries, prefer=request.prefer)
-        refused: Mapping[int, tuple[str, str]] = {}
+            plan = look_up(plan, queries, prefer=request.prefer, reopen=options.reopen)
+        findings = None
         if request.asks_whether_chats_are_open:
             turn = partial(estimate, options=options)
-            refused = check_online(rows_of_plan(plan), queries, plan.report, turn=turn).refused
-    return plan, target, refused
+            findings = check_online(rows_of_plan(plan), queries, plan.report, turn=turn, reopen=options.reopen)
+    return plan, target, findings
 
 
 def _require_rows(plan: Plan, request: _Request, *, quiet: bool = False) -> None:
@@ -312,7 +331,7 @@ def _require_rows(plan: Plan, request: _Request, *, quiet: bool = False) -> None
     """
     report = plan.report
     refused = (report.errors and not request.skip_invalid) or not report.good
-    for line in report.lines() if refused or not quiet else []:
+    for line in [*report.lines(), *hint_for_findings(report)] if refused or not quiet else []:
         say(line)
     if report.errors and not request.skip_invalid:
         raise NothingSent(

@@ -115,7 +115,8 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     "CHAT_NOT_IN_CRM": CodeHelp(
         "the chat does not belong to this lead, deal, contact or company, or its dialog is not active",
         "Check both numbers. If they are right, the dialog is finished, waits for the customer, nobody has taken it "
-        "yet, or its channel is switched off: look at it in the portal, and take it or start it again there.",
+        "yet, or its channel is switched off: look at it in the portal, and take it or start it again there. A "
+        "finished one can also be started again when the row is sent again.",
         asking="Check both numbers, and see in the portal whether the chat's channel is switched on.",
         found="the chat is none of this lead, deal, contact or company, or its channel is switched off",
         checked=True,
@@ -123,7 +124,8 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     DIALOG_FINISHED: _found(
         "the chat is one of this lead, deal, contact or company, but its dialog is not active: it is finished, waits "
         "for the customer, or nobody has taken it yet",
-        "Take it or start it again in the portal, or wait until the customer writes.",
+        "Take it or start it again in the portal, have it started again when the row is sent, or wait until the "
+        "customer writes.",
     ),
     ACCESS_DENIED: _found(
         "the webhook's user, or the user who speaks, may not read this lead, deal, contact or company",
@@ -155,6 +157,14 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         "Send these rows first, or at a higher rate.",
     ),
     # Refusals of single rows.
+    "CHAT_ID": CodeHelp("the portal does not know the chat, so its dialog was not started", "Check the chat id."),
+    "CHAT_TYPE": CodeHelp(
+        "the chat is not one of an open channel, so it has no dialog that could be started", "Check the chat id."
+    ),
+    "USER_ID": CodeHelp(
+        "the user of the webhook or application cannot be the operator of the dialog, so it was not started again",
+        "Check that the user is active, or start the dialog in the portal.",
+    ),
     "CANCELED": CodeHelp(
         "the user who speaks is not a member of the chat",
         "Add the user to the chat in the portal, let the user join it when the row is sent again, or let another user "

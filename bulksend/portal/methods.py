@@ -17,6 +17,7 @@ HISTORY_GET = "imopenlines.session.history.get"
 CHAT_GET = "imopenlines.crm.chat.get"
 DIALOG_GET = "imopenlines.dialog.get"
 USER_ADD = "imopenlines.crm.chat.user.add"
+SESSION_START = "imopenlines.session.start"
 PROFILE = "profile"
 SCOPE = "scope"
 BATCH = "batch"
@@ -276,6 +277,11 @@ def user_add(entity_type: str, entity_id: int, user_id: int, chat_id: int) -> Ca
         "USER_ID": user_id,
         "CHAT_ID": chat_id,
     }
+
+
+def session_start(chat_id: int) -> Call:
+    """Start a chat's dialog again, with the caller as its operator; one that is open the caller only joins."""
+    return SESSION_START, {"CHAT_ID": chat_id}
 
 
 def profile() -> Call:

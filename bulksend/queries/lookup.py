@@ -37,6 +37,8 @@ NO_CHAT: Final = "NO_CHAT"
 ACCESS_DENIED: Final = "ACCESS_DENIED"
 CHATS_NOT_TOLD: Final = "CHATS_NOT_TOLD"
 
+NOT_ACTIVE: Final = "No dialog of this chat is active: it has to be started again before a message can be sent."
+
 
 @dataclass(frozen=True, slots=True)
 class FoundChats:
@@ -73,7 +75,13 @@ class FoundChats:
 
 
 def find_chats(
-    sheet: Sheet, columns: Columns, queries: QueryRunner, *, prefer: str | None = None, include_hidden: bool = False
+    sheet: Sheet,
+    columns: Columns,
+    queries: QueryRunner,
+    *,
+    prefer: str | None = None,
+    include_hidden: bool = False,
+    reopen: bool = False,
 ) -> FoundChats:
     """Ask for the chats of every entity of a sheet whose row names no chat, each entity once.
 
@@ -86,6 +94,8 @@ def find_chats(
         prefer: a part of a channel's id or title, in any case; a chat of such a channel is taken, where there
             is one.
         include_hidden: whether hidden rows count too.
+        reopen: whether an entity that has no active chat gets one whose dialog is not active, the one that changed
+            last.
 
     Raises:
         QueryError: the portal refuses everything, cannot be reached, or does not answer any more.
@@ -100,21 +110,24 @@ def find_chats(
     chats, codes = np.zeros(len(asked), dtype=np.int64), np.full(len(asked), "", dtype=object)
     notes: dict[int, str] = {}
     others: dict[int, str] = {}
-    for place, told in enumerate(ask_for_chats(asked, queries)):
-        if not told.chats:
-            codes[place] = ACCESS_DENIED if told.forbidden else NO_CHAT if told.told else CHATS_NOT_TOLD
-            continue
-        chosen, note = _choose(told.chats, prefer)
-        chats[place] = chosen.id
-        if note:
-            notes[int(asked[place])] = note
-        if len(told.chats) > 1:
-            others[int(asked[place])] = _listed(chat for chat in told.chats if chat.id != chosen.id)
+    for active in (True, False) if reopen else (True,):
+        places = np.arange(len(asked)) if active else np.flatnonzero(codes == NO_CHAT)
+        for place, told in zip(places, ask_for_chats(asked[places], queries, active_only=active), strict=True):
+            if not told.chats:
+                codes[place] = ACCESS_DENIED if told.forbidden else NO_CHAT if told.told else CHATS_NOT_TOLD
+                continue
+            chosen, note = _choose(told.chats, prefer)
+            chats[place], codes[place] = chosen.id, ""
+            note = note if active else f"{note} {NOT_ACTIVE}".strip()
+            if note:
+                notes[int(asked[place])] = note
+            if len(told.chats) > 1:
+                others[int(asked[place])] = _listed(chat for chat in told.chats if chat.id != chosen.id)
     order = np.argsort(asked)
     return FoundChats(asked[order], chats[order], codes[order], notes, others)
 
 
-def look_up(plan: Plan, queries: QueryRunner, *, prefer: str | None = None) -> Plan:
+def look_up(plan: Plan, queries: QueryRunner, *, prefer: str | None = None, reopen: bool = False) -> Plan:
     """The plan with the chats of the rows that name none, as `find_chats` finds them; ``content`` stays the same.
 
     Raises:
@@ -122,7 +135,8 @@ def look_up(plan: Plan, queries: QueryRunner, *, prefer: str | None = None) -> P
         SheetError: the file has changed since it was checked.
         JournalError: the journal, which holds the pace, cannot be used.
     """
-    found = find_chats(plan.sheet, plan.columns, queries, prefer=prefer, include_hidden=plan.options.include_hidden)
+    hidden = plan.options.include_hidden
+    found = find_chats(plan.sheet, plan.columns, queries, prefer=prefer, include_hidden=hidden, reopen=reopen)
     return plan.with_chats(found)
 
 
@@ -153,7 +167,13 @@ class Filled:
 
 
 def fill_chats(
-    path: Path, options: SheetOptions, queries: QueryRunner, *, prefer: str | None = None, to: Path | None = None
+    path: Path,
+    options: SheetOptions,
+    queries: QueryRunner,
+    *,
+    prefer: str | None = None,
+    to: Path | None = None,
+    reopen: bool = False,
 ) -> Filled:
     """Write a copy of a sheet with the chats of the rows that name none, a note where there is none, and the others.
 
@@ -166,6 +186,7 @@ def fill_chats(
         queries: asks the portal.
         prefer: as for `find_chats`.
         to: where to write; beside the sheet if not said.
+        reopen: as for `find_chats`.
 
     Raises:
         SheetError: it cannot be read as a sheet of CRM entities, or changed meanwhile.
@@ -176,7 +197,8 @@ def fill_chats(
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
     columns = find_columns(sheet.headings, options.mapping, optional=["CHAT_ID", "MESSAGE"])
     target = check_path(to or default_path(path, sheet.format, "filled"), path)
-    found = find_chats(sheet, columns, queries, prefer=prefer, include_hidden=options.include_hidden)
+    hidden = options.include_hidden
+    found = find_chats(sheet, columns, queries, prefer=prefer, include_hidden=hidden, reopen=reopen)
     copy = _Copy(sheet, columns, found, include_hidden=options.include_hidden)
     try:
         written = write_sheet(

@@ -151,6 +151,7 @@ class Findings:
         rows: rows that were looked at.
         entities: different leads, deals, contacts and companies that were asked for.
         unanswered: rows of which the portal would not tell; they are none of the refused.
+        not_active: chats of the right entity whose dialogs are not active.
     """
 
     refused: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -159,6 +160,7 @@ class Findings:
     rows: int = 0
     entities: int = 0
     unanswered: int = 0
+    not_active: int = 0
 
 
 def rows_of_plan(plan: Plan) -> Iterator[OnlineRow]:
@@ -200,7 +202,7 @@ def check_online(
         JournalError: the journal cannot be used.
     """
     asked = _Rows.of(rows)
-    entities = _find_refusals(asked, queries)
+    entities = _find_refusals(asked, queries, reopen=reopen)
     refused = (asked.codes != "") & (asked.codes != NOT_CHECKED)
     if reopen:
         refused &= asked.codes != DIALOG_FINISHED
@@ -212,6 +214,7 @@ def check_online(
         rows=len(asked.numbers),
         entities=entities,
         unanswered=int(((asked.codes == NOT_CHECKED) | (asked.obstacles == NOT_CHECKED)).sum()),
+        not_active=len(np.unique(asked.chats[asked.codes == DIALOG_FINISHED])),
     )
     if report is not None:
         _report(report, asked, refused, reopen=reopen)
@@ -273,9 +276,9 @@ def _rows(flags: npt.NDArray[np.bool_]) -> list[int]:
     return found
 
 
-def _find_refusals(asked: _Rows, queries: QueryRunner) -> int:
+def _find_refusals(asked: _Rows, queries: QueryRunner, *, reopen: bool) -> int:
     """Find out which rows the portal would refuse; returns how many entities were asked for."""
-    to_ask = np.flatnonzero(~asked.active)
+    to_ask = np.flatnonzero(~asked.active | reopen)  # what was looked up need not be active then
     entities = _find(asked, to_ask, queries, CHAT_NOT_IN_CRM, active_only=True)
     # A chat that is listed as one of the entity's, and not as an active one, has a dialog that is not active.
     absent = np.flatnonzero(asked.codes == CHAT_NOT_IN_CRM)

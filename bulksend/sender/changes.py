@@ -34,6 +34,10 @@ class Changes:
         """So many rows have changed in the journal, in this step."""
         self.counts = self.counts.moved({(before, after): rows})
 
+    def saw(self, message_id: int) -> None:
+        """A message with this id stands in a history."""
+        self.seen_message_id = max(self.seen_message_id or 0, message_id)
+
     def write(self, update_pace: Callable[[str], str] | None = None) -> frozenset[int]:
         """Write what has been added, and what answers taught of the portal's limits.
 

@@ -82,15 +82,17 @@ class FirstLook(Source[int]):
         self.done = given_up or not (repeatable or lost)
         if given_up:
             self._context.connectivity.lost()
-        self._context.changes.seen_message_id = max(
-            (newest for outcome in outcomes if (newest := _newest(outcome)) is not None), default=None
-        )
+        for outcome in outcomes:
+            newest = newest_id(outcome)
+            if newest is not None:
+                self._context.changes.saw(newest)
         if reply.outcome.verdict is Verdict.DONE:
             seconds = portal_seconds(reply) / len(job.items)
             self._context.size.learn_reading(seconds, self._context.options.rate_limit.operating_limit)
 
 
-def _newest(outcome: Outcome) -> int | None:
+def newest_id(outcome: Outcome) -> int | None:
+    """The highest message id in a history, 0 where it is empty; None where it could not be read."""
     if outcome.verdict is not Verdict.DONE:
         return None
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bulksend.portal import methods
 from bulksend.portal.outcomes import Outcome, Verdict
-from bulksend.sender.repairs import Repairs
+from bulksend.sender.repairs import Failure, Repairs
 
 if TYPE_CHECKING:
     from bulksend.journal import Row
@@ -20,7 +20,7 @@ class Joins(Repairs):
     method = methods.USER_ADD
     code = "CANCELED"
 
-    def key(self, row: Row) -> tuple[int, ...]:
+    def key(self, row: Row) -> tuple[object, ...]:
         """Who joins what."""
         return row.chat_id, self._context.run.speaker(row)
 
@@ -28,19 +28,23 @@ class Joins(Repairs):
         """Make the speaker a member."""
         return methods.user_add(row.entity_type, row.entity_id, self._context.run.speaker(row), row.chat_id)
 
-    def done(self, outcome: Outcome) -> bool:
-        """Whether the speaker is a member now."""
-        return outcome.verdict is Verdict.DONE or outcome.code.upper() == _ALREADY_A_MEMBER
-
-    def sentence(self, outcome: Outcome | None) -> str:
-        """Why the speaker may not write in the chat, and what to do."""
-        if outcome is None:
-            why = "was refused again after joining it"
-        elif outcome.verdict is Verdict.REFUSED:
-            why = f"the portal did not let them join it ({outcome.code})"
-        else:
+    def conclude(self, row: Row, outcome: Outcome) -> None:
+        """Send the row once its speaker is a member."""
+        if outcome.verdict is Verdict.DONE or outcome.code.upper() == _ALREADY_A_MEMBER:
+            self._tried[self.key(row)] = _failure("was refused again after joining it")
+            self._context.chats.put_back(row)
+            return
+        if outcome.verdict is Verdict.NOT_KNOWN:
             why = f"whether they joined it is not known, because the portal's answers were lost ({outcome.code})"
-        return (
-            f"The user who should speak is not a member of this chat, and {why}: add the user to the chat in the "
-            "portal, or let another user speak."
-        )
+            self.give_up(row, _failure(why))
+            return
+        failure = self._tried[self.key(row)] = _failure(f"the portal did not let them join it ({outcome.code})")
+        self.give_up(row, failure)
+
+
+def _failure(why: str) -> Failure:
+    return Failure(
+        Joins.code,
+        f"The user who should speak is not a member of this chat, and {why}: add the user to the chat in the portal, "
+        "or let another user speak.",
+    )

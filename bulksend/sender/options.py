@@ -44,6 +44,7 @@ class Options:
         outage: how long an unreachable portal is waited for in mid-campaign.
         max_failures: rows that may fail or end unknown before the campaign stops; None for any number.
         join: whether a speaker who is not a member of a chat is made one.
+        reopen: whether the dialog of an entity's chat is started again where it is not active.
         schedule: when messages may leave.
         late: whether to begin also long after the time that was set for it.
         same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
@@ -57,6 +58,7 @@ class Options:
     outage: float = 900.0
     max_failures: int | None = None
     join: bool = False
+    reopen: bool = False
     same_refusals: int | None = SAME_REFUSALS
     schedule: Schedule = field(default_factory=Schedule)
     late: bool = False

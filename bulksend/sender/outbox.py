@@ -118,7 +118,7 @@ class Outbox(Source[Row]):
         for row, outcome in zip(job.items, outcomes, strict=True):
             change = self._conclude(row, attempt, outcome, reply)
             self._context.changes.add(change)
-            self._context.refusals.watch(outcome, change)
+            self._context.refusals.watch(change)
             _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
 
     def _conclude(self, row: Row, attempt: _Attempt, outcome: Outcome, reply: Reply) -> Change:
@@ -137,11 +137,11 @@ class Outbox(Source[Row]):
         return Change(row.n, State.SENDING, State.PENDING, uncounted=True)
 
     def _refused(self, row: Row, outcome: Outcome) -> Change:
-        sentence = advice(outcome.code, outcome.description)
+        failure: tuple[str, str] | None = (outcome.code, advice(outcome.code, outcome.description))
         for repairs in self._repairs:
             if repairs.code == outcome.code.upper():
-                sentence = repairs.add(row.unsent())
-                if not sentence:
-                    return Change(row.n, State.SENDING, State.PENDING)
+                failure = repairs.add(row.unsent())
+        if failure is None:
+            return Change(row.n, State.SENDING, State.PENDING)
         self._context.chats.free(row.chat_id)
-        return Change(row.n, State.SENDING, State.FAILED, outcome.code, sentence)
+        return Change(row.n, State.SENDING, State.FAILED, *failure)

@@ -8,7 +8,6 @@ from bulksend.journal import State
 
 if TYPE_CHECKING:
     from bulksend.journal import Change
-    from bulksend.portal.outcomes import Outcome
 
 
 class Refusals:
@@ -25,17 +24,17 @@ class Refusals:
         self.sentence = ""
         """Why the others are kept back, once they are."""
 
-    def watch(self, outcome: Outcome, change: Change) -> None:
-        """Take in what became of a row because of an outcome."""
+    def watch(self, change: Change) -> None:
+        """Take in what became of a row."""
         if self._most is None or change.after not in {State.SENT, State.FAILED}:
             return
-        if change.after is State.SENT or (self._alike and outcome.code != self._code):
+        if change.after is State.SENT or (self._alike and change.error_code != self._code):
             self._most = None
             return
-        self._code = outcome.code
+        self._code = change.error_code
         self._alike += 1
         if self._alike >= self._most:
             self.sentence = (
-                f"All of the first {self._alike} rows were refused with {outcome.code}, so the others are kept back. "
+                f"All of the first {self._alike} rows were refused with {self._code}, so the others are kept back. "
                 f"{change.error_description} If the other rows are right, resume the campaign."
             )

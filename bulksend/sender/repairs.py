@@ -1,4 +1,4 @@
-"""Rows that the portal refused for a reason that another call may remove."""
+"""Rows that the portal refused for a reason that other calls may remove."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import time
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulksend.dispatch.source import Job, Source
 from bulksend.journal import Change, Row, State
@@ -22,10 +22,18 @@ if TYPE_CHECKING:
     from bulksend.sender.context import Context
 
 MOST_LOST: Final = 4
-"""How often the answer to a repair may be lost before its row is given up: a repair does no harm when repeated."""
+"""How often the answer to a repair may be lost before it is given up: a repair does no harm when repeated."""
 
 FIRST_PAUSE: Final = 0.5
-"""Seconds until a repair whose answer was lost is tried again, doubling each time."""
+LONGEST_PAUSE: Final = 4.0
+"""Seconds until a repair whose answer was lost is tried again: from the first to the longest, doubling."""
+
+
+class Failure(NamedTuple):
+    """Why a row could not be helped: the code and the sentence that its results have."""
+
+    code: str
+    sentence: str
 
 
 @dataclass(slots=True, eq=False)
@@ -40,47 +48,55 @@ class Repair:
 class Repairs(Source[Repair]):
     """Rows that were refused with one code, each until a call has removed the reason; then it is sent in its turn.
 
-    A row's chat stays busy all the while. What is to be done is tried once for each `key`, in batches as large as those
-    of messages.
+    A row's chat stays busy all the while. What is to be done is tried once for each `key`.
     """
 
     code: str
     """The refusal, in upper case."""
+    most_lost = MOST_LOST
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._open: list[Repair] = []
-        self._tried: set[tuple[int, ...]] = set()
+        self._tried: dict[tuple[object, ...], Failure] = {}
+        self._lost: dict[tuple[object, ...], Failure] = {}  # the same for the next row alone: nothing is known for sure
 
     def __len__(self) -> int:
         return len(self._open)
 
     @abstractmethod
-    def key(self, row: Row) -> tuple[int, ...]:
-        """What is repaired with a row, so that it is not tried again for another one."""
+    def key(self, row: Row) -> tuple[object, ...]:
+        """What is repaired with a row, its chat among it, so that it is not tried again for another one."""
 
     @abstractmethod
-    def done(self, outcome: Outcome) -> bool:
-        """Whether a call has removed the reason."""
+    def call_for(self, row: Row) -> Call:
+        """The call that may help a row; to repeat it must do no harm."""
 
     @abstractmethod
-    def sentence(self, outcome: Outcome | None) -> str:
-        """What to say of a row that could not be helped; None: it was refused again although it had been."""
+    def conclude(self, row: Row, outcome: Outcome) -> None:
+        """Let a row go on after its call, or give it up."""
 
-    def add(self, row: Row) -> str:
-        """Take in a row that was refused; gives the sentence on it where it cannot be helped any more."""
-        key = self.key(row)
-        if key in self._tried:
-            return self.sentence(None)
-        self._tried.add(key)
-        self._open.append(Repair(row, time.monotonic()))
-        return ""
+    def add(self, row: Row, pause: float = 0.0) -> Failure | None:
+        """Take in a row; where that was of no use before, it is not taken in, and this gives the reason.
+
+        Args:
+            row: it was refused.
+            pause: seconds until its call may leave.
+        """
+        known = self._tried.get(self.key(row)) or self._lost.pop(self.key(row), None)
+        if known is None:
+            self._open.append(Repair(row, time.monotonic() + pause))
+        return known
+
+    def most(self) -> int:
+        """How many calls may go into one request: as many as messages."""
+        return self._context.size.rows()
 
     def next_job(self, now: float) -> Job[Repair] | None:
         """The repairs that are due, as many as go into one request."""
         hours = self._context.hours
         due = [repair for repair in self._open if repair.due <= now and hours.open_of([repair.row.timezone])]
-        return Job(self, due[: self._context.size.rows()]) if due else None
+        return Job(self, due[: self.most()]) if due else None
 
     def next_time(self) -> float:
         """When the next repair is due."""
@@ -104,26 +120,24 @@ class Repairs(Source[Repair]):
         """The call that may help a row."""
         return self.call_for(item.row)
 
-    @abstractmethod
-    def call_for(self, row: Row) -> Call:
-        """The call that may help a row; to repeat it must do no harm."""
-
     def settle(self, job: Job[Repair], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
-        """Let the rows go that were helped, and give up those that cannot be."""
+        """Repeat what was not carried out or lost, and draw conclusions from the rest."""
         for repair, outcome in zip(job.items, outcomes, strict=True):
-            if outcome.verdict in {Verdict.CAMPAIGN_REFUSED, Verdict.NOT_CARRIED_OUT}:
+            stopped = outcome.verdict is Verdict.CAMPAIGN_REFUSED and self.stops_all(outcome)
+            if stopped or outcome.verdict is Verdict.NOT_CARRIED_OUT:
                 repair.due = time.monotonic()  # it is not its own fault
                 continue
             if outcome.verdict is Verdict.NOT_KNOWN:
                 repair.lost += 1
-                if repair.lost < MOST_LOST:
-                    repair.due = time.monotonic() + FIRST_PAUSE * 2 ** (repair.lost - 1)
+                if repair.lost < self.most_lost:
+                    repair.due = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (repair.lost - 1))
                     continue
             self._open.remove(repair)
-            if self.done(outcome):
-                self._context.chats.put_back(repair.row)
-                continue
-            change = Change(repair.row.n, State.PENDING, State.FAILED, self.code, self.sentence(outcome))
-            self._context.changes.add(change)
-            self._context.chats.free(repair.row.chat_id)
-            self._context.refusals.watch(outcome, change)
+            self.conclude(repair.row, outcome)
+
+    def give_up(self, row: Row, failure: Failure) -> None:
+        """The row fails."""
+        change = Change(row.n, State.PENDING, State.FAILED, *failure)
+        self._context.changes.add(change)
+        self._context.chats.free(row.chat_id)
+        self._context.refusals.watch(change)

@@ -32,6 +32,7 @@ from bulksend.sender.joins import Joins
 from bulksend.sender.options import LATE, Options, Progress, RunResult, StopReason, late_sentence
 from bulksend.sender.outbox import Outbox
 from bulksend.sender.refusals import Refusals
+from bulksend.sender.reopening import reopening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bulksend.dispatch.source import Source
     from bulksend.portal.client import Client
     from bulksend.schedule.schedule import Schedule
+    from bulksend.sender.repairs import Repairs
 
 
 def _chats(journal: Journal, run: Run, schedule: Schedule) -> Chats:
@@ -79,9 +81,11 @@ class Sender:
             Connectivity(options.outage, client.reset),
             Hours(options.schedule, journal.now),
         )
-        self._repairs = [Joins(context)] if options.join else []
+        joins = [Joins(context)] if options.join else []
+        starts = reopening(context) if options.reopen else ()
+        self._repairs: list[Repairs] = [*joins, *starts]
         first_look = FirstLook(context)
-        self._outbox = Outbox(context, first_look, self._repairs)
+        self._outbox = Outbox(context, first_look, [*joins, *starts[:1]])
         sources: list[Source[Any]] = [Histories(context), *self._repairs, first_look, self._outbox]
         self._dispatcher = Dispatcher(
             slots, client, context.connectivity, sources, max_in_flight=options.max_in_flight, on_reply=clock.learn

@@ -46,6 +46,7 @@ class Sending:
     operating_limit: float | None = None
     max_failures: str | None = None
     join: bool | None = None
+    reopen: bool | None = None
     at: str | None = None
     hours: str | None = None
     days: str | None = None
@@ -167,6 +168,7 @@ class Sending:
             outage=usual.outage if self.outage is None else self.outage * 60,
             max_failures=_failures(self.max_failures, rows),
             join=bool(self.join),
+            reopen=bool(self.reopen),
             schedule=self.schedule(),
             late=self.late,
         )
