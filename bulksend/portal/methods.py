@@ -58,7 +58,8 @@ def batch_may_change(text: str) -> bool:
     # Most texts hold none of these signs, and to see that takes far less time than a regular expression does.
     if "$" in text and "[" in text and (reference := _REFERENCE.search(text)) and "[" in text[reference.end() :]:
         return True
-    return any(sign in text for sign in "<:=(") and _MARKUP.search(text) is not None
+    signs = "<" in text or "=" in text or "(" in text or "script" in text.lower()
+    return signs and _MARKUP.search(text) is not None
 
 
 def read_message_id(result: Any) -> int:
