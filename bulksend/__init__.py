@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         UnknownPortalError,
         UsageError,
     )
-    from bulksend.forecast import dry_run
+    from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import (
         Counts,
         Delivery,
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from bulksend.queries.preflight import ConnectionCheck, Findings, check_online, probe, rows_of_plan
     from bulksend.queries.query import QueryError, QueryProgress, QueryRunner
     from bulksend.queries.verify import verify
-    from bulksend.ratelimit.limiter import RateLimit
+    from bulksend.ratelimit.limiter import Outlook, RateLimit
     from bulksend.results import check_path, write_run_results
     from bulksend.sandbox import Faults, Limits, Sandbox, World
+    from bulksend.schedule.schedule import Schedule
     from bulksend.sender.options import Options, Progress, RunResult, StopReason, estimate
     from bulksend.sender.prediction import Prediction, predict
     from bulksend.sender.settings import Sending
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from bulksend.target import Target, find_target, rows_for_sandbox
     from bulksend.template import load_template
     from bulksend.validation import Report
+    from bulksend.validation.stop_list import StopList
 
 _MODULES = {
     "campaign": ["Campaign"],
@@ -68,7 +70,7 @@ _MODULES = {
         "UnknownPortalError",
         "UsageError",
     ],
-    "forecast": ["dry_run"],
+    "forecast": ["dry_run", "predict_end"],
     "journal": [
         "Counts",
         "Delivery",
@@ -91,8 +93,9 @@ _MODULES = {
     "queries.preflight": ["ConnectionCheck", "Findings", "check_online", "probe", "rows_of_plan"],
     "queries.query": ["QueryError", "QueryProgress", "QueryRunner"],
     "queries.verify": ["verify"],
-    "ratelimit.limiter": ["RateLimit"],
+    "ratelimit.limiter": ["Outlook", "RateLimit"],
     "results": ["check_path", "write_run_results"],
+    "schedule.schedule": ["Schedule"],
     "sandbox": ["Faults", "Limits", "Sandbox", "World"],
     "sender.options": ["Options", "Progress", "RunResult", "StopReason", "estimate"],
     "sender.prediction": ["Prediction", "predict"],
@@ -101,6 +104,7 @@ _MODULES = {
     "target": ["Target", "find_target", "rows_for_sandbox"],
     "template": ["load_template"],
     "validation": ["Report"],
+    "validation.stop_list": ["StopList"],
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -123,6 +127,7 @@ __all__ = [
     "NewRow",
     "NoPortalError",
     "Options",
+    "Outlook",
     "Plan",
     "PortalError",
     "PortalStore",
@@ -140,12 +145,14 @@ __all__ = [
     "RunResult",
     "Sandbox",
     "SavedPortal",
+    "Schedule",
     "Sending",
     "SentBefore",
     "SheetError",
     "SheetOptions",
     "Stage",
     "State",
+    "StopList",
     "StopReason",
     "TakenOver",
     "Target",
@@ -165,6 +172,7 @@ __all__ = [
     "look_up",
     "parse_webhook",
     "predict",
+    "predict_end",
     "probe",
     "rows_for_sandbox",
     "rows_of_plan",

@@ -22,11 +22,13 @@ _OF_ERRORS: Final[dict[type[BulksendError], str]] = {
 
 OF_ERROR_CODES: Final = {
     "CONTINUED": "--sheet chooses one.",
+    "AT": "--at takes it.",
     "DAYS": "--days takes them.",
     "DOUBLED_COLUMNS": "--map {field}=HEADING does.",
     "DURATION": "--over takes it.",
     "EMPTY_SHEET_OF_SEVERAL": "--sheet does.",
     "HOURS": "--hours takes them.",
+    "NOT_AFTER": "--not-after takes it.",
     "JOURNAL_UNUSABLE": "To do so: `bulksend resume`.",
     "MAX_FAILURES": "--max-failures takes them.",
     "NEWER_JOURNAL": "--journal names one.",

@@ -46,14 +46,14 @@ LONGEST: Final = 366 * 86400.0
 """Seconds; a duration beyond a year is a slip of the pen."""
 
 
-def parse_time(text: str, zone: tzinfo, now: float, option: str) -> float:
+def parse_time(text: str, zone: tzinfo, now: float, code: str) -> float:
     """The moment (Unix seconds) that a text names by the clock of ``zone``, unless it names its own.
 
     A time without a day is the next one. A time that the clock shows twice, when summer time ends, is the first of the
     two; one that it leaves out, when summer time begins, is the moment of the change.
 
     Raises:
-        UsageError: it names none, or one that has passed. ``option`` is where it was given.
+        UsageError: it names none, or one that has passed; ``code`` is the error's, and says what the time is for.
     """
     found = _TIME.fullmatch(" ".join(text.translate(_DASHES).split()))
     moments: list[float] = []
@@ -68,11 +68,11 @@ def parse_time(text: str, zone: tzinfo, now: float, option: str) -> float:
         pass
     if not moments:
         raise UsageError(
-            f"{option} takes a time such as 10:00, 'tomorrow 10:00' or '2026-11-24 10:00+03:00', not {text!r}."
+            f"A time is given as 10:00, 'tomorrow 10:00' or '2026-11-24 10:00+03:00', not {text!r}.", code=code
         )
     ahead = [moment for moment in moments if moment >= now]
     if not ahead:
-        raise UsageError(f"{option} {text!r} has passed: it was {time_in_full(moments[-1], zone)}.")
+        raise UsageError(f"The time {text!r} has passed: it was {time_in_full(moments[-1], zone)}.", code=code)
     return ahead[0]
 
 

@@ -81,10 +81,10 @@ class Sending:
         name = self.timezone or earlier.get("timezone") or zones.local_zone_name()
         zone = zones.zone_of(name)
 
-        def in_full(text: str | None, option: str) -> str | None:
+        def in_full(text: str | None, *, code: str) -> str | None:
             if text is None or text == NEVER:
                 return text
-            return parsing.iso(parsing.parse_time(text, zone, now, option), zone)
+            return parsing.iso(parsing.parse_time(text, zone, now, code), zone)
 
         if self.hours is not None:
             parsing.parse_hours(self.hours)
@@ -95,12 +95,12 @@ class Sending:
         sending = replace(
             self,
             timezone=zones.zone_name(zone),
-            at=in_full(self.at, "--at"),
-            not_after=in_full(self.not_after, "--not-after"),
+            at=in_full(self.at, code="AT"),
+            not_after=in_full(self.not_after, code="NOT_AFTER"),
         )
         schedule = sending.over_earlier(earlier).schedule()
         if schedule.opens_at(now) is None and schedule.not_after > now:
-            raise UsageError("Nothing could leave before --not-after: the hours, days or --at leave no time.")
+            raise UsageError("Nothing could leave in time: no such hours or days lie before the end.")
         return sending
 
     def schedule(self) -> Schedule:

@@ -23,7 +23,7 @@ API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"]
         ([*API[:2], "Chat", "MESSAGE"], (), 'or choose it by hand. To choose: --map CHAT_ID="Chat".'),
         (["a", "b"], (), "add headings called CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE."),
         ([*API, "Text"], (), "or choose one of them. --map MESSAGE=HEADING does."),
-        (API, ("--map", "PHONE=CHAT_ID"), "CHAT_ID, USER_ID and MESSAGE. --map takes FIELD=HEADING."),
+        (API, ("--map", "PHONE=CHAT_ID"), "MESSAGE and TIMEZONE. --map takes FIELD=HEADING."),
         (API, ("--map", "MESSAGE=Txt"), "'CHAT_ID' and 'MESSAGE'. --map MESSAGE=HEADING chooses one."),
         (API, ("--sheet", "May"), "without sheets to choose from: choose none. Leave out --sheet."),
     ],

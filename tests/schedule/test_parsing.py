@@ -35,20 +35,20 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=MOSCOW).timestamp()
 )
 def test_a_time_is_read_as_people_write_it(text: str, means: str) -> None:
     """A time is read as people write it."""
-    assert datetime.fromtimestamp(parse_time(text, MOSCOW, NOW, "--at"), UTC) == datetime.fromisoformat(means)
+    assert datetime.fromtimestamp(parse_time(text, MOSCOW, NOW, "AT"), UTC) == datetime.fromisoformat(means)
 
 
 @pytest.mark.parametrize("text", ["", "10", "25:00", "10:60", "someday 10:00", "2026-02-30 10:00", "10:00 Mars"])
 def test_what_is_no_time_is_refused_in_a_sentence(text: str) -> None:
     """What is no time is refused in a sentence."""
-    with pytest.raises(UsageError, match="--at takes a time such as"):
-        parse_time(text, MOSCOW, NOW, "--at")
+    with pytest.raises(UsageError, match="A time is given as"):
+        parse_time(text, MOSCOW, NOW, "AT")
 
 
 def test_a_time_that_has_passed_is_refused_and_said_in_full() -> None:
     """A time that has passed is refused and said in full."""
     with pytest.raises(UsageError, match=r"Mon 2026-11-23 11:00 Europe/Moscow \(\+03:00\)"):
-        parse_time("today 11:00", MOSCOW, NOW, "--at")
+        parse_time("today 11:00", MOSCOW, NOW, "AT")
 
 
 def test_a_time_is_shown_in_full_with_its_zone() -> None:
@@ -59,13 +59,13 @@ def test_a_time_is_shown_in_full_with_its_zone() -> None:
 
 def test_a_time_that_summer_time_leaves_out_is_the_moment_of_the_change() -> None:
     """A time that summer time leaves out is the moment of the change."""
-    moment = parse_time("2027-03-28 02:30", ZoneInfo("Europe/Berlin"), NOW, "--at")
+    moment = parse_time("2027-03-28 02:30", ZoneInfo("Europe/Berlin"), NOW, "AT")
     assert datetime.fromtimestamp(moment, UTC) == datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 
 
 def test_a_time_that_comes_twice_is_the_first_of_the_two() -> None:
     """A time that comes twice is the first of the two."""
-    moment = parse_time("2027-10-31 02:30", ZoneInfo("Europe/Berlin"), NOW, "--at")
+    moment = parse_time("2027-10-31 02:30", ZoneInfo("Europe/Berlin"), NOW, "AT")
     assert datetime.fromtimestamp(moment, UTC) == datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
 
 
