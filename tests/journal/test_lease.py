@@ -32,13 +32,13 @@ ONE_BY_ONE = ("--max-in-flight", 1, "--rate", 0, "--yes")
 
 ELSEWHERE = """
 import platform, sys, time
-true = time.time
-time.time = lambda: true() + 120.0
+true, ahead = time.time, float(sys.argv.pop(1))
+time.time = lambda: true() + ahead
 platform.node = lambda: "elsewhere"
 from bulksend.cli import main
 main(sys.argv[1:])
 """
-"""A command on another machine whose clock is two minutes ahead."""
+"""A command on another machine whose clock is ahead by as many seconds as its first argument says."""
 
 
 @pytest.fixture
@@ -94,10 +94,26 @@ def test_clocks_that_differ(tmp_path: Path, portal: PortalProcess, database: str
     sheet = write_sheet(tmp_path / "sheet.csv", rows(60, chats=60))
     send = ("send", sheet, "--portal", portal.webhook, "--journal", database, *ONE_BY_ONE)
     (tmp_path / "elsewhere").mkdir()
-    other = Commands(tmp_path / "elsewhere", ("-c", ELSEWHERE))
+    other = Commands(tmp_path / "elsewhere", ("-c", ELSEWHERE, "120"))
     first = Commands(tmp_path).start(*send)
     portal.wait_for_calls(1)
     assert_not_taken_over(portal, first, other.start(*send))
+
+
+def test_pace_of_machines_whose_clocks_differ(tmp_path: Path, portal: PortalProcess, database: str) -> None:
+    """Two campaigns share the rate of one portal evenly, though the clock of one machine is half a minute ahead."""
+    processes = []
+    for name, program in (("here", ("-m", "bulksend")), ("ahead", ("-c", ELSEWHERE, "30"))):
+        (tmp_path / name).mkdir()
+        sheet = write_sheet(tmp_path / name / "sheet.csv", rows(12, chats=12, text=name))
+        send = ("send", sheet, "--portal", portal.webhook, "--journal", database, "--rate", 4, "--yes")
+        processes.append(Commands(tmp_path / name, program).start(*send))
+    assert [end(process).code for process in processes] == [0, 0]
+    first = [entry["text"] for entry in portal.ledger][6:18]  # one of them begins a little earlier
+    assert {"here", "ahead"} == {text.split()[0] for text in first}
+    sent = [entry["at"] for entry in portal.ledger]
+    assert len(sent) == 24
+    assert max(sent) - min(sent) < 12
 
 
 def assert_not_taken_over(portal: PortalProcess, first: subprocess.Popen[str], second: subprocess.Popen[str]) -> None:
