@@ -119,11 +119,11 @@ class History:
 
     Attributes:
         messages: may be empty.
-        session_id: which session it is, None where the portal does not say.
+        chat_id: whose it is, None where the portal does not say.
     """
 
     messages: list[HistoryMessage]
-    session_id: int | None = None
+    chat_id: int | None = None
 
 
 def read_history(result: Any) -> History:
@@ -143,10 +143,10 @@ def read_history(result: Any) -> History:
         raise ValueError("no messages")  # noqa: TRY004 - unreadable is one thing for the caller
     messages = sorted((_message(item) for item in items), key=lambda message: message.id)
     try:
-        session_id: int | None = _id(result.get("sessionId"))
+        chat_id: int | None = _id(result.get("chatId"))
     except ValueError:
-        session_id = None
-    return History(messages, session_id)
+        chat_id = None
+    return History(messages, chat_id)
 
 
 def _message(item: Any) -> HistoryMessage:

@@ -122,7 +122,10 @@ class Doubts:
             except ValueError:
                 change = self._unreadable(doubt, outcome, reachable=reachable)
             else:
-                change = self._believe(doubt, self._look(doubt.row, history))
+                if history.chat_id in {None, doubt.row.chat_id}:
+                    change = self._believe(doubt, self._look(doubt.row, history))
+                else:  # a batch whose answers are mixed up: another chat's history proves nothing
+                    change = self._unreadable(doubt, outcome, reachable=reachable)
         elif outcome.verdict is Verdict.NOT_KNOWN:
             change = self._unreadable(doubt, outcome, reachable=reachable)
         else:

@@ -54,8 +54,8 @@ def test_names_on_the_wire() -> None:
 def test_history() -> None:
     """A history is read oldest first, whatever order and types the portal gives."""
     later = ITEM | {"id": 85852, "senderid": "0", "date": "nonsense", "text": None}
-    history = read_history({"message": {"85852": later, "85851": ITEM}, "sessionId": "321"})
-    assert history.session_id == 321
+    history = read_history({"message": {"85852": later, "85851": ITEM}, "chatId": "1763"})
+    assert history.chat_id == 1763
     assert history.messages == [
         HistoryMessage(
             85851, 103, datetime(2026, 3, 11, 13, 12, 46, tzinfo=timezone(timedelta(hours=1))), "Hello", "Hello!"

@@ -31,6 +31,17 @@ def test_same_text_from_before(desk: Desk, kind: FaultKind, ago: float, skew: fl
     assert desk.ids(run) != [before]
 
 
+def test_history_of_another_chat(desk: Desk) -> None:
+    """A batch that gives every look the history of one chat says nothing of the other chats' rows."""
+    lines = rows(6, 6)
+    lost = dict.fromkeys(range(2, 8), FaultKind.CLOSE_AFTER)
+    desk.portal.faults = Faults({FaultKind.ONE_ID: 1.0}, at=lost, methods={MESSAGE_ADD, "batch"})
+    ending, run = desk.send(lines)
+    assert desk.portal.faults.happened[FaultKind.ONE_ID] > 1
+    assert ending.how is StopReason.ENDED
+    desk.assert_each_once(lines, run)
+
+
 @pytest.mark.parametrize("sent_at_portal", [True, False])
 def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
     """The same words from the customer or from a colleague after the attempt are not the row's message."""
