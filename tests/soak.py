@@ -1,6 +1,6 @@
 """The long proof that a campaign survives anything: ``python -m tests.soak --seeds 20 [--batch 50]``.
 
-A sheet is sent to a portal that applies every kind of fault, each to a little more than 1 % of the calls, by a
+A sheet is sent to a portal that applies every kind of fault, each to 2 % of the calls, by a
 ``bulksend send`` that is killed with SIGKILL at random moments and run again until it ends. Then the portal's ledger
 must hold every row exactly once and in order, and the results sheet must say so with the ledger's own ids; only a row
 whose answer was lost and whose chat's history is gone may be unknown. It prints a line of figures for each seed, and
@@ -32,8 +32,8 @@ from tests.processes import (
     write_sheet,
 )
 
-FAULT = 0.0125
-"""How often each kind of fault is applied: with every kind of them, more than a third of the calls go wrong."""
+FAULT = 0.02
+"""How often each kind of fault is applied: with every kind of them, about half of the calls go wrong."""
 
 EARLY = {1: 0.25, 50: 0.5}
 """How many of the kills come before the command's first call: more of them where few calls would do the work."""
