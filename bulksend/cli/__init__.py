@@ -27,7 +27,7 @@ from bulksend.cli.console import (
     say,
     say_traceback,
 )
-from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, Answer, asked_by_environment
+from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, JsonAnswer, asked_by_environment
 from bulksend.cli.signals import INTERRUPTED, Interrupt, handle
 from bulksend.errors import BulksendError
 
@@ -133,7 +133,7 @@ def _open_streams() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line within a process that has other things to do, and return the exit code."""
-    answer = Answer(asked="--json" in arguments)
+    answer = JsonAnswer(asked="--json" in arguments)
     try:
         code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
     except click.exceptions.Exit as ended:

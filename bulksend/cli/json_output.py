@@ -16,7 +16,7 @@ BROKEN = "error"
 """How a command ended that has no campaign to report on; `StopReason` has the words for campaigns."""
 
 
-class Answer:
+class JsonAnswer:
     """Whether JSON was asked for, and whether it was written; the object of click's root context."""
 
     def __init__(self, *, asked: bool = False) -> None:
@@ -55,6 +55,6 @@ def answer(value: Any) -> None:
     current().give(value)
 
 
-def current(context: click.Context | None = None) -> Answer:
+def current(context: click.Context | None = None) -> JsonAnswer:
     """The answer of the command that is running."""
-    return (context or click.get_current_context()).find_root().ensure_object(Answer)
+    return (context or click.get_current_context()).find_root().ensure_object(JsonAnswer)

@@ -138,7 +138,7 @@ class Connectivity(Source[None]):
         """Ask who is calling."""
         return methods.profile()
 
-    def settle(self, job: Job[None], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
+    def take_outcomes(self, job: Job[None], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
         """Take in what came of a probe: the portal is on trial, or stays out of reach."""
         self._probing = False
         outcome = reply.outcome

@@ -168,12 +168,12 @@ class Dispatcher:
         for job, reply in self._workers.done():
             any_done = True
             self._slots.under_way[job.method] -= len(job.items)
-            self._settle(job, reply)
+            self._take_outcomes(job, reply)
         if any_done:  # an answer may have made room
             self._waits = {method: wait for method, wait in self._waits.items() if not wait.reason}
         return any_done
 
-    def _settle(self, job: Job[Any], reply: Reply) -> None:
+    def _take_outcomes(self, job: Job[Any], reply: Reply) -> None:
         source, outcomes = job.source, outcomes_of(reply)
         self._on_reply(reply)
         if source is not self.connectivity:
@@ -184,7 +184,7 @@ class Dispatcher:
                 self._halt(Halted.REFUSED, outcome)
             elif outcome.reason is Reason.UNREACHABLE and not (self.connectivity.ever or self.connectivity.out):
                 self._halt(Halted.NEVER_REACHED, outcome)
-        source.settle(job, outcomes, reply)
+        source.take_outcomes(job, outcomes, reply)
         if self.connectivity.only_pages:
             self._halt(Halted.REFUSED, reply.outcome)
         if self.connectivity.given_up:

@@ -66,7 +66,7 @@ class Source(ABC, Generic[ItemT]):
         """The call that is made for an item. It is asked for in a worker's thread."""
 
     @abstractmethod
-    def settle(self, job: Job[ItemT], outcomes: Sequence[Outcome], reply: Reply) -> None:
+    def take_outcomes(self, job: Job[ItemT], outcomes: Sequence[Outcome], reply: Reply) -> None:
         """Take in what came of a job: an outcome for each item, and the answer to the request as a whole."""
 
     def stops_all(self, outcome: Outcome) -> bool:  # noqa: ARG002 - for those that override it

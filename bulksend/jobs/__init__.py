@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bulksend.sender.options import Options, Progress
 
 
-class Job(Protocol):
+class CampaignJob(Protocol):
     """One campaign that is being carried out.
 
     Attributes:
@@ -43,13 +43,13 @@ class Job(Protocol):
 class Jobs(Protocol):
     """Carries campaigns out."""
 
-    def start(self, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]]) -> Job:
+    def start(self, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]]) -> CampaignJob:
         """Enter a campaign, or take one up again, and send it."""
 
-    def of(self, run_id: int) -> Job | None:
+    def of(self, run_id: int) -> CampaignJob | None:
         """The job that is at a campaign now."""
 
-    def running(self) -> list[Job]:
+    def running(self) -> list[CampaignJob]:
         """The jobs that have not ended."""
 
     def stop(self, run_id: int) -> bool:

@@ -25,7 +25,7 @@ _BROKEN: Final = (
 
 
 class ThreadJob:
-    """See `bulksend.jobs.Job`."""
+    """See `bulksend.jobs.CampaignJob`."""
 
     def __init__(
         self, journal: str | Path, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]], name: str
@@ -45,16 +45,16 @@ class ThreadJob:
 
     @property
     def ended(self) -> bool:
-        """See `bulksend.jobs.Job`."""
+        """See `bulksend.jobs.CampaignJob`."""
         return not self._thread.is_alive()
 
     @property
     def stopping(self) -> bool:
-        """See `bulksend.jobs.Job`."""
+        """See `bulksend.jobs.CampaignJob`."""
         return self._stop.is_set() and not self.ended
 
     def wait_until_entered(self, timeout: float) -> bool:
-        """See `bulksend.jobs.Job`."""
+        """See `bulksend.jobs.CampaignJob`."""
         return self._entered.wait(timeout)
 
     def stop(self) -> None:

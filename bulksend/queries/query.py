@@ -227,7 +227,7 @@ class _Queries(Source[_Query]):
         """The call itself."""
         return item.call
 
-    def settle(self, job: Job[_Query], outcomes: Sequence[Outcome], reply: Reply) -> None:
+    def take_outcomes(self, job: Job[_Query], outcomes: Sequence[Outcome], reply: Reply) -> None:
         """Keep the answers; what got none is asked again."""
         self._size.measure(len(job.items), reply)
         # A batch that was too long for the portal gets shorter; it is no call's own fault.

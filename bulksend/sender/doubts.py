@@ -12,7 +12,7 @@ from bulksend.journal import Change, Journal, Row, Run, State
 from bulksend.portal import methods
 from bulksend.portal.error_help import advice
 from bulksend.portal.outcomes import Outcome, Verdict
-from bulksend.sender.history import Finding, Sighting, look_for
+from bulksend.sender.evidence import Finding, Sighting, look_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

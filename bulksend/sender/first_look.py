@@ -68,7 +68,7 @@ class FirstLook(Source[int]):
         """Not where it is only histories that may not be read."""
         return hinders(outcome)
 
-    def settle(self, job: Job[int], outcomes: Sequence[Outcome], reply: Reply) -> None:
+    def take_outcomes(self, job: Job[int], outcomes: Sequence[Outcome], reply: Reply) -> None:
         """Note the highest message id, 0 for chats in which nothing stands yet."""
         self._under_way = False
         lost = all(outcome.verdict is Verdict.NOT_KNOWN for outcome in outcomes)

@@ -111,7 +111,7 @@ class Outbox(Source[Row]):
         speaker = self._context.run.speaker(item)
         return methods.message_add(item.entity_type, item.entity_id, speaker, item.chat_id, item.message)
 
-    def settle(self, job: Job[Row], outcomes: Sequence[Outcome], reply: Reply) -> None:
+    def take_outcomes(self, job: Job[Row], outcomes: Sequence[Outcome], reply: Reply) -> None:
         """Note what the answer makes of each row, and how long the portal took."""
         attempt = self._under_way.pop(job)
         self._context.size.measure(len(job.items), reply)

@@ -120,7 +120,7 @@ class Repairs(Source[Repair]):
         """The call that may help a row."""
         return self.call_for(item.row)
 
-    def settle(self, job: Job[Repair], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
+    def take_outcomes(self, job: Job[Repair], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
         """Repeat what was not carried out or lost, and draw conclusions from the rest."""
         for repair, outcome in zip(job.items, outcomes, strict=True):
             stopped = outcome.verdict is Verdict.CAMPAIGN_REFUSED and self.stops_all(outcome)

@@ -26,7 +26,7 @@ from bulksend.sender.clock import PortalClock
 from bulksend.sender.context import Context
 from bulksend.sender.doubts import Doubts
 from bulksend.sender.first_look import FirstLook
-from bulksend.sender.histories import Histories
+from bulksend.sender.history_reads import Histories
 from bulksend.sender.hours import Hours
 from bulksend.sender.joins import Joins
 from bulksend.sender.options import LATE, Options, Progress, RunResult, StopReason, late_sentence

@@ -52,7 +52,7 @@ class RawChunk:
     cells: pd.DataFrame | None = None
 
 
-class Source(Protocol):
+class SheetSource(Protocol):
     """What each kind of file offers: its rows from the first on, as often as asked for."""
 
     name: str | None

@@ -35,7 +35,7 @@ Positions = npt.NDArray[np.intp]
 
 
 class DelimitedSource:
-    """One text file, read in chunks; see `bulksend.sheet.chunks.Source`."""
+    """One text file, read in chunks; see `bulksend.sheet.chunks.SheetSource`."""
 
     name: str | None = None
     continued_on: str | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bulksend.errors import SheetError
-from bulksend.sheet.chunks import Chunk, Dialect, Source, blank_rows, frame
+from bulksend.sheet.chunks import Chunk, Dialect, SheetSource, blank_rows, frame
 from bulksend.sheet.delimited import DelimitedSource
 from bulksend.sheet.file_format import Kind, kind_of
 from bulksend.sheet.headings import field_of, heading_position, original_width
@@ -34,7 +34,7 @@ class Sheet:
     dialect: Dialect | None
     headings: list[str]
     cells_of_headings: int
-    _source: Source = field(repr=False)
+    _source: SheetSource = field(repr=False)
     _first_row: int = field(repr=False)
 
     @property
@@ -79,7 +79,7 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
     """
     kind = kind_of(path)
     try:
-        source: Source
+        source: SheetSource
         if kind is Kind.TEXT:
             if sheet is not None:
                 raise refuse(Refusal.NO_SHEETS_HERE, name=path.name)

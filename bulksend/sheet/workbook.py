@@ -34,7 +34,7 @@ _EVERY_SHEET = {Kind.ODS: ods_metadata, Kind.XLS: xls_metadata}
 
 
 class WorkbookSource:
-    """One sheet of a workbook; see `bulksend.sheet.chunks.Source`."""
+    """One sheet of a workbook; see `bulksend.sheet.chunks.SheetSource`."""
 
     dialect: Dialect | None = None
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bulksend.plan import Plan
     from bulksend.sheet.chunks import Chunk
     from bulksend.validation import Checked
-    from bulksend.web.uploads import Draft, Uploads
+    from bulksend.web.uploads import Upload, Uploads
 
 ROWS_A_PAGE: Final = 50
 SAMPLE_ROWS: Final = 5
@@ -97,7 +97,7 @@ class Checks:
         self._uploads, self._threads = uploads, threads
         self._plans: dict[tuple[str, int], Future[Plan]] = {}
 
-    def plan(self, draft: Draft) -> Future[Plan]:
+    def plan(self, draft: Upload) -> Future[Plan]:
         """The checked sheet, or the check that is still at it; an error of it is what keeps the sheet from being read.
 
         To be called from the server's thread alone.
@@ -112,7 +112,7 @@ class Checks:
                 del self._plans[old]
         return future
 
-    def columns(self, draft: Draft) -> Sheet:
+    def columns(self, draft: Upload) -> Sheet:
         """The columns of the sheet, however little of them is understood.
 
         Raises:
@@ -138,7 +138,7 @@ class Checks:
             "" if entity is None else implied_type(headings[entity]),
         )
 
-    def problems(self, draft: Draft, code: str, page: int) -> Problems:
+    def problems(self, draft: Upload, code: str, page: int) -> Problems:
         """The faulty rows of a sheet that was checked, a page (from 0) of them, of one kind or (no code) of all."""
         with contextlib.closing(sqlite3.connect(self._kept(draft))) as kept:
             if code:
@@ -170,15 +170,15 @@ class Checks:
                 return next(row for row in rows if row.number >= number)
         raise UsageError(f"The sheet has no row {number}.")
 
-    def write_problems(self, plan: Plan, draft: Draft) -> Path:
+    def write_problems(self, plan: Plan, draft: Upload) -> Path:
         """Write the sheet with each row's problem beside it and return where."""
         suffix = ".csv" if plan.sheet.format == "csv" else ".xlsx"
         return plan.write_problems(self._uploads.folder(draft.id) / f"problems{suffix}")
 
-    def _kept(self, draft: Draft) -> Path:
+    def _kept(self, draft: Upload) -> Path:
         return self._uploads.folder(draft.id) / f"check.{draft.version}.db"
 
-    def _check(self, draft: Draft) -> Plan:
+    def _check(self, draft: Upload) -> Plan:
         path = self._kept(draft)
         path.unlink(missing_ok=True)
         with contextlib.suppress(FileExistsError):

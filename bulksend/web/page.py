@@ -23,7 +23,7 @@ from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
 from bulksend.web.checks import Checks
 from bulksend.web.preflights import Preflights
-from bulksend.web.uploads import Draft, Uploads
+from bulksend.web.uploads import Upload, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ class Page:
         """A page that says what kept something from being done."""
         return self.show("error.html", sentence=without_secrets(str(error)), status=status)
 
-    async def draft(self, request: web.Request) -> Draft:
+    async def draft(self, request: web.Request) -> Upload:
         """The upload that an address names."""
         return await self.do(lambda: self.uploads.load(request.match_info["draft"]))
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bulksend.queries.preflight import ConnectionCheck
     from bulksend.queries.query import QueryProgress
     from bulksend.target import Target
-    from bulksend.web.uploads import Draft
+    from bulksend.web.uploads import Upload
 
 _log: Final = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Preflights:
         self._home, self._journal, self._threads = home, journal, threads
         self._kept: dict[tuple[str, int, str, int | None, bool], Preflight] = {}
 
-    def of(self, draft: Draft, plan: Plan) -> Preflight:
+    def of(self, draft: Upload, plan: Plan) -> Preflight:
         """The questions for a draft; they begin now where they have not. From the server's thread alone."""
         key = self._key(draft)
         found = self._kept.get(key)
@@ -106,15 +106,15 @@ class Preflights:
             del self._kept[old]
         return found
 
-    def forget(self, draft: Draft) -> None:
+    def forget(self, draft: Upload) -> None:
         """Ask anew next time."""
         self._kept.pop(self._key(draft), None)
 
     @staticmethod
-    def _key(draft: Draft) -> tuple[str, int, str, int | None, bool]:
+    def _key(draft: Upload) -> tuple[str, int, str, int | None, bool]:
         return draft.id, draft.version, draft.portal, draft.user_id, draft.again
 
-    def _ask(self, draft: Draft, plan: Plan, note: Callable[[QueryProgress], None]) -> Answers:
+    def _ask(self, draft: Upload, plan: Plan, note: Callable[[QueryProgress], None]) -> Answers:
         try:
             with (
                 find_target(draft.portal, self._home, user_id=draft.user_id, sandbox_rows=plan.sandbox_rows()) as found,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bulksend.sender.options import Options
     from bulksend.web.page import Page
     from bulksend.web.preflights import Answers
-    from bulksend.web.uploads import Draft
+    from bulksend.web.uploads import Upload
 
 WAIT: Final = 3.0
 """Seconds for which a page waits for something before it says that it is being done."""
@@ -123,7 +123,7 @@ def attachment_headers(name: str) -> dict[str, str]:
 # What stands in it
 
 
-async def _plan(page: Page, draft: Draft) -> Plan | web.Response:
+async def _plan(page: Page, draft: Upload) -> Plan | web.Response:
     """The checked sheet, or the page to show while it is not."""
     future = page.checks.plan(draft)
     if not await settled(future, WAIT):
@@ -167,7 +167,7 @@ async def show_columns(request: web.Request) -> web.Response:
     return await _columns(page, await page.draft(request), None)
 
 
-async def _columns(page: Page, draft: Draft, error: BulksendError | None) -> web.Response:
+async def _columns(page: Page, draft: Upload, error: BulksendError | None) -> web.Response:
     try:
         sheet = await page.do(lambda: page.checks.columns(draft))
     except SheetError as unreadable:
@@ -283,7 +283,7 @@ async def show_confirm(request: web.Request) -> web.Response:
     return _confirm(page, draft, answers, request.query.get("note", ""))
 
 
-async def _answers(page: Page, draft: Draft) -> Answers | web.Response:
+async def _answers(page: Page, draft: Upload) -> Answers | web.Response:
     """What the portal and the journal say, or the page to show while they have not."""
     plan = await _plan(page, draft)
     if isinstance(plan, web.Response):
@@ -303,7 +303,7 @@ async def _answers(page: Page, draft: Draft) -> Answers | web.Response:
         )
 
 
-def _confirm(page: Page, draft: Draft, answers: Answers, note: str) -> web.Response:
+def _confirm(page: Page, draft: Upload, answers: Answers, note: str) -> web.Response:
     rows = rows_to_send(draft, answers)
     options = draft.sending.options(rows)
     repeats = answers.forecast.repeats if answers.forecast else []
@@ -326,7 +326,7 @@ def _confirm(page: Page, draft: Draft, answers: Answers, note: str) -> web.Respo
     )
 
 
-def rows_to_send(draft: Draft, answers: Answers) -> int:
+def rows_to_send(draft: Upload, answers: Answers) -> int:
     """How many messages the button sends."""
     if answers.forecast is None:
         return 0
@@ -336,12 +336,12 @@ def rows_to_send(draft: Draft, answers: Answers) -> int:
     return max(0, rows if draft.limit is None else min(rows, draft.limit))
 
 
-def _mark(draft: Draft) -> str:
+def _mark(draft: Upload) -> str:
     """What was shown when the button was pressed: something else may have been chosen meanwhile, in another tab."""
     return f"{draft.version}-{draft.portal}-{draft.pace}-{draft.limit}-{draft.repeats}-{draft.user_id}-{draft.again}"
 
 
-def _choices(draft: Draft, form: Mapping[str, Any]) -> Draft:
+def _choices(draft: Upload, form: Mapping[str, Any]) -> Upload:
     """The draft with what the form of choices says.
 
     Raises:
@@ -390,7 +390,7 @@ async def confirm(request: web.Request) -> web.Response:
         return await _start(page, draft, answers, nonce)
 
 
-async def _start(page: Page, draft: Draft, answers: Answers, nonce: str) -> web.Response:
+async def _start(page: Page, draft: Upload, answers: Answers, nonce: str) -> web.Response:
     job = page.jobs.start(_prepare(page, draft, answers))
     page.preflights.forget(draft)
     # However long a large sheet takes to be entered: until then nothing else may begin it.
@@ -409,7 +409,7 @@ async def _start(page: Page, draft: Draft, answers: Answers, nonce: str) -> web.
     raise page.go(f"/campaigns/{job.run_id}")
 
 
-def _prepare(page: Page, draft: Draft, answers: Answers) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
+def _prepare(page: Page, draft: Upload, answers: Answers) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
     plan = answers.plan
 
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:

@@ -47,7 +47,7 @@ REPEATS: Final[tuple[Literal["skip", "send"], ...]] = ("skip", "send")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Upload:
     """What was chosen for an uploaded sheet; the file's own name is shown, never used as a path.
 
     Attributes:
@@ -101,7 +101,7 @@ class Draft:
         """How it is to be sent."""
         return PACES.get(self.pace, PACES["usual"])
 
-    def read_otherwise(self, **changes: Any) -> Draft:
+    def read_otherwise(self, **changes: Any) -> Upload:
         """The draft with other choices on how the sheet is read."""
         return replace(self, version=self.version + 1, **changes)
 
@@ -113,9 +113,9 @@ class Uploads:
         """Set up without touching the disk."""
         self._folder = home.absolute() / "uploads"
 
-    def begin(self, name: str) -> Draft:
+    def begin(self, name: str) -> Upload:
         """Make room for a file that is called ``name`` by whoever uploads it."""
-        draft = Draft(secrets.token_hex(12), safe_name(name), time.time())
+        draft = Upload(secrets.token_hex(12), safe_name(name), time.time())
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
@@ -135,11 +135,11 @@ class Uploads:
             raise _gone()
         return self._folder / draft_id
 
-    def file(self, draft: Draft) -> Path:
+    def file(self, draft: Upload) -> Path:
         """The uploaded file, in a folder without anything of ours that it could take the place of."""
         return self.folder(draft.id) / "sheet" / draft.name
 
-    def save(self, draft: Draft) -> None:
+    def save(self, draft: Upload) -> None:
         """Keep what was chosen."""
         path = self.folder(draft.id) / "draft.json"
         aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -147,7 +147,7 @@ class Uploads:
             file.write(json.dumps(asdict(draft), ensure_ascii=False).encode())
         aside.replace(path)
 
-    def load(self, draft_id: str) -> Draft:
+    def load(self, draft_id: str) -> Upload:
         """What was chosen for an upload.
 
         Raises:
@@ -157,8 +157,8 @@ class Uploads:
             kept = json.loads((self.folder(draft_id) / "draft.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise _gone() from None
-        known = {part.name for part in fields(Draft)}
-        return Draft(**{name: value for name, value in kept.items() if name in known})
+        known = {part.name for part in fields(Upload)}
+        return Upload(**{name: value for name, value in kept.items() if name in known})
 
     def remove(self, draft_id: str) -> None:
         """Delete an upload with all that was made of it."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulksend.journal import Row, State
 from bulksend.portal.methods import History, HistoryMessage
-from bulksend.sender.history import Finding, look_for
+from bulksend.sender.evidence import Finding, look_for
 
 SPEAKER, CUSTOMER = 27, 1_000_000
 TEXT = "See you tomorrow at ten"

@@ -54,7 +54,7 @@ class Histories(Source[Doubt]):
         """Not where it is only histories that may not be read."""
         return hinders(outcome)
 
-    def settle(self, job: Job[Doubt], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
+    def take_outcomes(self, job: Job[Doubt], outcomes: Sequence[Outcome], reply: Reply) -> None:  # noqa: ARG002
         """Draw the conclusions."""
         for doubt, outcome in zip(job.items, outcomes, strict=True):
             if hinders(outcome):

@@ -18,7 +18,7 @@ from bulksend.journal import Held, Journal, State
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.error_help import advice
 from bulksend.portal.methods import stored_text
-from bulksend.queries.history import last_messages
+from bulksend.queries.last_messages import last_messages
 from bulksend.results import STATUS, write_run_results
 from bulksend.sender.settings import Sending
 from bulksend.target import SANDBOX, find_target, rows_for_sandbox
