@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from bulksend.errors import JournalError
 from bulksend.folders import make_private
+from bulksend.journal.engines import engine_of_file, engine_of_server, give_back
 from bulksend.journal.files import JournalFiles
 from bulksend.journal.records import DamagedError
 from bulksend.journal.tables import META, SCHEMA, metadata
@@ -26,7 +29,23 @@ BUSY_SECONDS: Final = 60
 TURN: Final = 0x62756C6B
 """The number of the lock under which processes that share a PostgreSQL journal take turns."""
 
+_CLOCK: Final = "extract(epoch FROM clock_timestamp())::float8"
+
+_TURN_OF_ALL: Final = f"pg_advisory_xact_lock({TURN}),"
+"""What begins a transaction that may touch anything: nobody else is in one, as with a file."""
+
+
+def _turn_of(portal: str) -> str:
+    """What begins a transaction that touches one portal's campaigns: nobody else is in one that touches them."""
+    number = zlib.crc32(portal.encode()) - 2**31
+    return f"pg_advisory_xact_lock_shared({TURN}), pg_advisory_xact_lock({TURN}, {number}),"
+
+
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class JournalAway(JournalError):
+    """The server of the journal's database cannot be reached; it may be there again in a minute."""
 
 
 class Database:
@@ -34,6 +53,9 @@ class Database:
 
     def __init__(self, address: str | Path) -> None:
         self._step: sa.Connection | None = None
+        self._steps: contextlib.ExitStack | None = None
+        self._forget: list[Callable[[], object]] = []
+        self._turn = _TURN_OF_ALL
         url = _as_url(address)
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
             raise JournalError("A journal is an SQLite file or a PostgreSQL database: name one of those.")
@@ -41,24 +63,22 @@ class Database:
         self.files = JournalFiles(Path(str(url.database))) if self.sqlite and url.database != ":memory:" else None
         self._clock: tuple[float, float] | None = None
         self._to_checkpoint = False
-        options: dict[str, Any] = {}
-        if self.sqlite:
-            options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
         try:
-            self._engine = sa.create_engine(url, **options)
+            self._shared = engine_of_file(url, BUSY_SECONDS, _durable) if self.sqlite else engine_of_server(url)
         except (SQLAlchemyError, ImportError):
             raise JournalError(
                 "The driver for the journal's database is not installed: run `pip install 'psycopg[binary]'` first."
             ) from None
+        self._engine = self._shared.engine
         self.shown = str(url.database) if self.sqlite else url.set(query={}).render_as_string(hide_password=True)
         if self.sqlite:
-            sa.event.listen(self._engine, "connect", _durable)
             sa.event.listen(self._engine, "begin", _take_write_lock)
-        else:
-            sa.event.listen(self._engine, "begin", self._take_turn)
         try:
-            with self.transaction() as connection:
-                self._bring_up_to_date(connection)
+            with self._shared.preparing:
+                if not self._shared.current:
+                    with self.transaction() as connection:
+                        self._bring_up_to_date(connection)
+                    self._shared.current = True
         except BaseException:
             self.close()
             raise
@@ -86,11 +106,11 @@ class Database:
 
     def on_rollback(self, forget: Callable[[], object]) -> None:
         """Call ``forget`` whenever a transaction has not happened."""
-        sa.event.listen(self._engine, "rollback", lambda _: forget())
+        self._forget.append(forget)
 
     def close(self) -> None:
         """Let go of the database."""
-        self._engine.dispose()
+        give_back(self._shared)
 
     def __enter__(self) -> Self:
         return self
@@ -100,25 +120,99 @@ class Database:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
-        with self.transaction() as connection:
-            self._step = connection
+        """Make all that is done inside one synced step: it has happened when the context ends, or none of it has.
+
+        It begins with the first transaction inside; without one nothing is asked of the database.
+        """
+        with self._converted(), contextlib.ExitStack() as steps:
+            self._steps = steps
             try:
                 yield
             finally:
-                self._step = None
+                self._step = self._steps = None
+        self._checkpoint_if_due()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """One write transaction: all of it happens, synced, or none of it and a `JournalError` says why."""
-        try:
-            if self._step is not None:
+        with self._converted():
+            if self._steps is not None:
+                if self._step is None:
+                    self._step = self._steps.enter_context(self._begun())
                 yield self._step
                 return
-            with self._engine.begin() as connection:
+            with self._begun() as connection:
                 yield connection
+        self._checkpoint_if_due()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads, and keeps no writer waiting where the database can do that."""
+        if self.sqlite or self._steps is not None:
+            with self.transaction() as connection:
+                yield connection
+            return
+        with self._converted(), self._connected(isolation="REPEATABLE READ") as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def turns_of(self, portal: str) -> Iterator[None]:
+        """Take turns only with those who work on the same portal, as long as the context lasts.
+
+        Nothing that belongs to another portal may be changed meanwhile.
+        """
+        before, self._turn = self._turn, _turn_of(portal)
+        try:
+            yield
+        finally:
+            self._turn = before
+
+    @contextlib.contextmanager
+    def _converted(self) -> Iterator[None]:
+        try:
+            yield
         except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, DamagedError) as error:
             raise self.explained(error) from None
+
+    @contextlib.contextmanager
+    def _begun(self) -> Iterator[sa.Connection]:
+        """A transaction that may write, from its beginning to its end."""
+        try:
+            with self._engine.begin() if self.sqlite else self._connected(self._turn) as connection:
+                yield connection
+        except BaseException:
+            for forget in self._forget:
+                forget()
+            raise
+
+    @contextlib.contextmanager
+    def _connected(self, turn: str = "", isolation: str = "") -> Iterator[sa.Connection]:
+        """A transaction on a server, begun by a statement that waits for its turn and asks for the time.
+
+        Nothing has happened until then, so where a connection turns out to be dead another is tried, once.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._at_its_turn(turn, isolation))
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                connection = stack.enter_context(self._at_its_turn(turn, isolation))
+            yield connection
+
+    @contextlib.contextmanager
+    def _at_its_turn(self, turn: str, isolation: str) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection:
+            if isolation:
+                connection.execution_options(isolation_level=isolation, postgresql_readonly=True)
+            with connection.begin():
+                self._clock = (
+                    connection.exec_driver_sql(f"SELECT {turn} {_CLOCK}").one()[-1],
+                    time.monotonic(),
+                )
+                yield connection
+
+    def _checkpoint_if_due(self) -> None:
         if self._to_checkpoint:
             self._to_checkpoint = False
             self._checkpoint()
@@ -136,7 +230,8 @@ class Database:
             )
         reason = str(cause).partition("\n")[0] if cause is not error else type(error).__name__
         remedy = "free the disk or correct its permissions" if self.sqlite else "see that its server can be reached"
-        return JournalError(
+        away = not self.sqlite and isinstance(error, (OperationalError, InterfaceError, NoConnectionFree))
+        return (JournalAway if away else JournalError)(
             f"The journal {self.shown} cannot be used ({reason}). Nothing more is sent without it: {remedy}, then "
             "resume the campaign.",
             code="JOURNAL_UNUSABLE",
@@ -168,13 +263,6 @@ class Database:
             contextlib.closing(self._engine.raw_connection()) as raw,
         ):
             raw.cursor().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
-
-    def _take_turn(self, connection: sa.Connection) -> None:
-        """Begin once nobody else is at it, so that what holds of a file's transactions holds of these too."""
-        clock = "extract(epoch FROM clock_timestamp())::float8"
-        _, told = connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN}), {clock}").one()
-        self._clock = told, time.monotonic()
-        connection.exec_driver_sql("SET LOCAL synchronous_commit TO on")  # the server's default may be to sync later
 
 
 def _as_url(address: str | Path) -> sa.URL:

@@ -52,7 +52,7 @@ class Pages(Store):
 
     def page(self, run_id: int, states: Collection[State] = (), *, after: int = -1, limit: int = 50) -> list[RowRecord]:
         """Up to ``limit`` rows in these states (none named: in any), in the sheet's order, behind row ``after``."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             if not states:
                 mine = sa.and_(ROWS.c.run_id == run_id, ROWS.c.n > after)
                 return _records(connection.execute(_ALL.where(mine).order_by(ROWS.c.n).limit(limit)).all())
@@ -72,12 +72,12 @@ class Pages(Store):
             .where(ROWS.c.run_id == run_id, NOT_SENT_ROWS, ROWS.c.error_code.is_not(None))
             .group_by(ROWS.c.state, ROWS.c.error_code)
         )
-        with self._transaction() as connection, undamaged():
+        with self._reading() as connection, undamaged():
             return {(State(state), code): int(rows) for state, code, rows in connection.execute(statement)}
 
     def row(self, run_id: int, n: int) -> RowRecord:
         """The row at place ``n`` of the sheet (from 0); `UsageError` where there is none."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             found = _records(connection.execute(_ALL.where(ROWS.c.run_id == run_id, ROWS.c.n == n)).all())
         if not found:
             raise UsageError(f"Campaign {run_id} has no such row.")

@@ -25,7 +25,7 @@ class Reports(Store):
         after = -1
         while True:
             statement = sa.select(*OUTCOME_COLUMNS).where(ROWS.c.run_id == run_id, ROWS.c.n > after)
-            with self._transaction() as connection:
+            with self._reading() as connection:
                 records = connection.execute(statement.order_by(ROWS.c.n).limit(chunk)).all()
             if not records:
                 return
@@ -42,5 +42,5 @@ class Reports(Store):
             .where(ROWS.c.run_id == run_id, ROWS.c.error_code.is_not(None))
             .group_by(ROWS.c.state, ROWS.c.error_code)
         )
-        with self._transaction() as connection, undamaged():
+        with self._reading() as connection, undamaged():
             return {(State(state), code): int(rows) for state, code, rows in connection.execute(statement)}

@@ -179,7 +179,7 @@ class Runs(Store):
 
     def runs(self) -> list[Run]:
         """All campaigns, the oldest first."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             statement = sa.select(RUNS).where(RUNS.c.stage != Stage.LOADING.value).order_by(RUNS.c.id)
             return [run_of(record, self.now()) for record in connection.execute(statement)]
 
@@ -195,7 +195,7 @@ class Runs(Store):
 
     def _find(self, condition: sa.ColumnElement[bool]) -> Run | None:
         statement = sa.select(RUNS).where(condition).order_by(RUNS.c.id.desc()).limit(1)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             record = connection.execute(statement).first()
             return None if record is None else run_of(record, self.now())
 

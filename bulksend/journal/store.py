@@ -26,6 +26,7 @@ class Store:
     def __init__(self, address: str | Path) -> None:
         self._database = Database(address)
         self._transaction = self._database.transaction
+        self._reading = self._database.reading
         self._me = Holder.this_process()
         self._may_leave_to: dict[int, int] = {}
         self._database.on_rollback(self._may_leave_to.clear)
@@ -53,6 +54,13 @@ class Store:
     def transaction(self) -> AbstractContextManager[None]:
         """Make all that is done inside one synced step: it has happened when the context ends, or none of it has."""
         return self._database.together()
+
+    def turns_of(self, portal: str) -> AbstractContextManager[None]:
+        """Take turns only with those who work on the same portal, as long as the context lasts.
+
+        For a journal in a file it makes no difference. Nothing of another portal's campaigns may be changed meanwhile.
+        """
+        return self._database.turns_of(portal)
 
     def now(self) -> float:
         """The time (Unix seconds) by the clock that all who share the journal go by: the server's, where it has one."""

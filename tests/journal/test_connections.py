@@ -1,0 +1,83 @@
+"""A process that holds many campaigns uses few connections to a team's database, and survives its being away."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import psycopg
+import sqlalchemy as sa
+
+from bulksend.journal import Journal
+from bulksend.journal.engines import CONNECTIONS
+
+
+def others(address: str) -> int:
+    """Connections to a database besides the one that asks."""
+    with psycopg.connect(address) as connection:
+        found = connection.execute("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()")
+        return int(found.fetchall()[0][0])
+
+
+def cut_off(address: str) -> None:
+    """End all connections to a database, as a server does that is restarted."""
+    with psycopg.connect(address) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_connections_are_shared(database: str) -> None:
+    """Forty journals at work at once need no more than the process's few connections."""
+    with ExitStack() as stack:
+        journals = [stack.enter_context(Journal(database)) for _ in range(40)]
+        with ThreadPoolExecutor(40) as threads:
+            list(threads.map(lambda journal: [journal.update_pace("one", lambda _: "x") for _ in range(5)], journals))
+        assert 1 <= others(database) <= CONNECTIONS
+    assert not others(database)
+
+
+def test_portals_do_not_wait_for_each_other(database: str) -> None:
+    """While one portal's campaign is in a transaction another's goes on; a third of the same portal waits."""
+    with Journal(database) as one, Journal(database) as other, Journal(database) as third, ExitStack() as stack:
+        stack.enter_context(one.turns_of("one"))
+        stack.enter_context(other.turns_of("other"))
+        stack.enter_context(third.turns_of("one"))
+        waiting = threading.Thread(target=third.update_pace, args=("one", lambda pace: f"{pace} third"))
+        with one.transaction():
+            one.update_pace("one", lambda _: "first")
+            other.update_pace("other", lambda _: "at once")
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive()
+        waiting.join(10)
+        assert (one.pace("one"), other.pace("other")) == ("first third", "at once")
+
+
+def test_readers_wait_for_nobody(database: str) -> None:
+    """The list of campaigns can be read while somebody is in the middle of a transaction."""
+    with Journal(database) as writer, Journal(database) as reader, writer.transaction():
+        writer.update_pace("one", lambda _: "x")
+        assert reader.runs() == []
+
+
+def test_connections_that_were_cut(database: str) -> None:
+    """A server that was restarted meanwhile is not noticed by the next who asks."""
+    with Journal(database) as journal:
+        journal.update_pace("one", lambda _: "x")
+        cut_off(database)
+        assert journal.pace("one") == "x"
+
+
+def test_nothing_is_asked_for_nothing(database: str) -> None:
+    """A step in which nothing is done costs no transaction; in one with several the first begins it."""
+    begun: list[object] = []
+    with Journal(database) as journal:
+        sa.event.listen(journal._database._engine, "begin", begun.append)
+        with journal.transaction():
+            pass
+        assert not begun
+        with journal.transaction():
+            journal.update_pace("one", lambda _: "x")
+            assert journal.pace("one") == "x"
+        assert len(begun) == 1
