@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bulksend.journal.model import Delivery, SentMessage, State
 from bulksend.journal.records import undamaged
 from bulksend.journal.store import Store
-from bulksend.journal.tables import ROWS
+from bulksend.journal.tables import HAS_DELIVERY, ROWS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,13 +30,18 @@ class Deliveries(Store):
 
     def deliveries(self, run_id: int) -> dict[Delivery | None, int]:
         """How many sent rows of a campaign have each delivery; None where nobody has asked yet."""
+        # By the index of rows that have one, which only sent rows do: the others are counted with the campaign.
         statement = (
             sa.select(ROWS.c.delivery, sa.func.count())
-            .where(ROWS.c.run_id == run_id, ROWS.c.state == State.SENT.value)
+            .where(ROWS.c.run_id == run_id, HAS_DELIVERY)
             .group_by(ROWS.c.delivery)
         )
         with self._transaction() as connection, undamaged():
-            return {_delivery(word): int(rows) for word, rows in connection.execute(statement)}
+            sent = connection.scalar(sa.select(RUNS.c.count_sent).where(RUNS.c.id == run_id)) or 0
+            counts = {_delivery(word): int(rows) for word, rows in connection.execute(statement)}
+        if left := sent - sum(counts.values()):
+            counts[None] = left
+        return counts
 
     def sent_messages(
         self, run_id: int, deliveries: Collection[Delivery | None], after: tuple[int, int] = (0, -1), limit: int = 5_000

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bulksend.journal.model import State
 
-SCHEMA: Final = 6
+SCHEMA: Final = 7
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
@@ -56,6 +56,8 @@ HAS_LEFT: Final = sa.text("left_at IS NOT NULL")
 
 HAS_ID: Final = sa.text("message_id IS NOT NULL")
 
+HAS_DELIVERY: Final = sa.text("delivery IS NOT NULL")
+
 ROWS = sa.Table(
     "rows",
     metadata,
@@ -82,12 +84,11 @@ ROWS = sa.Table(
     sa.Column("delivery", sa.String(9)),  # NULL: nobody has asked
     sa.Column("timezone", sa.Text),  # NULL: the campaign's
     sa.Index("rows_open", "run_id", "state", "n", "timezone", sqlite_where=OPEN_ROWS, postgresql_where=OPEN_ROWS),
+    sa.Index("rows_not_sent", "run_id", "state", "n", sqlite_where=NOT_SENT_ROWS, postgresql_where=NOT_SENT_ROWS),
     sa.Index(
-        "rows_not_sent",
-        *("run_id", "state", "n", "error_code"),
-        sqlite_where=NOT_SENT_ROWS,
-        postgresql_where=NOT_SENT_ROWS,
+        "rows_by_code", "run_id", "state", "error_code", sqlite_where=NOT_SENT_ROWS, postgresql_where=NOT_SENT_ROWS
     ),
+    sa.Index("rows_by_delivery", "run_id", "delivery", sqlite_where=HAS_DELIVERY, postgresql_where=HAS_DELIVERY),
     sa.Index("rows_that_left", "fingerprint", sqlite_where=HAS_LEFT, postgresql_where=HAS_LEFT),
     sa.Index("rows_with_id", "message_id", sqlite_where=HAS_ID, postgresql_where=HAS_ID),
     sqlite_with_rowid=False,

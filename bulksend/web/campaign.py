@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from bulksend.web.page import Page
 
 ROWS_A_PAGE: Final = 50
-KEPT_REASONS: Final = 100
 
 UNDER_WAY: Final = "under_way"
 """What the page calls a row that has left and of which it is not known yet whether it arrived."""
@@ -158,7 +157,7 @@ async def show(request: web.Request) -> web.Response:
     seen = view(page, run)
     codes: dict[tuple[State, str], int] = {}
     if any(status in seen.counts for status in ("failed", "unknown", "invalid", "skipped")):
-        codes = await _reasons(page, run)
+        codes = await page.ask(lambda journal: journal.reasons(run.id))
     draft_id = page.uploads.of_file(run.file)
     there = draft_id is not None and await page.do(Path(run.file).exists)
     note = request.query.get("note", "")
@@ -180,17 +179,6 @@ async def show(request: web.Request) -> web.Response:
         portals=await _portals(page, run) if seen.state in {"waiting", "finished"} and not run.portal_name else [],
         note=note if note in _NOTES else "",
     )
-
-
-async def _reasons(page: Page, run: Run) -> dict[tuple[State, str], int]:
-    """Why rows were not sent; counted anew only once rows have moved, for there may be a million of them."""
-    counts, reasons = page.reasons.get(run.id, (None, {}))
-    if counts != run.counts:
-        reasons = await page.ask(lambda journal: journal.reasons(run.id))
-        page.reasons[run.id] = run.counts, reasons
-        for old in list(page.reasons)[:-KEPT_REASONS]:
-            del page.reasons[old]
-    return reasons
 
 
 async def _portals(page: Page, run: Run) -> list[str]:

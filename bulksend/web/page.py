@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from bulksend.journal import Counts, State
     from bulksend.web.door import Door
 
 T = TypeVar("T")
@@ -59,11 +58,14 @@ class Page:
         self.checks = Checks(self.uploads, self._slow)
         self.preflights = Preflights(home, journal, self._slow)
         self.pace = Pace()
-        self.reasons: dict[int, tuple[Counts | None, dict[tuple[State, str], int]]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._mine = threading.local()
         self._journals: list[Journal] = []
         self._templates = _environment(door.prefix)
+
+    def prepare(self) -> None:
+        """Compile all templates in a thread, so that nobody waits for it at the first look at a page."""
+        self._slow.submit(lambda: [self._templates.get_template(name) for name in self._templates.list_templates()])
 
     def close(self) -> None:
         """Stop the campaigns in good order, and let go of the journal."""

@@ -70,6 +70,7 @@ async def _serve(home: Path, journal: str | Path, listener: socket.socket, annou
                 loop.add_signal_handler(number, stop.set)
     try:
         await web.SockSite(runner, listener).start()
+        page.prepare()
         announce(page.door.address)
         await stop.wait()
     finally:
