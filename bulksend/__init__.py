@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from bulksend.portal.authorisation import application, parse_webhook
     from bulksend.portal.client import Client
     from bulksend.portal.credential_store import PortalStore, SavedPortal
+    from bulksend.portal.recording import Recorder
+    from bulksend.queries.checkup import Finding, check_up, recent_chats
     from bulksend.queries.lookup import fill_chats, look_up
     from bulksend.queries.preflight import ConnectionCheck, Findings, check_online, probe, rows_of_plan
     from bulksend.queries.query import QueryError, QueryProgress, QueryRunner
@@ -89,6 +91,8 @@ _MODULES = {
     "portal.authorisation": ["application", "parse_webhook"],
     "portal.client": ["Client"],
     "portal.credential_store": ["PortalStore", "SavedPortal"],
+    "portal.recording": ["Recorder"],
+    "queries.checkup": ["Finding", "check_up", "recent_chats"],
     "queries.lookup": ["fill_chats", "look_up"],
     "queries.preflight": ["ConnectionCheck", "Findings", "check_online", "probe", "rows_of_plan"],
     "queries.query": ["QueryError", "QueryProgress", "QueryRunner"],
@@ -118,6 +122,7 @@ __all__ = [
     "Counts",
     "Delivery",
     "Faults",
+    "Finding",
     "Findings",
     "Forecast",
     "Held",
@@ -137,6 +142,7 @@ __all__ = [
     "QueryProgress",
     "QueryRunner",
     "RateLimit",
+    "Recorder",
     "Repeat",
     "Report",
     "Row",
@@ -163,6 +169,7 @@ __all__ = [
     "application",
     "check_online",
     "check_path",
+    "check_up",
     "dry_run",
     "estimate",
     "examine",
@@ -174,6 +181,7 @@ __all__ = [
     "predict",
     "predict_end",
     "probe",
+    "recent_chats",
     "rows_for_sandbox",
     "rows_of_plan",
     "verify",

@@ -21,7 +21,7 @@ BLANK_SHEET = LIBRARY / "sheet" / "blank.py"
 NO_CONCERN = {
     *{"BATCH_LIMIT", "DAMAGED", "MOST_IN_FLIGHT", "SANDBOX", "TOKEN_URL", "__version__"},  # numbers and words
     *{"OAuthApp", "Operating", "read_world", "serve"},  # `bulksend sandbox` alone
-    *{"Repeats", "SandboxRow"},  # types of arguments
+    *{"Answer", "Repeats", "SandboxRow"},  # types of arguments
     *{"default_language", "duration", "late_sentence", "without_secrets"},  # how a command speaks
     *{"LATE", "days_in_words", "hours_in_words", "local_zone_name", "time_in_full", "zone_of"},  # and of times
 }

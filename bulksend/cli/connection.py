@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulksend.cli.console import hint, say
 from bulksend.cli.options import home
@@ -15,9 +15,10 @@ from bulksend.errors import PortalError, UsageError
 from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from bulksend.journal import Journal, Run
+    from bulksend.portal.transport import Answer
     from bulksend.queries.preflight import ConnectionCheck
     from bulksend.queries.query import QueryProgress, QueryRunner
     from bulksend.ratelimit.limiter import RateLimit
@@ -35,7 +36,9 @@ def asking(
     target: Target,
     rate_limit: RateLimit,
     timeout: float | None = None,
+    *,
     on_progress: Callable[[QueryProgress], None] = lambda _: None,
+    on_answer: Callable[[str, Mapping[str, Any], Answer], None] = lambda *_: None,
 ) -> Iterator[QueryRunner]:
     """A query runner for a portal that shows how far it is on standard error."""
     from bulksend.portal.client import Client
@@ -47,7 +50,7 @@ def asking(
         shown.show(progress)
         on_progress(progress)
 
-    client = Client(target.authorisation, timeout=timeout or TIMEOUT, connections=MOST_IN_FLIGHT)
+    client = Client(target.authorisation, timeout=timeout or TIMEOUT, connections=MOST_IN_FLIGHT, on_answer=on_answer)
     with client:
         try:
             yield QueryRunner(journal, target, client, rate_limit, on_progress=show)

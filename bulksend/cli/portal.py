@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -98,25 +99,54 @@ def remove(name: str) -> int:
 
 @portal.command()
 @click.argument("name")
+@opts.option(
+    "--chat",
+    "chats",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="N",
+    help="A chat to look at; may be repeated.  [default: some of the latest campaign]",
+)
+@opts.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep the portal's answers in a file, without names, texts, secrets and real ids, to show them to others.",
+)
 @opts.journal_option
-def test(name: str, journal: str | None) -> int:
-    """Ask the portal saved under NAME (or an address) who speaks and whether sending will work. Sends nothing."""
-    from bulksend.cli.connection import asking, require_connection
+@opts.json_option
+def test(name: str, chats: tuple[int, ...], record: Path | None, journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click passes it by name
+    """Check up the portal saved under NAME (or an address). Sends nothing.
+
+    Shows who speaks, with which rights and under which limits, whether the clocks agree, whether histories can be read,
+    and how some dialogs stand. Exits 0 if the portal can be sent to, 2 if not.
+    """
+    from dataclasses import asdict
+
+    from bulksend.cli.connection import asking
     from bulksend.journal import Journal
+    from bulksend.portal.recording import Recorder
+    from bulksend.queries.checkup import check_up, recent_chats
     from bulksend.ratelimit.limiter import RateLimit
     from bulksend.target import find_target
 
-    with (
-        find_target(name, opts.home()) as target,
-        Journal(opts.journal_address(journal)) as opened,
-        asking(opened, target, RateLimit()) as queries,
-    ):
-        standing = require_connection(queries)
-    put(f"{target.shown} answers.")
-    who = f"user {standing.user_id}{f' ({standing.name})' if standing.name else ''}"
-    put(f"Messages will be spoken by {who}, unless a row or --user-id names another.")
-    if standing.scopes:
-        put("It may use open channels (imopenlines): sending will work.")
+    recorder = Recorder()
+    with find_target(name, opts.home()) as target, Journal(opts.journal_address(journal)) as opened:
+        looked_at = chats or recent_chats(opened, target.portal)
+        try:
+            with asking(opened, target, RateLimit(), on_answer=recorder.take) as queries:
+                findings = check_up(queries, target, looked_at)
+        finally:
+            if record is not None:
+                recorder.write(record, target.authorisation)
+    if as_json:
+        answer([asdict(finding) for finding in findings])
     else:
-        put("It does not say what it may use; the first message will show whether sending works.")
+        width = max(len(finding.what) for finding in findings)
+        for finding in findings:
+            put(f"{finding.what:<{width}}  {finding.mark:<8}  {finding.words}")
+    if not looked_at:
+        hint("See how a dialog stands and whether its history can be read: --chat N")
+    if record is not None:
+        hint(f"The answers are in {record}, without names, texts, secrets and real ids: look through it, then show it.")
     return 0

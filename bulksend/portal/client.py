@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
@@ -43,7 +43,14 @@ class BatchReply(Reply):
 class Client:
     """A portal's REST, for any number of threads."""
 
-    def __init__(self, authorisation: Authorisation, *, timeout: float = 65.0, connections: int = 32) -> None:
+    def __init__(
+        self,
+        authorisation: Authorisation,
+        *,
+        timeout: float = 65.0,
+        connections: int = 32,
+        on_answer: Callable[[str, Mapping[str, Any], Answer], None] = lambda *_: None,
+    ) -> None:
         """Set up without connecting.
 
         Args:
@@ -51,12 +58,14 @@ class Client:
             timeout: seconds for an answer, counted from when its request leaves. The default is longer than the
                 60 s after which a portal cuts a request (portal documentation: limits).
             connections: how many are kept open; as many as calls are made at once.
+            on_answer: given each method, its parameters without credentials, and what came of the request.
 
         Raises:
             PortalError: the CA bundle that the environment names is not there.
         """
         self.authorisation = authorisation
         self._transport = Transport(timeout=timeout, connections=connections)
+        self._on_answer = on_answer
 
     def __repr__(self) -> str:
         return f"Client({self.authorisation.masked})"
@@ -129,9 +138,10 @@ class Client:
         self._transport.close()
 
     def _post(self, method: str, params: Mapping[str, Any], deadline: Deadline | None) -> Answer:
-        return self._transport.post(
-            self.authorisation.url(method), _json_body({**params, **self.authorisation.parameters()}), deadline
-        )
+        body = _json_body({**params, **self.authorisation.parameters()})
+        answer = self._transport.post(self.authorisation.url(method), body, deadline)
+        self._on_answer(method, params, answer)
+        return answer
 
     def _after(self, outcome: Outcome, generation: int) -> Outcome:
         """Renew a token that has run out, and take secrets out of what the portal said."""

@@ -20,6 +20,7 @@ USER_ADD = "imopenlines.crm.chat.user.add"
 SESSION_START = "imopenlines.session.start"
 PROFILE = "profile"
 SCOPE = "scope"
+APP_INFO = "app.info"
 BATCH = "batch"
 
 LONGEST_MESSAGE = 20_000
@@ -189,12 +190,14 @@ class Dialog:
         closes_at: when its channel stops to take messages, or has stopped (Unix seconds); None where it does not.
         forbidden: whether the channel takes no messages because the customer has forbidden them.
         customer_has_read: the id of the last message that the customer has read; 0 where none is named.
+        entity: the kind and the id of the CRM entity that it is bound to; None where it is bound to none.
     """
 
     silent: bool = False
     closes_at: int | None = None
     forbidden: bool = False
     customer_has_read: int = 0
+    entity: tuple[str, int] | None = None
 
 
 def read_dialog(result: Any) -> Dialog:
@@ -208,14 +211,23 @@ def read_dialog(result: Any) -> Dialog:
     # connector|line|external chat|external user
     customer = _string(result.get("entity_id")).split("|")[3:4]
     # crm|type|id|pause|wait|session|created|line|block date|block reason; the last two may be missing
-    block_date, block_reason = [*_string(result["entity_data_1"]).split("|")[8:10], "", ""][:2]
+    data = [*_string(result["entity_data_1"]).split("|"), *[""] * 10]
+    block_date, block_reason = data[8:10]
     closes_at = int(block_date) if block_date.isascii() and block_date.isdecimal() else 0
     return Dialog(
         silent=_string(result.get("entity_data_3")).startswith("Y"),
         closes_at=closes_at or None,
         forbidden=bool(closes_at) and block_reason.strip().upper() == "USER",
         customer_has_read=_last_read(result.get("readed_list"), customer[0] if customer else ""),
+        entity=_entity(*data[:3]),
     )
+
+
+def _entity(bound: str, kind: str, number: str) -> tuple[str, int] | None:
+    with contextlib.suppress(ValueError):
+        if bound == "Y" and kind:
+            return kind.lower(), _id(number)
+    return None
 
 
 def _last_read(readers: Any, customer: str) -> int:
@@ -330,6 +342,16 @@ def read_scopes(result: Any) -> list[str]:
     if not isinstance(items, list):
         raise ValueError("no list of scopes")  # noqa: TRY004 - unreadable is one thing for the caller
     return [_string(item).strip().lower() for item in items]
+
+
+def app_info() -> Call:
+    """Ask about the application; to a webhook a portal says of itself what it says to everybody, or nothing."""
+    return APP_INFO, {}
+
+
+def read_plan(result: Any) -> str:
+    """Read the portal's plan out of what `app_info` gave, such as ``ru_ent250``; empty where it is not told."""
+    return _string(result.get("LICENSE")) if isinstance(result, Mapping) else ""
 
 
 def stored_text(text: str) -> str:

@@ -122,7 +122,6 @@ def profile(call: Call) -> dict[str, Any]:
         "LAST_NAME": "Operator",
         "PERSONAL_GENDER": "",
         "TIME_ZONE": "",
-        "TIME_ZONE_OFFSET": 0,
     }
 
 

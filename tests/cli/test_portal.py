@@ -8,7 +8,7 @@ import pytest
 
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.methods import MESSAGE_ADD
-from bulksend.sandbox import Faults, OAuthApp, Sandbox
+from bulksend.sandbox import Faults, Limits, OAuthApp, Sandbox
 from tests.cli.conftest import Command, Sheet
 
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
@@ -21,7 +21,7 @@ def test_a_webhook_is_added_listed_used_and_removed(command: Command, sheet: She
     said.append(command("portal", "list"))
     assert "ours  http://127.0.0.1" in said[-1].out
     said.append(command("portal", "test", "ours"))
-    assert "/rest/27/…) answers.\n" in said[-1].out
+    assert "/rest/27/…) answers in " in said[-1].out
     assert "sending will work" in said[-1].out
     path = sheet("a.csv", HEADINGS, [("deal", 1, 5, "Hello")])
     said.append(command("send", path, "--portal", "ours", "--yes", "--rate", 0, "--verbose"))
@@ -166,3 +166,76 @@ def test_a_portal_of_its_own_may_take_longer(
     for each in said:
         assert each.code in {2, 3}
         assert [line.count("--settle SECONDS") for line in each.err.splitlines() if "cloud" in line] == [1] * told
+
+
+def test_the_check_up_shows_how_chats_stand(command: Command, portal: Sandbox) -> None:
+    """A table with sign-in, rights, plan, clock, limits, histories and dialogs; nothing is sent."""
+    portal.limits = Limits()
+    portal.clock_skew = 300
+    portal.world.add_entity("deal", 1, chats=[5, 6, 7])
+    portal.world.add_chat(6, status=60)
+    portal.world.add_chat(7, connector="whatsapp", silent=True, closes_in=3600)
+    chats = [word for chat in (5, 6, 7, 8) for word in ("--chat", chat)]
+    said = command("portal", "test", portal.webhook, *chats, "--json")
+    assert said.code == 0
+    found = {finding["what"]: (finding["mark"], finding["words"]) for finding in json.loads(said.out)}
+    assert list(found)[:8] == [
+        *("portal", "sign-in", "rights", "plan", "rate", "clock", "execution time", "histories"),
+    ]
+    assert found["sign-in"][1].startswith("webhook of user 27 (Sandbox Operator), an administrator")
+    assert found["rights"] == ("ok", "imopenlines: sending will work, crm, im")
+    assert found["plan"] == ("ok", "ru_ent250")
+    assert found["clock"][0] == "warning"
+    assert found["clock"][1].startswith(("300 s ahead", "299 s ahead"))
+    assert found["execution time"][1].startswith("counted")
+    assert found["histories"][1].startswith("3 of 4 can be read (INVALID_SESSION_ID)")
+    assert found["chat 5"] == ("ok", "deal 1, active, messages in its last dialog: 1")
+    assert found["chat 6"][1].startswith("deal 1, not active")
+    assert "in silent mode" in found["chat 7"][1]
+    assert "window ends" in found["chat 7"][1]
+    assert found["chat 8"] == ("warning", "its dialog is not shown (ACCESS_ERROR)")
+    assert portal.ledger == []
+    assert {record.method for record in portal.calls} == {
+        *("batch", "app.info", "imopenlines.dialog.get", "imopenlines.session.history.get", "imopenlines.crm.chat.get"),
+    }
+
+
+def test_the_check_up_looks_at_chats_of_the_latest_campaign(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """Where none are named."""
+    assert "--chat N" in command("portal", "test", portal.webhook).err
+    portal.world.add_entity("deal", 1, chats=[5, 6])
+    path = sheet("a.csv", HEADINGS, [("deal", 1, chat, "Hello") for chat in (5, 6, 5)])
+    assert command("send", path, "--portal", portal.webhook, "--yes", "--rate", 0).code == 0
+    said = command("portal", "test", portal.webhook)
+    assert [line.split("  ")[0] for line in said.out.splitlines() if line.startswith("chat")] == ["chat 5", "chat 6"]
+
+
+def test_a_recording_holds_nothing_of_anybody(command: Command, portal: Sandbox, tmp_path: Path) -> None:
+    """Ids are replaced alike everywhere and in their order; names, texts, addresses and secrets are not in it."""
+    portal.world.start_ids_at(77_000_000)
+    portal.world.add_channel("whatsapp", line=3)
+    portal.world.add_chat(8773, "deal", 28_812, connector="whatsapp")
+    portal.world.say(8773, 4711, "Dear Priya, your code is IVAN|4711")
+    kept = tmp_path / "recording.json"
+    assert command("portal", "test", portal.webhook, "--chat", 8773, "--record", kept).code == 0
+    text = kept.read_text(encoding="utf-8")
+    assert [word for word in ("8773", "28812", "77000000", "4711", "Priya", "IVAN", "Sandbox") if word in text] == []
+    assert portal.gate.secret not in text
+    asked = {exchange["method"]: exchange for exchange in json.loads(text)["exchanges"]}
+    dialog, history = asked["imopenlines.dialog.get"], asked["imopenlines.session.history.get"]
+    chat = dialog["params"]["CHAT_ID"]
+    assert history["params"] == {"CHAT_ID": chat}
+    assert dialog["body"]["result"]["dialog_id"] == f"chat{chat}" == history["body"]["result"]["userId"]
+    assert dialog["body"]["result"]["entity_data_1"].startswith("Y|DEAL|")
+    assert next(set(message) for message in history["body"]["result"]["message"].values()) >= {"id", "text", "params"}
+    first, last = sorted(map(int, history["body"]["result"]["message"]))
+    assert last == dialog["body"]["result"]["last_message_id"] > first
+
+
+def test_a_recording_is_kept_of_a_portal_that_refuses(command: Command, portal: Sandbox, tmp_path: Path) -> None:
+    """What is wrong with it may be what somebody has to see."""
+    portal.refusal = "overload"
+    kept = tmp_path / "recording.json"
+    assert command("portal", "test", portal.webhook, "--record", kept).code == 2
+    (exchange,) = json.loads(kept.read_text(encoding="utf-8"))["exchanges"]
+    assert (exchange["status"], exchange["body"]) == (503, {"error": "OVERLOAD_LIMIT", "error_description": "…"})

@@ -168,16 +168,20 @@ DIALOG = {
     "entity_data_3": "N",
     "readed_list": [{"user_id": 599, "message_id": "85853"}, {"user_id": 1, "message_id": 85860}],
 }
+LEAD = ("lead", 1205)
 
 
 @pytest.mark.parametrize(
     ("changes", "dialog"),
     [
-        ({}, Dialog(closes_at=1790300000, customer_has_read=85853)),
-        ({"entity_data_1": "Y|LEAD|1205|N|N|321"}, Dialog(customer_has_read=85853)),
-        ({"entity_data_1": "Y|LEAD|1205|N|N|321|1790202052|22|0|"}, Dialog(customer_has_read=85853)),
-        ({"entity_data_1": "Y|LEAD|1|N|N|3|1|22|17|USER", "readed_list": []}, Dialog(closes_at=17, forbidden=True)),
-        ({"entity_data_3": "Y|N", "readed_list": None}, Dialog(silent=True, closes_at=1790300000)),
+        ({}, Dialog(closes_at=1790300000, customer_has_read=85853, entity=LEAD)),
+        ({"entity_data_1": "Y|LEAD|1205|N|N|321"}, Dialog(customer_has_read=85853, entity=LEAD)),
+        ({"entity_data_1": "Y|LEAD|1205|N|N|321|1790202052|22|0|"}, Dialog(customer_has_read=85853, entity=LEAD)),
+        (
+            {"entity_data_1": "Y|LEAD|1|N|N|3|1|22|17|USER", "readed_list": []},
+            Dialog(closes_at=17, forbidden=True, entity=("lead", 1)),
+        ),
+        ({"entity_data_3": "Y|N", "readed_list": None}, Dialog(silent=True, closes_at=1790300000, entity=LEAD)),
         ({"entity_id": "", "entity_data_1": None, "entity_data_3": None}, Dialog()),
     ],
 )
