@@ -22,6 +22,10 @@ BASKET: Final = 60.0
 UNLIMITED_CALL: Final = 0.05
 """Seconds that a call is taken to take where there is no rate to reckon with."""
 
+FIRST_ANSWER: Final = 1.16
+"""Seconds for which the histories that are read before the first message are waited for, and then the first batch where
+the portal's speed is not known: as long as the vendor's example took."""
+
 LONGEST: Final = 400 * 86400.0
 """Seconds; a campaign that takes longer is not reckoned to its end."""
 
@@ -113,7 +117,12 @@ class _Flow:
         elif limit.rate:  # the first request reads histories
             self._tokens -= self._batch
         self._at = max(now, outlook.blocked_until)
+        if limit.rate:
+            self._at += FIRST_ANSWER
+        if limit.rate and options.batch > 1:  # the first batch goes alone
+            self._at += self._batch * outlook.row_seconds if outlook.row_seconds else FIRST_ANSWER
         self._cost = (outlook.cost or OPERATING_PER_MESSAGE) if limit.rate or outlook.cost else 0.0
+        self._charged_after = (outlook.row_seconds or 0.0) * self._batch / 2
         self._limit = limit.operating_limit
         self._baskets: dict[float, float] = {}  # when it falls out → seconds
         if outlook.used:
@@ -135,7 +144,8 @@ class _Flow:
             room = max(0.0, self._limit - sum(self._baskets.values())) / self._cost
             if room < 1:
                 return 0.0, min([until, *self._baskets])
-        end = min([until, moment + BASKET, *self._baskets])
+        falls = self._basket(moment + self._charged_after)
+        end = min([until, falls - OPERATING_WINDOW + BASKET - self._charged_after, *self._baskets])
         at_once = max(0.0, self._tokens)
         sent = min(wanted, room, at_once + self._rate * (end - moment))
         # The first of a batch leaves with the others: what is beyond the tokens waits for its own.
@@ -145,9 +155,13 @@ class _Flow:
         self._tokens += took * self._rate
         self.last_left = moment + took
         if self._cost:
-            falls = (math.floor(moment / BASKET) + 1) * BASKET + OPERATING_WINDOW - BASKET
             self._baskets[falls] = self._baskets.get(falls, 0.0) + sent * self._cost
         return sent, end if sent < wanted and sent < room else self._at
+
+    def _basket(self, moment: float) -> float:
+        """When the basket falls out to which calls of a moment are charged: the first of a minute begin one."""
+        newest = max(self._baskets, default=0.0)
+        return newest if moment < newest - OPERATING_WINDOW + BASKET else moment + OPERATING_WINDOW
 
     def _refill(self, moment: float) -> None:
         if moment > self._at:
