@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         State,
         TakenOver,
     )
+    from bulksend.locale import use_language
     from bulksend.plan import Plan, SheetOptions, examine
     from bulksend.portal.authorisation import application, parse_webhook
     from bulksend.portal.client import Client
@@ -87,6 +88,7 @@ _MODULES = {
         "State",
         "TakenOver",
     ],
+    "locale": ["use_language"],
     "plan": ["Plan", "SheetOptions", "examine"],
     "portal.authorisation": ["application", "parse_webhook"],
     "portal.client": ["Client"],
@@ -184,6 +186,7 @@ __all__ = [
     "recent_chats",
     "rows_for_sandbox",
     "rows_of_plan",
+    "use_language",
     "verify",
     "write_blank",
     "write_run_results",

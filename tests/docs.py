@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from bulksend.cli import COMMANDS, bulksend
+from bulksend.cli.translation import spoken, translated
+from bulksend.locale import Language
 from bulksend.portal.error_help import HELP
 from bulksend.sandbox.special import CHATS
 from bulksend.sender.options import duration, estimate
@@ -49,10 +51,12 @@ def special() -> str:
 
 def commands() -> str:
     """Every command's help, as it is printed."""
-    parts = [_help(bulksend, "bulksend")]
-    context = click.Context(bulksend, info_name="bulksend")
+    root = translated(bulksend, shows_language=True)
+    assert isinstance(root, click.Group)
+    parts = [_help(root, "bulksend")]
+    context = click.Context(root, info_name="bulksend")
     for name in COMMANDS:
-        command = bulksend.get_command(context, name)
+        command = root.get_command(context, name)
         assert command is not None
         parts.append(_help(command, f"bulksend {name}"))
         if isinstance(command, click.Group):
@@ -107,11 +111,17 @@ PARTS = {
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def rendered(text: str) -> str:
-    """A page's text with its generated parts as they should be."""
-    return _PART.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text)
+def rendered(text: str, language: Language = "en") -> str:
+    """A page's text with its generated parts as they should be in a language."""
+    with spoken(["--lang", language]):
+        return _PART.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text)
+
+
+def language_of(page: Path) -> Language:
+    """The language that a page is written in: ``README.ru.md`` is Russian."""
+    return "ru" if page.suffixes[:-1] == [".ru"] else "en"
 
 
 if __name__ == "__main__":
     for page in PAGES:
-        page.write_text(rendered(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+        page.write_text(rendered(page.read_text(encoding="utf-8"), language_of(page)), encoding="utf-8", newline="\n")

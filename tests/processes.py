@@ -50,7 +50,13 @@ def environment(home: Path, changes: Mapping[str, str] | None = None) -> dict[st
         for name, value in os.environ.items()
         if not name.startswith("BULKSEND_") and not name.upper().endswith("_PROXY")
     }
-    own = {"BULKSEND_HOME": str(home), "BULKSEND_NO_KEYRING": "1", "PYTHONUTF8": "1", "COLUMNS": "200"}
+    own = {
+        "BULKSEND_LANG": os.environ.get("BULKSEND_LANG", "en"),
+        "BULKSEND_HOME": str(home),
+        "BULKSEND_NO_KEYRING": "1",
+        "PYTHONUTF8": "1",
+        "COLUMNS": "200",
+    }
     return {**kept, **own, **(changes or {})}
 
 

@@ -16,7 +16,7 @@ README = docs.README.read_text(encoding="utf-8")
 def test_generated_parts_are_up_to_date(page: Path) -> None:
     """Help texts, error codes and figures are the program's own; `python -m tests.docs` writes them."""
     text = page.read_text(encoding="utf-8")
-    assert docs.rendered(text) == text
+    assert docs.rendered(text, docs.language_of(page)) == text
 
 
 def test_every_generated_part_is_on_a_page() -> None:

@@ -32,6 +32,7 @@ ROOMS = [
     "schedule",
     "folders",
     "errors",
+    "locale",
 ]
 """From the top to the bottom; CONTRIBUTING.md draws the same order."""
 

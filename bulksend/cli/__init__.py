@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 import click
@@ -29,7 +28,9 @@ from bulksend.cli.console import (
 )
 from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, JsonAnswer, asked_by_environment
 from bulksend.cli.signals import INTERRUPTED, Interrupt, handle
+from bulksend.cli.translation import spoken, translated
 from bulksend.errors import BulksendError
+from bulksend.locale import _
 
 REFUSED: Final = 2
 STOPPED: Final = 3
@@ -79,12 +80,11 @@ class _Commands(click.Group):
         if place is None:
             return None
         module, name = place.split(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        return translated(getattr(import_module(module), name), shows_language=cmd_name == "template")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, _(summary)) for name, summary in SUMMARIES.items()])
 
 
 @click.group(
@@ -124,6 +124,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _open_streams() -> None:
     """Where a service or a script has closed a standard stream, Python has none: read and write nothing there."""
+    if None not in {sys.stdin, sys.stdout, sys.stderr}:
+        return
+    from pathlib import Path
+
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - open as long as the process
     for name in ("stdout", "stderr"):
@@ -133,9 +137,15 @@ def _open_streams() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line within a process that has other things to do, and return the exit code."""
+    with spoken(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     answer = JsonAnswer(asked="--json" in arguments)
     try:
-        code: Any = bulksend.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
+        command = translated(bulksend, shows_language=True)
+        code: Any = command.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
     except ReaderGone:
@@ -161,7 +171,7 @@ class _Failure(NamedTuple):
 
 def _failure(error: BaseException) -> _Failure:
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return _Failure(INTERRUPTED, "interrupted", "Interrupted.")
+        return _Failure(INTERRUPTED, "interrupted", _("Interrupted."))
     if isinstance(error, click.ClickException):
         return _Failure(REFUSED, NOT_STARTED, error.format_message())
     if isinstance(error, BulksendError):
@@ -182,7 +192,7 @@ def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> No
         hint(usage.getvalue(), end="")
         return
     plain = isinstance(error, KeyboardInterrupt | click.Abort | NothingSent)
-    say(failed.sentence if plain else f"Error: {failed.sentence}")
+    say(failed.sentence if plain else _("Error: {message}").format(message=failed.sentence))
     if verbose and failed.how == BROKEN:
         say_traceback(error)
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import textwrap
 
 import click
 
@@ -70,6 +68,8 @@ def say(sentence: str, *, err: bool = True) -> None:
     """Write a sentence to standard error (or output), wrapped on a terminal."""
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
+        import textwrap
+
         sentence = textwrap.fill(sentence, _width(), break_long_words=False, break_on_hyphens=False)
     if not err:
         put(sentence)
@@ -90,4 +90,6 @@ def message_line(number: int, kind: str, entity: int, chat: int, message: str) -
 
 
 def _width() -> int:
+    import shutil
+
     return max(40, min(shutil.get_terminal_size((100, 24)).columns, 120))

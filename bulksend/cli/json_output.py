@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -29,6 +28,8 @@ class JsonAnswer:
         Raises:
             OutputError: it cannot be written.
         """
+        import json
+
         self._given = True
         readable = (sys.stdout.encoding or "").lower().startswith("utf")
         put(json.dumps(value, ensure_ascii=not readable))

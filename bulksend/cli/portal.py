@@ -19,7 +19,7 @@ def portal() -> None:
     """Save, list, test and remove portals, so that an address with its secret is given only once."""
 
 
-@portal.command()
+@portal.command(short_help="Save a portal.")
 @click.argument("name")
 @opts.option("--webhook", metavar="ADDRESS", help="An incoming webhook's address; asked for if not given.")
 @opts.option("--address", metavar="ADDRESS", help="For an application: the portal's address.")
@@ -64,7 +64,7 @@ def _ask(what: str, name: str, *, hidden: bool = True) -> str:
     return str(click.prompt(what, hide_input=hidden, prompt_suffix=suffix, err=True))
 
 
-@portal.command("list")
+@portal.command("list", short_help="List the saved portals.")
 @opts.json_option
 def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by name
     """List the saved portals, without their secrets."""
@@ -86,7 +86,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
     return 0
 
 
-@portal.command()
+@portal.command(short_help="Forget a saved portal.")
 @click.argument("name")
 def remove(name: str) -> int:
     """Forget the portal saved under NAME, with its secret."""
@@ -97,7 +97,7 @@ def remove(name: str) -> int:
     return 0
 
 
-@portal.command()
+@portal.command(short_help="Ask a portal who speaks and whether sending will work.")
 @click.argument("name")
 @opts.option(
     "--chat",

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
+from bulksend.locale import language
 
 
 @click.command(short_help="Write a blank sheet to fill in.")
 @opts.FILE
-@opts.option("--lang", type=click.Choice(["en", "ru"]), help="The language; else the system's.")
 @opts.option("--force", is_flag=True, help="Write over a file that is there.")
-def template(file: Path, lang: Literal["en", "ru"] | None, force: bool) -> int:  # noqa: FBT001 - click passes it by name
+def template(file: Path, force: bool) -> int:  # noqa: FBT001 - click passes it by name
     """Write a blank sheet to fill in to FILE (.xlsx or .csv), with the right headings and columns of text."""
-    from bulksend.sheet.blank import default_language, write_blank
+    from bulksend.sheet.blank import write_blank
 
-    written = write_blank(file, lang=lang or default_language(), overwrite=force)
+    written = write_blank(file, lang=language(), overwrite=force)
     put(f"Blank sheet: {written}")
     hint(f"Fill it in and save it, then: bulksend check {written}")
     return 0

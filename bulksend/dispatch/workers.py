@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class Workers(Generic[_JobT, _ReplyT]):
         self.in_flight += 1
         if self._threads < min(self._most, self.in_flight):
             self._threads += 1
-            threading.Thread(target=self._work, name=f"bulksend-{self._threads}", daemon=True).start()
+            thread = threading.Thread(
+                target=copy_context().run, args=(self._work,), name=f"bulksend-{self._threads}", daemon=True
+            )
+            thread.start()
         self._jobs.put(job)
 
     def _work(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import ExitStack
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import BulksendError
@@ -40,7 +41,7 @@ class ThreadJob:
         self._campaign: Campaign | None = None
         self._stop = threading.Event()
         self._entered = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True)
         self._thread.start()
 
     @property

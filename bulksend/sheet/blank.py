@@ -1,25 +1,24 @@
 """The blank sheet a campaign starts from: the right headings, and cells that Excel leaves as they are typed."""
 
+from __future__ import annotations
+
 import csv
 import io
-import locale
-import os
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import UsageError
 from bulksend.sheet.limits import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import xlsxwriter
     import xlsxwriter.format
 
-Language = Literal["en", "ru"]
+    from bulksend.locale import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +209,6 @@ def write_blank(path: Path, *, lang: Language, overwrite: bool = False) -> Path:
     return path
 
 
-def default_language() -> Language:
-    """Return the language of the person's system, as far as it is one of ours: Russian, else English."""
-    name = next((value for key in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(key))), "")
-    if not name and sys.platform == "win32":
-        import ctypes  # noqa: PLC0415 - Windows alone keeps the language there
-
-        name = locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
-    return "ru" if (name or locale.getlocale()[0] or "").lower().startswith("ru") else "en"
-
-
 def _text(words: _Words) -> bytes:
     """Return the .csv: its heading row alone, marked as UTF-8 so that Excel does not take it for the old encoding."""
     lines = io.StringIO(newline="")
@@ -244,8 +233,8 @@ def _workbook(words: _Words) -> bytes:
 class _Looks:
     """The formats of a blank workbook's cells."""
 
-    def __init__(self, workbook: "xlsxwriter.Workbook") -> None:
-        def look(**properties: object) -> "xlsxwriter.format.Format":
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        def look(**properties: object) -> xlsxwriter.format.Format:
             return workbook.add_format({"valign": "top", **properties})
 
         heading = {"bold": True, "valign": "vcenter", "border": 1, "border_color": "#BFBFBF", "indent": 1}
@@ -260,7 +249,7 @@ class _Looks:
         self.boxed = look(**boxed, num_format="@")
 
 
-def _sheet_to_fill_in(workbook: "xlsxwriter.Workbook", words: _Words, looks: _Looks) -> None:
+def _sheet_to_fill_in(workbook: xlsxwriter.Workbook, words: _Words, looks: _Looks) -> None:
     """Write the first sheet: text cells under a frozen heading, so that an id never becomes 8,77E+03."""
     sheet = workbook.add_worksheet(words.sheet)
     sheet.set_row(0, 24)
@@ -286,7 +275,7 @@ def _sheet_to_fill_in(workbook: "xlsxwriter.Workbook", words: _Words, looks: _Lo
     sheet.repeat_rows(0)
 
 
-def _guide(workbook: "xlsxwriter.Workbook", words: _Words, looks: _Looks) -> None:
+def _guide(workbook: xlsxwriter.Workbook, words: _Words, looks: _Looks) -> None:
     """Write the second sheet: what each column is for, an example, and what to do next."""
     sheet = workbook.add_worksheet(words.guide)
     sheet.hide_gridlines(2)

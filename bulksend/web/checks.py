@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -105,7 +106,7 @@ class Checks:
         key = (draft.id, draft.version)
         future = self._plans.pop(key, None)
         if future is None or (future.done() and future.exception() is None and not self._kept(draft).exists()):
-            future = self._threads.submit(self._check, draft)
+            future = self._threads.submit(copy_context().run, self._check, draft)
         self._plans[key] = future
         for old in list(self._plans)[:-_KEPT_PLANS]:
             if self._plans[old].done():

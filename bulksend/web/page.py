@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,6 +19,7 @@ from bulksend import __version__
 from bulksend.errors import BulksendError
 from bulksend.jobs.threads import Threads
 from bulksend.journal import Held, Journal
+from bulksend.locale import _, ngettext
 from bulksend.portal.redaction import without_secrets
 from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
@@ -77,7 +79,7 @@ class Page:
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do something that may take a while in another thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
     async def ask(self, question: Callable[[Journal], T]) -> T:
         """Ask the journal something, in a thread that has its own."""
@@ -187,7 +189,7 @@ def _environment(prefix: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.globals.update(url=lambda path: f"{prefix}{path}", version=__version__)
     environment.filters.update(number=number, moment=moment, span=duration, as_read=as_read)
     environment.policies["ext.i18n.trimmed"] = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -101,7 +102,7 @@ class Preflights:
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = Preflight()
-            found.future = self._threads.submit(self._ask, draft, plan, found.note)
+            found.future = self._threads.submit(copy_context().run, self._ask, draft, plan, found.note)
         for old in list(self._kept)[:-_KEPT]:
             del self._kept[old]
         return found

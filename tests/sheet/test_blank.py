@@ -1,14 +1,14 @@
 """The blank sheet that a campaign starts from."""
 
 import codecs
-import locale
 from pathlib import Path
 
 import openpyxl
 import pytest
 
 from bulksend.errors import UsageError
-from bulksend.sheet.blank import Language, default_language, write_blank
+from bulksend.locale import Language
+from bulksend.sheet.blank import write_blank
 from bulksend.sheet.headings import Columns, find_columns
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation import Checker
@@ -127,32 +127,3 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "blank.csv").mkdir()
     with pytest.raises(UsageError, match="it is a folder"):
         write_blank(tmp_path / "blank.csv", lang="en", overwrite=True)
-
-
-@pytest.mark.parametrize(
-    ("variables", "language"),
-    [
-        ({"LANG": "ru_RU.UTF-8"}, "ru"),
-        ({"LANG": "en_GB.UTF-8"}, "en"),
-        ({"LANG": "ru_RU.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "ru_RU"}, "ru"),
-    ],
-)
-def test_the_language_of_the_system(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], language: Language
-) -> None:
-    """Is Russian where the system speaks Russian, else English."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert default_language() == language
-
-
-def test_the_language_of_a_system_without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is asked of the system itself."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr(locale, "getlocale", lambda: ("Russian_Russia", "1251"))
-    assert default_language() == "ru"

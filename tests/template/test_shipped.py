@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from bulksend.errors import TemplateError
-from bulksend.sheet.blank import Language, write_blank
+from bulksend.locale import Language
+from bulksend.sheet.blank import write_blank
 from bulksend.template import MessageTemplate, load_template, ready_templates
 
 FOLDER = Path(__file__).parents[2] / "templates"
