@@ -36,6 +36,9 @@ class CampaignJob(Protocol):
     def stopping(self) -> bool:
         """Whether it was asked to stop and waits for the calls under way."""
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; False where the time ran out first."""
+
     def wait_until_entered(self, timeout: float) -> bool:
         """Wait until it has a number or has ended; False where the time ran out first."""
 

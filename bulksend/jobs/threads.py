@@ -65,9 +65,10 @@ class ThreadJob:
         if campaign is not None:
             campaign.stop()
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until it has ended."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; False where the time ran out first."""
         self._thread.join(timeout)
+        return self.ended
 
     def _run(self) -> None:
         try:
@@ -143,4 +144,4 @@ class Threads:
         for job in self.running():
             job.stop()
         for job in self.running():
-            job.join()
+            job.wait()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bulksend.errors import UsageError
 from bulksend.journal.counting import count
 from bulksend.journal.holder import Held
-from bulksend.journal.model import Row, Stage, State
+from bulksend.journal.model import Delivery, Row, Stage, State
 from bulksend.journal.other_runs import claimed_ids, portal_of
 from bulksend.journal.records import ROW_COLUMNS, counts_of, living_holder, rows_of, undamaged
 from bulksend.journal.store import Store
@@ -33,9 +33,10 @@ class RowRecord(Row):
     message_id: int | None
     error_description: str
     sent_at: float | None
+    delivery: Delivery | None
 
 
-_ALL = sa.select(*ROW_COLUMNS, ROWS.c.message_id, ROWS.c.error_description, ROWS.c.sent_at).join_from(
+_ALL = sa.select(*ROW_COLUMNS, ROWS.c.message_id, ROWS.c.error_description, ROWS.c.sent_at, ROWS.c.delivery).join_from(
     ROWS, RUNS, RUNS.c.id == ROWS.c.run_id
 )
 
@@ -110,6 +111,26 @@ class Pages(Store):
                 connection.execute(sa.update(RUNS).where(finished).values(stage=Stage.STOPPED.value))
         return bool(moved)
 
+    def finish(self, run_id: int) -> None:
+        """Count a campaign as finished although rows of it were not sent: nobody is asked to continue it any more.
+
+        The rows stay as they are, so that they can still be sent if somebody wants it after all.
+
+        Raises:
+            Held: a process is sending it.
+            UsageError: it is not known yet of some rows whether they arrived.
+        """
+        with self._transaction() as connection:
+            counts = counts_of(self._not_held(connection, run_id))
+            if counts.sending or counts.in_doubt:
+                raise UsageError(
+                    f"Whether {counts.sending + counts.in_doubt} rows of campaign {run_id} arrived is not known yet: "
+                    "continue it until that is settled, then stop it."
+                )
+            connection.execute(
+                sa.update(RUNS).where(RUNS.c.id == run_id).values(stage=Stage.FINISHED.value, holder=None)
+            )
+
     def erase(self, run_id: int) -> None:
         """Erase the texts of a campaign; its counts and what became of each row stay. It cannot be sent any more.
 
@@ -159,13 +180,14 @@ class Pages(Store):
 
 
 def _records(found: Sequence[Any]) -> list[RowRecord]:
-    rows = rows_of(record[:-3] for record in found)
+    rows = rows_of(record[:-4] for record in found)
     return [
         RowRecord(
             **{field.name: getattr(row, field.name) for field in fields(Row)},
-            message_id=record[-3],
-            error_description=record[-2] or "",
-            sent_at=record[-1],
+            message_id=record[-4],
+            error_description=record[-3] or "",
+            sent_at=record[-2],
+            delivery=None if record[-1] is None else Delivery(record[-1]),
         )
         for record, row in zip(found, rows, strict=True)
     ]

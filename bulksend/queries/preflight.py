@@ -20,7 +20,7 @@ from bulksend.queries.query import QueryError, say
 from bulksend.validation.messages import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -152,6 +152,8 @@ class Findings:
         entities: different leads, deals, contacts and companies that were asked for.
         unanswered: rows of which the portal would not tell; they are none of the refused.
         not_active: chats of the right entity whose dialogs are not active.
+        closing: of each row whose channel will stop to take messages, how many rows leave before it, and when that is
+            (Unix seconds).
     """
 
     refused: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -161,6 +163,7 @@ class Findings:
     entities: int = 0
     unanswered: int = 0
     not_active: int = 0
+    closing: Sequence[tuple[int, float]] = ()
 
 
 def rows_of_plan(plan: Plan) -> Iterator[OnlineRow]:
@@ -215,6 +218,7 @@ def check_online(
         entities=entities,
         unanswered=int(((asked.codes == NOT_CHECKED) | (asked.obstacles == NOT_CHECKED)).sum()),
         not_active=len(np.unique(asked.chats[asked.codes == DIALOG_FINISHED])),
+        closing=asked.closing,
     )
     if report is not None:
         _report(report, asked, refused, reopen=reopen)
@@ -231,6 +235,7 @@ class _Rows:
         codes: why the portal would refuse the row; empty where it would not.
         obstacles: why the customer would not get the message; empty where they would.
         details: what is known of the obstacle: row → words.
+        closing: as in `Findings`.
     """
 
     places: Numbers
@@ -241,6 +246,7 @@ class _Rows:
     codes: Codes
     obstacles: Codes
     details: dict[int, str] = field(default_factory=dict)
+    closing: list[tuple[int, float]] = field(default_factory=list)
 
     @classmethod
     def of(cls, rows: Iterable[OnlineRow]) -> _Rows:
@@ -321,9 +327,12 @@ def _find_obstacles(
             asked.obstacles[row] = CHANNEL_CLOSED
             since = f"closed since {_time(closes_at - dialogs.clock_ahead)}"
             asked.details[row] = "the customer has forbidden them" if dialogs.forbidden[chat] else since
-        elif 0 < closes_at <= now + turn(before):
-            asked.obstacles[row] = CHANNEL_CLOSING
-            asked.details[row] = f"open until {_time(closes_at - dialogs.clock_ahead)}"
+        elif closes_at:
+            until = closes_at - dialogs.clock_ahead
+            asked.closing.append((before, until))
+            if closes_at <= now + turn(before):
+                asked.obstacles[row] = CHANNEL_CLOSING
+                asked.details[row] = f"open until {_time(until)}"
 
 
 def _time(at: float) -> str:

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bulksend.campaign import Campaign
-from bulksend.entry import BEYOND_LIMIT
+from bulksend.entry import BEYOND_LIMIT, TOO_LATE
 from bulksend.errors import BulksendError, PortalError, UsageError
-from bulksend.journal import Held, Journal, State
+from bulksend.journal import Held, Journal, Stage, State
+from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.error_help import advice
 from bulksend.portal.methods import stored_text
 from bulksend.queries.last_messages import last_messages
 from bulksend.results import STATUS, write_run_results
-from bulksend.sender.settings import Sending
+from bulksend.sender.settings import NEVER, Sending
 from bulksend.target import SANDBOX, find_target, rows_for_sandbox
+from bulksend.validation.stop_list import StopList
 from bulksend.web.page import chosen, page_of
 from bulksend.web.preflights import asking
 from bulksend.web.sheets import PIECE, attachment_headers
@@ -31,12 +33,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from contextlib import ExitStack
 
-    from bulksend.journal import Counts, RowRecord, Run
+    from bulksend.journal import Counts, Delivery, RowRecord, Run
     from bulksend.portal.methods import HistoryMessage
     from bulksend.sender.options import Options
     from bulksend.web.page import Page
+    from bulksend.web.verifications import Verification
 
 ROWS_A_PAGE: Final = 50
+
+STOP_SECONDS: Final = 5.0
+"""Seconds for which a page waits until a campaign has stopped."""
+
+RETRIED: Final = (
+    *((State.INVALID, code) for code in (CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED)),
+    (State.SKIPPED, TOO_LATE),
+)
+"""What is sent again besides what failed: see `bulksend.entry.take_up`."""
 
 UNDER_WAY: Final = "under_way"
 """What the page calls a row that has left and of which it is not known yet whether it arrived."""
@@ -50,7 +62,9 @@ _SHOWN: Final[dict[str, Collection[State]]] = {
 }
 """What can be shown of the rows, in the order in which it is: what they are called → the states that are."""
 
-_NOTES: Final = frozenset({"held", "done", "settled", "late"})
+LIVE: Final = frozenset({"sending", "stopping", "elsewhere", "verifying"})
+
+_NOTES: Final = frozenset({"held", "done", "settled", "late", "pausing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class View:
         left: seconds until it is done, at that rate.
         waiting: what is waited for.
         until: until when (Unix seconds).
+        ends_at: when the last message will have left, where hours or times decide that (Unix seconds).
+        asked: how far the portal is asked which messages reached the customers, while it is.
         trouble: why it stopped.
     """
 
@@ -79,7 +95,14 @@ class View:
     left: float | None
     waiting: str
     until: float
+    ends_at: float | None
+    asked: Verification | None
     trouble: str
+
+    @property
+    def live(self) -> bool:
+        """Whether something is under way that changes what is shown."""
+        return self.state in LIVE
 
     @property
     def rehearsal(self) -> bool:
@@ -113,6 +136,9 @@ def view(page: Page, run: Run) -> View:
     """A campaign as it is now."""
     job = page.jobs.of(run.id)
     state = standing(run, ours=job is not None, stopping=job is not None and job.stopping)
+    asked = page.verifications.of(run.id)
+    if asked is not None and (job is None or run.stage is Stage.FINISHED):
+        state = "verifying"
     counts = run.counts
     settled = counts.sent + counts.failed + counts.unknown
     rate = page.pace.see(run.id, settled) if state in {"sending", "elsewhere"} else None
@@ -120,7 +146,7 @@ def view(page: Page, run: Run) -> View:
     now = time.time()
     waits = progress is not None and progress.waiting and 1 < progress.until - now < 10**8
     last = page.jobs.last_of(run.id)
-    trouble = run.reason if state in {"waiting", "finished"} and run.reason != "interrupted" else ""
+    trouble = run.reason if state in {"waiting", "stopped", "finished"} and run.reason != "interrupted" else ""
     if state == "waiting" and not trouble and last is not None:
         trouble = last.error
     return View(
@@ -133,6 +159,8 @@ def view(page: Page, run: Run) -> View:
         counts.left / rate if rate and counts.left else None,
         progress.waiting if waits and progress else "",
         progress.until if waits and progress else 0.0,
+        page.ends_at.get(run.id) if state == "sending" else None,
+        asked if state == "verifying" else None,
         trouble,
     )
 
@@ -154,10 +182,13 @@ async def show(request: web.Request) -> web.Response:
     states = _SHOWN.get(shown, ())
     after = int(asked) if (asked := request.query.get("after", "")).isdecimal() and len(asked) < 9 else -1
     rows = await page.ask(lambda journal: journal.page(run.id, states, after=after, limit=ROWS_A_PAGE + 1))
-    seen = view(page, run)
+    seen, counts = view(page, run), run.counts
     codes: dict[tuple[State, str], int] = {}
     if any(status in seen.counts for status in ("failed", "unknown", "invalid", "skipped")):
         codes = await page.ask(lambda journal: journal.reasons(run.id))
+    deliveries: dict[Delivery | None, int] = {}
+    if counts.sent:
+        deliveries = await page.ask(lambda journal: journal.deliveries(run.id))
     draft_id = page.uploads.of_file(run.file)
     there = draft_id is not None and await page.do(Path(run.file).exists)
     note = request.query.get("note", "")
@@ -166,7 +197,7 @@ async def show(request: web.Request) -> web.Response:
         here="campaign",
         view=seen,
         run=run,
-        counts=run.counts,
+        counts=counts,
         shown=shown,
         rows=rows[:ROWS_A_PAGE],
         more=rows[ROWS_A_PAGE - 1].n if len(rows) > ROWS_A_PAGE else None,
@@ -174,9 +205,13 @@ async def show(request: web.Request) -> web.Response:
         words=WORDS,
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
+        to_retry=counts.failed + sum(codes.get(which, 0) for which in RETRIED),
+        deliveries=deliveries,
+        unverified=page.verifications.error_of(run.id),
+        schedule=Sending().over_earlier(run.settings).schedule(),
         uploaded=draft_id if there else None,
         file=Path(run.file).name,
-        portals=await _portals(page, run) if seen.state in {"waiting", "finished"} and not run.portal_name else [],
+        portals=[] if seen.live or run.portal_name else await _portals(page, run),
         note=note if note in _NOTES else "",
     )
 
@@ -210,6 +245,21 @@ async def progress(request: web.Request) -> web.Response:
 # What can be done with it
 
 
+def _portal_of(run: Run, portal: str) -> str:
+    """The name of the portal through which a campaign is continued: the one chosen, where it was sent to an address.
+
+    Raises:
+        UsageError: there is none.
+    """
+    name = run.portal_name or portal
+    if not name:
+        raise UsageError(
+            f"Campaign {run.id} was sent to {run.portal_address} by an address, which is not kept because it holds "
+            "a secret: save that portal under a name, then try again."
+        )
+    return name
+
+
 def _take_up(
     page: Page, run_id: int, portal: str, *, retry: bool, lift_limit: bool
 ) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
@@ -217,18 +267,28 @@ def _take_up(
         run = journal.run(run_id)
         if not run.headings:
             raise UsageError(f"The texts of campaign {run_id} were deleted, so it cannot be sent any more.")
-        name = portal or run.portal_name
-        if not name:
-            raise UsageError(
-                f"Campaign {run_id} was sent to {run.portal_address} by an address, which is not kept because it holds "
-                "a secret: save that portal under a name, then continue."
-            )
+        name = _portal_of(run, portal)
+        sending = Sending().over_earlier(run.settings)
+        if sending.schedule().not_after <= journal.now():  # whoever continues it now has just said so
+            sending = replace(sending, not_after=NEVER)
         target = stack.enter_context(
             find_target(name, page.home, user_id=run.user_id, sandbox_rows=rows_for_sandbox(journal, run))
         )
-        campaign = stack.enter_context(Campaign.resume(journal, run, target, retry=retry, lift_limit=lift_limit))
+        campaign = stack.enter_context(
+            Campaign.resume(
+                journal,
+                run,
+                target,
+                retry=retry,
+                lift_limit=lift_limit,
+                settings=sending.settings(),
+                stop_list=StopList(map(Path, sending.stop_list or ())),
+            )
+        )
         options = Sending().over_earlier(campaign.run.settings).options(run.counts.total, target.settle)
-        return campaign, replace(options, late=True)  # a person has just said so
+        options = replace(options, late=True)  # a person has just said so
+        page.foresee(journal, campaign.run, target, options)
+        return campaign, options
 
     return prepare
 
@@ -254,6 +314,42 @@ async def pause(request: web.Request) -> web.Response:
     run = await _run(request)
     page.jobs.stop(run.id)
     raise page.go(f"/campaigns/{run.id}")
+
+
+async def ask_finish(request: web.Request) -> web.Response:
+    """Ask before a campaign is stopped for good."""
+    page = page_of(request)
+    run = await _run(request)
+    seen = view(page, run)
+    if seen.state not in {"sending", "stopping", "waiting"}:
+        raise page.go(f"/campaigns/{run.id}")
+    return page.show("stop.html", here="campaign", view=seen, run=run, counts=run.counts, file=Path(run.file).name)
+
+
+async def finish(request: web.Request) -> web.Response:
+    """Stop a campaign for good: in good order where it is being sent."""
+    page = page_of(request)
+    run = await _run(request)
+    job = page.jobs.of(run.id)
+    if job is not None:
+        page.jobs.stop(run.id)
+        if not await page.do(lambda: job.wait(STOP_SECONDS)):
+            raise page.go(f"/campaigns/{run.id}?note=pausing")
+    await page.ask(lambda journal: journal.finish(run.id))
+    raise page.go(f"/campaigns/{run.id}")
+
+
+async def verify(request: web.Request) -> web.Response:
+    """Ask the portal which messages reached the customers, or ask no more."""
+    page, form = page_of(request), await request.post()
+    run = await _run(request)
+    if chosen(form, "do") == "stop":
+        page.verifications.stop(run.id)
+    elif run.portal == SANDBOX:
+        return page.excuse(UsageError("This was a rehearsal, and its sandbox has ended: there is nobody to ask."))
+    elif page.jobs.of(run.id) is None:
+        page.verifications.start(run, _portal_of(run, chosen(form, "portal")))
+    raise page.go(f"/campaigns/{run.id}#reached")
 
 
 async def go_on(request: web.Request) -> web.Response:
@@ -402,6 +498,9 @@ ROUTES: Final = (
     ("GET", "/campaigns/{run}/progress", progress),
     ("POST", "/campaigns/{run}/pause", pause),
     ("POST", "/campaigns/{run}/continue", go_on),
+    ("GET", "/campaigns/{run}/stop", ask_finish),
+    ("POST", "/campaigns/{run}/stop", finish),
+    ("POST", "/campaigns/{run}/verify", verify),
     ("POST", "/campaigns/{run}/retry", retry),
     ("POST", "/campaigns/{run}/rest", rest),
     ("GET", "/campaigns/{run}/results.{format:xlsx|csv}", results),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,21 +18,27 @@ from markupsafe import Markup
 
 from bulksend import __version__
 from bulksend.errors import BulksendError
+from bulksend.forecast import predict_end
 from bulksend.jobs.threads import Threads
 from bulksend.journal import Held, Journal
 from bulksend.locale import _, ngettext
 from bulksend.portal.redaction import without_secrets
+from bulksend.schedule.parsing import hours_in_words
 from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
 from bulksend.web.checks import Checks
 from bulksend.web.preflights import Preflights
 from bulksend.web.uploads import Upload, Uploads
+from bulksend.web.verifications import Verifications
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 
+    from bulksend.journal import Run
+    from bulksend.sender.options import Options
+    from bulksend.target import Target
     from bulksend.web.door import Door
 
 T = TypeVar("T")
@@ -58,8 +65,10 @@ class Page:
         # Apart, so that a sheet of a million rows keeps nobody from watching a campaign.
         self._slow = ThreadPoolExecutor(2, "bulksend-web-slow")
         self.checks = Checks(self.uploads, self._slow)
-        self.preflights = Preflights(home, journal, self._slow)
+        self.preflights = Preflights(home, journal, self.uploads, self._slow)
+        self.verifications = Verifications(home, journal)
         self.pace = Pace()
+        self.ends_at: dict[int, float] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._mine = threading.local()
         self._journals: list[Journal] = []
@@ -71,6 +80,7 @@ class Page:
 
     def close(self) -> None:
         """Stop the campaigns in good order, and let go of the journal."""
+        self.verifications.close()
         self.jobs.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
@@ -93,6 +103,11 @@ class Page:
 
         return await self.do(work)
 
+    def foresee(self, journal: Journal, run: Run, target: Target, options: Options) -> None:
+        """Reckon when the last message of a campaign will have left, where its times and hours decide that."""
+        if not options.schedule.always:
+            self.ends_at[run.id] = predict_end(journal, target, journal.open_zones(run.id), options).ends_at
+
     def lock(self, name: str) -> asyncio.Lock:
         """A lock for what may not be done twice at once."""
         if len(self._locks) > 1_000:
@@ -102,6 +117,10 @@ class Page:
     def url(self, path: str) -> str:
         """The address of a place of the page."""
         return f"{self.door.prefix}{path}"
+
+    def path_of(self, request: web.Request) -> str:
+        """The place of the page that a request asks for, as `url` takes it."""
+        return str(request.rel_url).removeprefix(self.door.prefix)
 
     def go(self, path: str) -> web.HTTPSeeOther:
         """An answer that leads on, after something was done."""
@@ -190,8 +209,8 @@ def _environment(prefix: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(url=lambda path: f"{prefix}{path}", version=__version__)
-    environment.filters.update(number=number, moment=moment, span=duration, as_read=as_read)
+    environment.globals.update(url=lambda path: f"{prefix}{path}", version=__version__, never=math.inf)
+    environment.filters.update(number=number, moment=moment, span=duration, as_read=as_read, hours=hours_in_words)
     environment.policies["ext.i18n.trimmed"] = True
     return environment
 

@@ -1,15 +1,17 @@
 """Asks the portal and the journal, before a person confirms, what would go wrong.
 
-It can take minutes, so a thread does it and the page shows how far it is.
+It can take minutes, so a thread does it and the page shows how far it is. What the portal says is asked for first and
+kept apart from what the journal says: a stop list, or that a sheet is to be sent once more, changes only the latter.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bulksend.entry import AlreadyDone
 from bulksend.errors import BulksendError, PortalError
@@ -17,13 +19,15 @@ from bulksend.forecast import dry_run
 from bulksend.journal import Journal
 from bulksend.portal.client import Client
 from bulksend.queries.lookup import look_up
-from bulksend.queries.preflight import check_online, probe, rows_of_plan
+from bulksend.queries.preflight import Findings, check_online, probe, rows_of_plan
 from bulksend.queries.query import MOST_IN_FLIGHT, QueryRunner
 from bulksend.ratelimit.limiter import FULL_BUCKET, RateLimit
 from bulksend.target import SANDBOX, find_target
+from bulksend.validation import Report
+from bulksend.validation.stop_list import StopList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -32,123 +36,171 @@ if TYPE_CHECKING:
     from bulksend.queries.preflight import ConnectionCheck
     from bulksend.queries.query import QueryProgress
     from bulksend.target import Target
-    from bulksend.web.uploads import Upload
+    from bulksend.validation.report import Problem
+    from bulksend.web.uploads import Upload, Uploads
 
 _log: Final = logging.getLogger(__name__)
 
 TIMEOUT: Final = 30.0
 """Seconds for an answer to a question; a lost one is asked again."""
 
-BEFORE: Final = 600.0
+HOLDS: Final = 600.0
 """Seconds for which an answer holds: afterwards chats may have been closed, and messages sent by others."""
 
 _KEPT: Final = 20
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What is known before a person confirms.
+    """What the portal says before a person confirms.
 
     Attributes:
         plan: the sheet, with its chats looked up where that was wanted.
-        portal: the portal's name and address as people are told of it.
-        speaker: who speaks for rows that name nobody; their name where the portal told it.
-        speaker_name: likewise.
-        refused: rows that the portal would refuse: place in the sheet → code and description.
-        refused_numbers: the sheet's own numbers of those rows, in the same order.
+        target: the portal, and who speaks for rows that name nobody.
+        connection: whom the portal takes the caller for.
+        findings: what it says of the rows.
+        report: the same, grouped by what it is.
+    """
+
+    plan: Plan
+    target: Target
+    connection: ConnectionCheck
+    findings: Findings
+    report: Report
+
+    @property
+    def refused(self) -> Sequence[Problem]:
+        """Why the portal would refuse rows, and which."""
+        return self.report.problems
+
+    @property
+    def warnings(self) -> Sequence[Problem]:
+        """Why messages would not reach the customers, and which."""
+        return self.report.warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the journal says before a person confirms.
+
+    Attributes:
         forecast: the campaign as it would be; None where the sheet was sent before.
         sent_before: the campaign that sent it, and the sentence on that.
     """
 
-    plan: Plan
-    portal: str
-    speaker: int
-    speaker_name: str
-    refused: Mapping[int, tuple[str, str]]
-    refused_numbers: Sequence[int]
     forecast: Forecast | None
     sent_before: AlreadyDone | None
 
-    @property
-    def refused_rows(self) -> list[tuple[int, str]]:
-        """The rows that the portal would refuse, by the sheet's own numbers, and why."""
-        return [(row, why) for row, (_, why) in zip(self.refused_numbers, self.refused.values(), strict=True)]
 
-
-class Preflight:
-    """The questions for one sheet and one portal; ``progress`` is how far they are."""
+class Question(Generic[T]):
+    """Something that is being found out; ``progress`` is how far it is."""
 
     def __init__(self) -> None:
         """Nothing is asked yet."""
         self.progress: QueryProgress | None = None
-        self.future: Future[Answers] | None = None
+        self.future: Future[T] | None = None
+        self.answered_at = time.monotonic()
 
     def note(self, progress: QueryProgress) -> None:
-        """Take up how far the questions are."""
+        """Take up how far it is."""
         self.progress = progress
+
+    @property
+    def stale(self) -> bool:
+        """Whether the answer came too long ago to hold still."""
+        return self.future is not None and self.future.done() and time.monotonic() - self.answered_at > HOLDS
+
+    def _answered(self, _: object) -> None:
+        self.answered_at = time.monotonic()
 
 
 class Preflights:
-    """Asks for one draft and portal at a time, and keeps what was answered for as long as nothing is chosen anew."""
+    """Asks once for each draft with what was chosen for it, and keeps the answers for a while."""
 
-    def __init__(self, home: Path, journal: str | Path, threads: Executor) -> None:
+    def __init__(self, home: Path, journal: str | Path, uploads: Uploads, threads: Executor) -> None:
         """Set up without asking anything."""
-        self._home, self._journal, self._threads = home, journal, threads
-        self._kept: dict[tuple[str, int, str, int | None, bool], Preflight] = {}
+        self._home, self._journal, self._uploads, self._threads = home, journal, uploads, threads
+        self._portal: dict[Hashable, Question[Answers]] = {}
+        self._outlook: dict[Hashable, Question[Outlook]] = {}
 
-    def of(self, draft: Upload, plan: Plan) -> Preflight:
-        """The questions for a draft; they begin now where they have not. From the server's thread alone."""
-        key = self._key(draft)
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = Preflight()
-            found.future = self._threads.submit(copy_context().run, self._ask, draft, plan, found.note)
-        for old in list(self._kept)[:-_KEPT]:
-            del self._kept[old]
-        return found
+    def of_portal(self, draft: Upload, plan: Plan) -> Question[Answers]:
+        """What the portal says; it is asked from now on where it was not. From the server's thread alone."""
+        return self._keep(self._portal, _portal_key(draft), lambda note: self._ask_portal(draft, plan, note))
+
+    def of_journal(self, draft: Upload, answers: Answers) -> Question[Outlook]:
+        """What the journal says, likewise."""
+        return self._keep(self._outlook, _journal_key(draft), lambda _: self._ask_journal(draft, answers))
 
     def forget(self, draft: Upload) -> None:
         """Ask anew next time."""
-        self._kept.pop(self._key(draft), None)
+        self._portal.pop(_portal_key(draft), None)
+        self.forget_outlook(draft)
 
-    @staticmethod
-    def _key(draft: Upload) -> tuple[str, int, str, int | None, bool]:
-        return draft.id, draft.version, draft.portal, draft.user_id, draft.again
+    def forget_outlook(self, draft: Upload) -> None:
+        """Ask the journal anew next time."""
+        for key in [key for key in self._outlook if isinstance(key, tuple) and key[0][0] == draft.id]:
+            del self._outlook[key]
 
-    def _ask(self, draft: Upload, plan: Plan, note: Callable[[QueryProgress], None]) -> Answers:
-        try:
-            with (
-                find_target(draft.portal, self._home, user_id=draft.user_id, sandbox_rows=plan.sandbox_rows()) as found,
-                Journal(self._journal) as journal,
-                asking(journal, found, note) as queries,
-            ):
-                connection = require_connection(queries)
-                target = found if found.speaker else replace(found, speaker=connection.user_id)
-                if plan.to_look_up:
-                    plan = look_up(plan, queries)
-                # The sandbox is made from the sheet: it would refuse no chat.
-                findings = None if target.is_ephemeral else check_online(rows_of_plan(plan), queries)
-                refused = findings.refused if findings else {}
-                forecast, before = None, None
-                try:
-                    forecast = dry_run(journal, plan, target, again=draft.again, refused=refused)
-                except AlreadyDone as error:
-                    before = error
-                return Answers(
-                    plan,
-                    target.shown,
-                    target.speaker,
-                    connection.name,
-                    refused,
-                    findings.numbers if findings else (),
-                    forecast,
-                    before,
+    def _keep(self, kept: dict[Hashable, Question[T]], key: Hashable, ask: Callable[[Any], T]) -> Question[T]:
+        found = kept.get(key)
+        if found is None or found.stale:
+            found = kept[key] = Question()
+            found.future = self._threads.submit(copy_context().run, _explained, ask, found.note)
+            found.future.add_done_callback(found._answered)  # noqa: SLF001 - our own
+        for old in list(kept)[:-_KEPT]:
+            del kept[old]
+        return found
+
+    def _ask_portal(self, draft: Upload, plan: Plan, note: Callable[[QueryProgress], None]) -> Answers:
+        with (
+            find_target(draft.portal, self._home, user_id=draft.user_id, sandbox_rows=plan.sandbox_rows()) as found,
+            Journal(self._journal) as journal,
+            asking(journal, found, note) as queries,
+        ):
+            connection = require_connection(queries)
+            target = found if found.speaker else replace(found, speaker=connection.user_id)
+            if plan.to_look_up:
+                plan = look_up(plan, queries, reopen=draft.reopen)
+            findings, report = Findings(), Report()
+            if not target.is_ephemeral:  # the sandbox is made from the sheet: it would refuse no chat
+                findings = check_online(rows_of_plan(plan), queries, report, reopen=draft.reopen)
+            return Answers(plan, target, connection, findings, report)
+
+    def _ask_journal(self, draft: Upload, answers: Answers) -> Outlook:
+        stop_list = StopList([self._uploads.stop_list(draft)] if draft.stop_list else [])
+        with Journal(self._journal) as journal:
+            try:
+                forecast = dry_run(
+                    journal,
+                    answers.plan,
+                    answers.target,
+                    again=draft.again,
+                    refused=answers.findings.refused,
+                    stop_list=stop_list,
                 )
-        except BulksendError:
-            raise
-        except Exception as error:
-            _log.error("Asking the portal broke off: %s", type(error).__name__)
-            raise PortalError("Something went wrong inside bulksend while it asked the portal: try again.") from error
+            except AlreadyDone as error:
+                return Outlook(None, error)
+        return Outlook(forecast, None)
+
+
+def _portal_key(draft: Upload) -> tuple[Hashable, ...]:
+    return draft.id, draft.version, draft.portal, draft.user_id, draft.reopen
+
+
+def _journal_key(draft: Upload) -> tuple[Hashable, ...]:
+    return _portal_key(draft), draft.again, draft.stop_list
+
+
+def _explained(ask: Callable[[Any], T], note: Callable[[QueryProgress], None]) -> T:
+    try:
+        return ask(note)
+    except BulksendError:
+        raise
+    except Exception as error:
+        _log.error("Asking the portal broke off: %s", type(error).__name__)
+        raise PortalError("Something went wrong inside bulksend while it asked the portal: try again.") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bulksend.errors import UsageError
-from bulksend.web import campaign, portals, sheets, start
+from bulksend.web import campaign, confirm, portals, sheets, start
 from bulksend.web.door import HOST, PUBLIC, Door, protect
 from bulksend.web.page import PAGE, Page, excuses
 
@@ -28,7 +28,7 @@ def make_app(page: Page) -> web.Application:
     app = web.Application(middlewares=[page.door.guard, excuses], client_max_size=LONGEST_FORM)
     app[PAGE] = page
     app.on_response_prepare.append(protect)
-    for method, path, handler in (*start.ROUTES, *sheets.ROUTES, *portals.ROUTES, *campaign.ROUTES):
+    for method, path, handler in (*start.ROUTES, *sheets.ROUTES, *confirm.ROUTES, *portals.ROUTES, *campaign.ROUTES):
         app.router.add_route(method, f"{page.door.prefix}{path}", handler)
     app.router.add_static(PUBLIC, Path(__file__).parent / "static")
     return app

@@ -1,9 +1,8 @@
-"""A sheet from its upload to the button that sends it."""
+"""A sheet from its upload to the choice of where it goes."""
 
 from __future__ import annotations
 
 import math
-import secrets
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -11,31 +10,23 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from bulksend.campaign import Campaign
-from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
 from bulksend.errors import BulksendError, SheetError, UsageError
-from bulksend.journal import Held
 from bulksend.portal.credential_store import PortalStore
 from bulksend.queries.chats import KINDS
-from bulksend.sender.options import estimate
-from bulksend.target import SANDBOX, find_target
+from bulksend.target import SANDBOX
 from bulksend.template.names import spelling
 from bulksend.web.checks import ROWS_A_PAGE
 from bulksend.web.page import chosen, page_of, settled
-from bulksend.web.uploads import MOST_BYTES, PACES, REPEATS, open_private
+from bulksend.web.uploads import MOST_BYTES, open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import ExitStack
+    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp import BodyPartReader
 
-    from bulksend.journal import Journal
     from bulksend.plan import Plan
-    from bulksend.sender.options import Options
     from bulksend.web.page import Page
-    from bulksend.web.preflights import Answers
     from bulksend.web.uploads import Upload
 
 WAIT: Final = 3.0
@@ -50,6 +41,35 @@ PIECE: Final = 1 << 20
 async def upload(request: web.Request) -> web.Response:
     """Take a sheet, a piece at a time; with ``like`` it is read as an earlier one was."""
     page = page_of(request)
+    begun: list[Upload] = []
+
+    def take_back() -> None:
+        for draft in begun:
+            page.uploads.remove(draft.id)
+
+    def make_room(name: str) -> Path:
+        draft = page.uploads.begin(name)
+        begun.append(draft)
+        return page.uploads.file(draft)
+
+    try:
+        received = await receive_file(page, request, make_room)
+        if isinstance(received, web.Response):
+            await page.do(take_back)
+            return received
+        draft = begun[0]
+        like = request.query.get("like", "")
+        if like:
+            draft = await page.do(lambda: page.uploads.like(page.uploads.load(like), draft))
+        await page.do(lambda: page.uploads.save(draft))
+    except BaseException:
+        await page.do(take_back)
+        raise
+    raise page.go(f"/sheets/{draft.id}")
+
+
+async def receive_file(page: Page, request: web.Request, make_room: Callable[[str], Path]) -> Path | web.Response:
+    """Write an uploaded file where there is room for one of its name; or the page that says why it is not taken."""
     too_large = UsageError(
         f"The file is larger than {MOST_BYTES >> 20} MB: make several sheets of it, or use the command line."
     )
@@ -59,22 +79,8 @@ async def upload(request: web.Request) -> web.Response:
     name = "" if part is None else part.filename or ""
     if part is None or not name:
         return page.excuse(UsageError("No file was chosen: choose a sheet, then press Upload."))
-    draft = await page.do(lambda: page.uploads.begin(name))
-    try:
-        if not await _receive(page, part, page.uploads.file(draft)):
-            await page.do(lambda: page.uploads.remove(draft.id))
-            return page.excuse(too_large, 413)
-        like = request.query.get("like", "")
-        if like:
-            earlier = await page.do(lambda: page.uploads.load(like))
-            draft = replace(
-                earlier, id=draft.id, name=draft.name, created=draft.created, version=0, confirmed={}, again=False
-            )
-        await page.do(lambda: page.uploads.save(draft))
-    except BaseException:
-        await page.do(lambda: page.uploads.remove(draft.id))
-        raise
-    raise page.go(f"/sheets/{draft.id}")
+    path = await page.do(lambda: make_room(name))
+    return path if await _receive(page, part, path) else page.excuse(too_large, 413)
 
 
 async def _file_part(request: web.Request) -> BodyPartReader | None:
@@ -123,11 +129,11 @@ def attachment_headers(name: str) -> dict[str, str]:
 # What stands in it
 
 
-async def _plan(page: Page, draft: Upload) -> Plan | web.Response:
-    """The checked sheet, or the page to show while it is not."""
+async def plan_of(page: Page, draft: Upload, onward: str) -> Plan | web.Response:
+    """The checked sheet, or the page to show while it is not, which leads on to ``onward``."""
     future = page.checks.plan(draft)
     if not await settled(future, WAIT):
-        return page.show("working.html", here="sheet", step="check", draft=draft, asked=None)
+        return page.show("working.html", here="sheet", step="check", draft=draft, asked=None, onward=page.url(onward))
     try:
         return future.result()
     except BulksendError as error:
@@ -138,7 +144,7 @@ async def show_check(request: web.Request) -> web.Response:
     """What is wrong with the sheet: only faulty rows, a page at a time."""
     page = page_of(request)
     draft = await page.draft(request)
-    plan = await _plan(page, draft)
+    plan = await plan_of(page, draft, page.path_of(request))
     if isinstance(plan, web.Response):
         return plan
     code = request.query.get("problem", "")
@@ -214,7 +220,7 @@ async def show_row(request: web.Request) -> web.Response:
     """One row as the customer will read it."""
     page = page_of(request)
     draft = await page.draft(request)
-    plan = await _plan(page, draft)
+    plan = await plan_of(page, draft, page.path_of(request))
     if isinstance(plan, web.Response):
         return plan
     asked = request.query.get("row", "")
@@ -233,7 +239,7 @@ async def problems_sheet(request: web.Request) -> web.StreamResponse:
     """The sheet with the problem beside each row."""
     page = page_of(request)
     draft = await page.draft(request)
-    plan = await _plan(page, draft)
+    plan = await plan_of(page, draft, page.path_of(request))
     if isinstance(plan, web.Response):
         return plan
     path = await page.do(lambda: page.checks.write_problems(plan, draft))
@@ -268,175 +274,6 @@ async def choose_portal(request: web.Request) -> web.Response:
     raise page.go(f"/sheets/{draft.id}/confirm")
 
 
-async def show_confirm(request: web.Request) -> web.Response:
-    """All that is about to happen, and the button that does it."""
-    page = page_of(request)
-    draft = await page.draft(request)
-    if not draft.portal:
-        raise page.go(f"/sheets/{draft.id}/portal")
-    if request.query.get("ask"):
-        page.preflights.forget(draft)
-        raise page.go(f"/sheets/{draft.id}/confirm")
-    answers = await _answers(page, draft)
-    if isinstance(answers, web.Response):
-        return answers
-    return _confirm(page, draft, answers, request.query.get("note", ""))
-
-
-async def _answers(page: Page, draft: Upload) -> Answers | web.Response:
-    """What the portal and the journal say, or the page to show while they have not."""
-    plan = await _plan(page, draft)
-    if isinstance(plan, web.Response):
-        return plan
-    preflight = page.preflights.of(draft, plan)
-    if preflight.future is None or not await settled(preflight.future, WAIT):
-        return page.show("working.html", here="sheet", step="confirm", draft=draft, asked=preflight.progress)
-    try:
-        return preflight.future.result()
-    except Held as held:
-        page.preflights.forget(draft)
-        raise page.go(f"/campaigns/{held.run_id}?note=held") from None
-    except BulksendError as error:
-        page.preflights.forget(draft)
-        return page.show(
-            "portal_error.html", here="sheet", step="confirm", draft=draft, sentence=str(error), status=400
-        )
-
-
-def _confirm(page: Page, draft: Upload, answers: Answers, note: str) -> web.Response:
-    rows = rows_to_send(draft, answers)
-    options = draft.sending.options(rows)
-    repeats = answers.forecast.repeats if answers.forecast else []
-    return page.show(
-        "confirm.html",
-        here="sheet",
-        step="confirm",
-        draft=draft,
-        answers=answers,
-        report=answers.plan.report,
-        rows=rows,
-        all_rows=rows_to_send(replace(draft, limit=None), answers),
-        repeats=repeats,
-        repeats_of=sorted({run for _, run in repeats}),
-        seconds=estimate(rows, options),
-        mark=_mark(draft),
-        nonce=secrets.token_hex(12),
-        note=note,
-        unanswered=bool(repeats) and not draft.repeats,
-    )
-
-
-def rows_to_send(draft: Upload, answers: Answers) -> int:
-    """How many messages the button sends."""
-    if answers.forecast is None:
-        return 0
-    rows = answers.forecast.run.counts.pending
-    if draft.repeats == "skip":
-        rows -= len(answers.forecast.repeats)
-    return max(0, rows if draft.limit is None else min(rows, draft.limit))
-
-
-def _mark(draft: Upload) -> str:
-    """What was shown when the button was pressed: something else may have been chosen meanwhile, in another tab."""
-    return f"{draft.version}-{draft.portal}-{draft.pace}-{draft.limit}-{draft.repeats}-{draft.user_id}-{draft.again}"
-
-
-def _choices(draft: Upload, form: Mapping[str, Any]) -> Upload:
-    """The draft with what the form of choices says.
-
-    Raises:
-        UsageError: something in it is no number.
-    """
-    limit, user = chosen(form, "limit"), chosen(form, "user_id")
-    for value, what in ((limit, "rows to try first"), (user, "user id")):
-        if value and not (value.isdecimal() and 0 < int(value) < 10**15):
-            raise UsageError(f"The number of {what} is a whole number above zero, or nothing.")
-    pace, repeats = chosen(form, "pace"), chosen(form, "repeats")
-    decided = next((choice for choice in REPEATS if choice == repeats), draft.repeats)
-    return replace(
-        draft,
-        limit=int(limit) if limit else None,
-        user_id=int(user) if user else None,
-        pace=pace if pace in PACES else draft.pace,
-        repeats=decided,
-        again=chosen(form, "again") == "yes",
-    )
-
-
-async def confirm(request: web.Request) -> web.Response:
-    """Take the choices, and where the button was pressed for just these, send: once, however often it is pressed."""
-    page, form = page_of(request), await request.post()
-    async with page.lock(request.match_info["draft"]):
-        draft = await page.draft(request)
-        back = f"/sheets/{draft.id}/confirm"
-        nonce = chosen(form, "nonce")
-        if chosen(form, "do") == "send" and nonce in draft.confirmed:
-            raise page.go(f"/campaigns/{draft.confirmed[nonce]}")
-        try:
-            changed = _choices(draft, form)
-        except UsageError as error:
-            return page.excuse(error)
-        if changed != draft:
-            await page.do(lambda: page.uploads.save(changed))
-        if chosen(form, "do") != "send":
-            raise page.go(back)
-        if changed != draft or chosen(form, "mark") != _mark(draft) or not nonce:
-            raise page.go(f"{back}?note=changed")
-        answers = await _answers(page, draft)
-        if isinstance(answers, web.Response):
-            return answers
-        if not rows_to_send(draft, answers) or (answers.forecast and answers.forecast.repeats and not draft.repeats):
-            raise page.go(back)
-        return await _start(page, draft, answers, nonce)
-
-
-async def _start(page: Page, draft: Upload, answers: Answers, nonce: str) -> web.Response:
-    job = page.jobs.start(_prepare(page, draft, answers))
-    page.preflights.forget(draft)
-    # However long a large sheet takes to be entered: until then nothing else may begin it.
-    while not await page.do(lambda: job.wait_until_entered(5.0)):
-        pass
-    if job.run_id is None:
-        if isinstance(job.cause, Held):
-            raise page.go(f"/campaigns/{job.cause.run_id}?note=held")
-        if isinstance(job.cause, AlreadyDone):
-            raise page.go(f"/campaigns/{job.cause.run.id}?note=done")
-        if isinstance(job.cause, CampaignChanged | SentBefore):
-            raise page.go(f"/sheets/{draft.id}/confirm?note=changed")
-        return page.excuse(UsageError(f"{job.error} Nothing was sent."))
-    changed = replace(draft, confirmed={**draft.confirmed, nonce: job.run_id}, again=False)
-    await page.do(lambda: page.uploads.save(changed))
-    raise page.go(f"/campaigns/{job.run_id}")
-
-
-def _prepare(page: Page, draft: Upload, answers: Answers) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
-    plan = answers.plan
-
-    def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
-        target = stack.enter_context(
-            find_target(draft.portal, page.home, user_id=draft.user_id, sandbox_rows=plan.sandbox_rows())
-        )
-        if not target.speaker:
-            target = replace(target, speaker=answers.speaker)
-        sending = draft.sending
-        campaign = stack.enter_context(
-            Campaign.enter(
-                journal,
-                plan,
-                target,
-                again=draft.again,
-                repeats=draft.repeats or "refuse",
-                limit=draft.limit,
-                refused=answers.refused,
-                settings=sending.settings(),
-                forecast=answers.forecast,
-            )
-        )
-        return campaign, sending.options(campaign.run.counts.total, target.settle)
-
-    return prepare
-
-
 ROUTES: Final = (
     ("POST", "/sheets", upload),
     ("GET", "/sheets/{draft}", show_check),
@@ -447,6 +284,4 @@ ROUTES: Final = (
     ("GET", "/sheets/{draft}/problems", problems_sheet),
     ("GET", "/sheets/{draft}/portal", show_portals),
     ("POST", "/sheets/{draft}/portal", choose_portal),
-    ("GET", "/sheets/{draft}/confirm", show_confirm),
-    ("POST", "/sheets/{draft}/confirm", confirm),
 )

@@ -29,12 +29,14 @@ _BLANKS: Final = {
 
 
 def standing(run: Run, *, ours: bool, stopping: bool = False) -> str:
-    """Where a campaign is, for the page: sending, stopping, elsewhere, waiting or finished."""
+    """Where a campaign is, for the page: sending, stopping, elsewhere, waiting, stopped (for good) or finished."""
     if ours:
         return "stopping" if stopping else "sending"
     if run.stage is not Stage.FINISHED and run.holder is not None:
         return "elsewhere"
-    return "waiting" if run.counts.left else "finished"
+    if not run.counts.left:
+        return "finished"
+    return "stopped" if run.stage is Stage.FINISHED else "waiting"
 
 
 async def show_start(request: web.Request) -> web.Response:

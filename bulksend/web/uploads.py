@@ -63,6 +63,11 @@ class Upload:
         limit: only so many rows; None for all.
         repeats: what to do with rows that other campaigns sent lately: one of `REPEATS`; None: not chosen yet.
         again: whether a sheet that was sent before is to be sent once more.
+        reopen: whether finished dialogs are started again before sending.
+        verify: whether the portal is asked at the end which messages reached the customers.
+        typed: when messages may leave, as it was typed into the form: field → text.
+        schedule: the same for `Sending`, with times in full.
+        stop_list: the name of the sheet of those who are to get nothing; empty for none.
         confirmed: the campaign that each confirmation began.
     """
 
@@ -82,6 +87,11 @@ class Upload:
     limit: int | None = None
     repeats: Literal["skip", "send"] | None = None
     again: bool = False
+    reopen: bool = False
+    verify: bool = False
+    typed: dict[str, str] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+    stop_list: str = ""
     confirmed: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -95,11 +105,6 @@ class Upload:
             without_chats=self.look_up,
             entity_type=self.entity_type,
         )
-
-    @property
-    def sending(self) -> Sending:
-        """How it is to be sent."""
-        return PACES.get(self.pace, PACES["usual"])
 
     def read_otherwise(self, **changes: Any) -> Upload:
         """The draft with other choices on how the sheet is read."""
@@ -138,6 +143,39 @@ class Uploads:
     def file(self, draft: Upload) -> Path:
         """The uploaded file, in a folder without anything of ours that it could take the place of."""
         return self.folder(draft.id) / "sheet" / draft.name
+
+    def like(self, earlier: Upload, draft: Upload) -> Upload:
+        """A new upload with all that was chosen for an earlier one."""
+        if earlier.stop_list:
+            shutil.copytree(self.stop_list(earlier).parent, self.stop_list(draft, earlier.stop_list).parent)
+        return replace(
+            earlier, id=draft.id, name=draft.name, created=draft.created, version=0, confirmed={}, again=False
+        )
+
+    def stop_list(self, draft: Upload, name: str = "") -> Path:
+        """The stop list of an upload, or where one of that name is to be, in a folder of its own like the sheet's."""
+        return self.folder(draft.id) / "stop-list" / (name or draft.stop_list)
+
+    def make_room_for_stop_list(self, draft: Upload, name: str) -> Path:
+        """Remove the stop list of an upload and say where a new one of that name is to be."""
+        self.remove_stop_list(draft)
+        path = self.stop_list(draft, safe_name(name))
+        path.parent.mkdir(mode=0o700)
+        return path
+
+    def remove_stop_list(self, draft: Upload) -> None:
+        """Delete the stop list of an upload."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder(draft.id) / "stop-list")
+
+    def sending(self, draft: Upload) -> Sending:
+        """How an upload is to be sent."""
+        return replace(
+            PACES.get(draft.pace, PACES["usual"]),
+            reopen=draft.reopen or None,
+            stop_list=[str(self.stop_list(draft))] if draft.stop_list else None,
+            **draft.schedule,
+        )
 
     def save(self, draft: Upload) -> None:
         """Keep what was chosen."""

@@ -116,7 +116,7 @@ class Visitor:
         """A page once it is no longer busy."""
         for _ in until(SLOWEST, 0.2):
             text = self.get(path).text
-            if "data-reload" not in text:
+            if "data-onward" not in text:
                 return text
         raise AssertionError("the page stayed busy")
 

@@ -57,7 +57,7 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     assert "Send 4 messages" in confirm
     assert "User 27 (Sandbox Operator)" in confirm
     assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
-    assert "Row 6: The chat is none of this lead, deal, contact or company" in confirm
+    assert re.search(r"The chat is none of this lead, deal, contact or company.*?row=6\">row 6</a>", confirm, re.DOTALL)
     assert _delivered(served) == []
     assert visitor.page.run_of(visitor.send(sheet, "said")).counts.invalid == 1
 

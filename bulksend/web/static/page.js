@@ -48,7 +48,7 @@ function poll(part) {
 
 showTimes(document);
 for (const part of document.querySelectorAll("[data-poll]")) poll(part);
-if (document.body.dataset.reload) setTimeout(() => location.reload(), Number(document.body.dataset.reload));
+if (document.body.dataset.onward) setTimeout(() => location.replace(document.body.dataset.onward), 1500);
 for (const form of document.querySelectorAll("form[enctype]")) {
   form.addEventListener("submit", () => {
     const button = form.querySelector("button");

@@ -1,0 +1,212 @@
+"""What is chosen before sending, and what the portal is asked afterwards: hours, dialogs, stop lists, deliveries."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from bulksend.journal import Stage
+from bulksend.sandbox import Sandbox
+from tests.processes import rows
+from tests.web.conftest import PageProcess, Portal, Visitor, csv_of, saved, wait_for
+from tests.web.test_campaigns import _results as results_of
+
+HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
+
+
+def _facts(text: str) -> dict[str, str]:
+    found = re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", text)
+    return {name: re.sub(r"<[^>]+>", "", value).strip() for name, value in found}
+
+
+def _choose(visitor: Visitor, sheet: str, **choices: str | list[str]) -> str:
+    """Make choices and give the page that shows what they come to."""
+    assert visitor.post(f"{sheet}/confirm", {"do": "choose", **choices}).status_code == 303
+    return visitor.settled(f"{sheet}/confirm")
+
+
+def _texts(portal: Sandbox) -> list[str]:
+    return [delivery.text for delivery in portal.ledger]
+
+
+def test_dialogs_that_are_not_active_are_started_again_where_that_is_chosen(visitor: Visitor, portal: Portal) -> None:
+    """It is said how many and who becomes their operator; unless chosen, their rows are left out."""
+    lines = rows(3, 3, "Reopened")
+    served = portal(lines)
+    served.world.add_chat(5001, status=60)
+    sheet = visitor.upload_rows(lines)
+    confirm = visitor.confirm_page(sheet, saved(visitor, "reopened", served))
+    assert _facts(confirm)["Left out, the portal would refuse them"] == "1"
+    assert "its dialog is not active" in confirm
+    assert "This concerns 1 dialog" in re.sub(r"\s+", " ", confirm)
+    assert "User 27 (Sandbox Operator), to whom the webhook or application belongs, becomes the operator" in confirm
+    assert "Send 2 messages" in confirm
+    confirm = _choose(visitor, sheet, reopen="yes")
+    assert _facts(confirm)["Dialogs started again"] == "Up to 1"
+    assert "Send 3 messages" in confirm
+    number = visitor.send(sheet, "reopened", reopen="yes")
+    visitor.wait(number)
+    assert sorted(_texts(served)) == sorted(text for *_, text in lines)
+    assert [start.chat_id for start in served.world.starts] == [5001]
+
+
+def test_messages_that_would_not_reach_the_customer_are_said(visitor: Visitor, portal: Portal) -> None:
+    """Silent mode, a closed channel, and one that closes before the row's turn: warnings, with what to do."""
+    lines = rows(4, 4, "Unreached")
+    served = portal(lines)
+    served.world.add_chat(5000, silent=True)
+    served.world.add_chat(5001, connector="whatsapp", closes_in=-3600)
+    served.world.add_chat(5003, connector="whatsapp", closes_in=1800)
+    sheet = visitor.upload_rows(lines)
+    confirm = visitor.confirm_page(sheet, saved(visitor, "unreached", served))
+    assert "These messages might not reach the customer" in confirm
+    assert "The operator’s silent mode is on".replace("’", "&#39;") in confirm
+    assert "its reply window is closed" in confirm
+    assert "takes none any more" not in confirm
+    assert "Send 4 messages" in confirm
+    later = f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%dT%H:%M}"
+    assert "1 message would leave when its channel takes none any more" in re.sub(
+        r"\s+", " ", _choose(visitor, sheet, at=later, timezone="UTC")
+    )
+
+
+def test_hours_are_chosen_and_waited_for(visitor: Visitor, portal: Portal) -> None:
+    """The page says when the last message leaves, then what is waited for and until when; nothing leaves before."""
+    lines = rows(3, 3, "Hours")
+    served = portal(lines)
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "Africa/Abidjan"}
+    sheet = visitor.upload_rows(lines)
+    visitor.confirm_page(sheet, saved(visitor, "hours", served))
+    confirm = _choose(visitor, sheet, **hours)
+    facts = _facts(confirm)
+    assert facts["Messages leave"] == f"{hours['from']}-{hours['to']} (Africa/Abidjan)"
+    assert facts["Takes about"].endswith("min") or " h" in facts["Takes about"]
+    ends = re.search(r'last message leaves about</dt><dd><time datetime="([^"]+)"', confirm)
+    assert ends is not None
+    assert f"{datetime.fromisoformat(ends[1]).astimezone(UTC):%H:00}" == hours["from"]
+    assert f'name="from" value="{hours["from"]}"' in confirm
+    number = visitor.send(sheet, "hours", **hours)
+    wait_for(lambda: "Waiting for the hours of Africa/Abidjan" in visitor.get(f"/campaigns/{number}/progress").text)
+    text = visitor.get(f"/campaigns/{number}").text
+    assert "the last message leaves about" in text
+    assert _facts(text)["Messages leave"] == facts["Messages leave"]
+    visitor.post(f"/campaigns/{number}/pause")
+    visitor.wait(number, "waiting")
+    assert not served.ledger
+
+
+def test_days_a_spread_and_an_end_are_chosen(visitor: Visitor) -> None:
+    """Each is shown in words before the button; what will not leave in time is counted."""
+    sheet = visitor.upload_rows(rows(40, 40, "Spread"))
+    visitor.confirm_page(sheet)
+    soon = f"{datetime.now(UTC) + timedelta(minutes=31):%Y-%m-%dT%H:%M}"
+    text = _choose(visitor, sheet, over="1h", not_after=soon, timezone="UTC")
+    assert _facts(text)["Spread"] == "One message every 2 min"
+    assert "Nothing leaves after" in text
+    assert re.search(r"About (19|20) messages will not have left in time", text)
+    text = _choose(visitor, sheet, day=["mon", "wed"], **{"from": "00:00", "to": "12:00"})
+    assert "00:00-12:00, Monday, Wednesday (" in _facts(text)["Messages leave"]
+    assert len(re.findall(r'name="day" value="\w+" checked', text)) == 2
+    assert "Messages leave" not in _facts(_choose(visitor, sheet))
+
+
+def test_a_time_that_cannot_be_is_a_sentence_beside_the_form(visitor: Visitor) -> None:
+    """What was typed is still there, and nothing of it counts."""
+    sheet = visitor.upload_rows(rows(2, 2, "Impossible"))
+    visitor.confirm_page(sheet)
+    for typed, sentence in (
+        ({"at": "2020-01-01T10:00"}, "has passed"),
+        ({"timezone": "Mars"}, "There is no time zone"),
+        ({"from": "09:00"}, "Give both hours"),
+        ({"over": "soon"}, "A duration is given as 6h"),
+    ):
+        answer = visitor.post(f"{sheet}/confirm", {"do": "send", **typed})
+        assert answer.status_code == 400
+        assert sentence in answer.text
+        assert "Nothing was changed or sent" in answer.text
+        assert all(f'value="{value}"' in answer.text for value in typed.values())
+        assert sentence not in visitor.get(f"{sheet}/confirm").text
+
+
+def test_people_on_a_stop_list_get_nothing(visitor: Visitor, portal: Portal) -> None:
+    """Their rows are counted before the button and left out; a list that cannot be read is a sentence."""
+    lines = rows(4, 4, "Stopped")
+    served = portal(lines)
+    sheet = visitor.upload_rows(lines)
+    visitor.confirm_page(sheet, saved(visitor, "stopped", served))
+
+    def upload(content: bytes) -> str:
+        answer = visitor.post(f"{sheet}/stop-list", files={"file": ("../no more.csv", content)})
+        return answer.text if answer.status_code != 303 else visitor.settled(f"{sheet}/confirm")
+
+    assert "names neither chats nor CRM entities" in upload(csv_of([("NAME",), ("Anna",)]))
+    text = upload(csv_of([("CHAT_ID",), (5001,)]))
+    assert _facts(text)["Left out, on the stop list"] == "1"
+    assert "no more.csv" in text
+    assert visitor.post(f"{sheet}/stop-list/remove").status_code == 303
+    assert "Send 4 messages" in visitor.settled(f"{sheet}/confirm")
+    assert "Send 2 messages" in upload(csv_of([("Deal ID", "CHAT_ID"), (1000, ""), ("", 5003)]))
+    corrected = visitor.upload("again.csv", csv_of([HEADINGS, *lines]), like=sheet.rsplit("/", 1)[1])
+    assert "Send 2 messages" in visitor.confirm_page(corrected, "stopped")
+    number = visitor.send(sheet, "stopped")
+    visitor.wait(number)
+    assert sorted(_texts(served)) == ["Stopped 1", "Stopped 2"]
+    assert [line["error_code"] for line in results_of(visitor, number)] == ["STOP_LISTED", "", "", "STOP_LISTED"]
+
+
+def test_the_portal_is_asked_which_messages_arrived(visitor: Visitor, portal: Portal) -> None:
+    """By a button: counts, a column of the table, and one of the results; in parts where it is stopped."""
+    lines = rows(3, 3, "Arrived")
+    served = portal(lines)
+    served.world.add_chat(5000, read_after=0)
+    served.world.add_chat(5001, silent=True)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "arrived", served))
+    text = visitor.wait(number)
+    assert "is known once you ask it" in text
+    assert visitor.post(f"/campaigns/{number}/verify").status_code == 303
+    wait_for(lambda: "Ask again" in visitor.get(f"/campaigns/{number}").text)
+    text = visitor.wait(number)
+    assert re.findall(r"<li>(Read|Delivered|Hidden by silent mode) <strong>1</strong>", text)
+    assert '<th scope="col">Reached</th>' in text
+    assert [line["delivery"] for line in results_of(visitor, number)] == ["read", "hidden", "delivered"]
+    served.close()
+    visitor.post(f"/campaigns/{number}/verify")
+    visitor.post(f"/campaigns/{number}/verify", {"do": "stop"})
+    visitor.wait(number)
+    assert visitor.page.run_of(number).counts.sent == 3
+
+
+def test_it_is_asked_at_the_end_where_that_was_chosen(visitor: Visitor) -> None:
+    """In the sandbox too, which ends with the campaign."""
+    number = visitor.send(visitor.upload_rows(rows(3, 3, "Asked at the end")), verify="yes")
+    text = visitor.wait(number)
+    assert "<li>Delivered <strong>3</strong>" in text
+    assert [line["delivery"] for line in results_of(visitor, number)] == ["delivered"] * 3
+    refused = visitor.post(f"/campaigns/{number}/verify")
+    assert refused.status_code == 400
+    assert "its sandbox has ended" in refused.text
+
+
+def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, portal: Portal) -> None:
+    """What was not sent stays so until somebody wants it after all; the same sheet does not begin it again."""
+    lines = rows(9, 9, "For good")
+    served = portal(lines)
+    visitor = own_page.start().enter()
+    sheet = visitor.upload_rows(lines)
+    number = visitor.send(sheet, saved(visitor, "good", served), pace="slow")
+    wait_for(lambda: len(served.ledger) >= 1)
+    assert "cannot be called back" in visitor.get(f"/campaigns/{number}/stop").text
+    assert visitor.post(f"/campaigns/{number}/stop").status_code == 303
+    text = visitor.wait(number, "stopped")
+    run = own_page.run_of(number)
+    assert run.stage is Stage.FINISHED
+    assert run.counts.pending == 9 - len(served.ledger)
+    assert "was stopped for good" in text
+    assert "is not finished" not in visitor.get("/").text
+    statuses = [line["status"] for line in results_of(visitor, number)]
+    assert statuses.count("not_sent") == run.counts.pending
+    confirm = visitor.confirm_page(visitor.upload_rows(lines), "good")
+    assert "This sheet was stopped for good" in confirm
+    assert 'name="do" value="send"' not in confirm
+    assert visitor.post(f"/campaigns/{number}/continue", {"portal": ""}).status_code == 303
+    visitor.wait(number)
+    assert _texts(served) == [text for *_, text in lines]
