@@ -14,6 +14,7 @@ The journal knows nothing of portals' ways or of files: what pace and budgets me
 keeps them as text for all processes that share it.
 """
 
+from bulksend.journal.audit import Action, AuditEntry, system_user
 from bulksend.journal.holder import HEARTBEAT_SECONDS, Held, TakenOver
 from bulksend.journal.journal import Journal
 from bulksend.journal.model import (
@@ -34,10 +35,13 @@ from bulksend.journal.model import (
     ZoneRows,
 )
 from bulksend.journal.pages import RowRecord
+from bulksend.journal.users import Role, User
 
 __all__ = [
     "HEARTBEAT_SECONDS",
     "MOVES",
+    "Action",
+    "AuditEntry",
     "Change",
     "Counts",
     "Delivery",
@@ -46,6 +50,7 @@ __all__ = [
     "Journal",
     "NewRow",
     "Repeat",
+    "Role",
     "Row",
     "RowOutcome",
     "RowRecord",
@@ -55,5 +60,7 @@ __all__ = [
     "Stage",
     "State",
     "TakenOver",
+    "User",
     "ZoneRows",
+    "system_user",
 ]

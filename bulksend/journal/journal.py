@@ -10,9 +10,10 @@ from bulksend.journal.pages import Pages
 from bulksend.journal.reports import Reports
 from bulksend.journal.row_states import RowStates
 from bulksend.journal.runs import Runs
+from bulksend.journal.users import Users
 
 
-class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages, Deliveries):
+class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages, Deliveries, Users):
     """The journal at ``address``: a path (created if missing) or a database address as SQLAlchemy writes them.
 
     It is meant for one thread. Every method may raise `JournalError`, and then nothing of it has happened.

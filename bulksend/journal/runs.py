@@ -14,7 +14,7 @@ from bulksend.journal.holder import Held
 from bulksend.journal.model import Stage
 from bulksend.journal.records import counts_of, living_holder, message_to_keep, run_of
 from bulksend.journal.store import Store
-from bulksend.journal.tables import ROWS, RUNS
+from bulksend.journal.tables import AUDIT, ROWS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,6 +168,7 @@ class Runs(Store):
 
     def _erase(self, connection: sa.Connection, run_id: int) -> None:
         connection.execute(sa.delete(ROWS).where(ROWS.c.run_id == run_id))
+        connection.execute(sa.delete(AUDIT).where(AUDIT.c.run_id == run_id))  # its number may be given again
         connection.execute(sa.delete(RUNS).where(RUNS.c.id == run_id))
 
     def run(self, run_id: int) -> Run:

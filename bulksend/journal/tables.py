@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bulksend.journal.model import State
 
-SCHEMA: Final = 7
+SCHEMA: Final = 8
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
@@ -100,6 +100,45 @@ PORTALS = sa.Table(
     sa.Column("portal", sa.String(255), primary_key=True),
     sa.Column("pace", sa.Text, nullable=False, default=""),
     sa.Column("newest_message_id", sa.BigInteger),
+)
+
+USERS = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password", sa.Text, nullable=False),  # its hash
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+SESSIONS = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),  # the hash of what the browser has
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Index("sessions_of_user", "name"),
+)
+
+SIGN_IN_FAILURES = sa.Table(
+    "sign_in_failures",
+    metadata,
+    sa.Column("origin", sa.String(128), primary_key=True),  # a user's name, or an address of the network
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("last_at", sa.Float, nullable=False),
+)
+
+AUDIT = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("run_id", sa.Integer),  # NULL: it is about no campaign
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Index("audit_of_run", "run_id", "id"),
 )
 
 
