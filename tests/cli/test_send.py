@@ -339,11 +339,11 @@ def test_settings_of_an_interrupted_campaign(case: Case) -> None:
     assert SECRET.encode() not in case.commands.journal.read_bytes()
 
 
-@pytest.mark.parametrize("batch", [1, 50])
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 50])
 def test_small_soak(tmp_path: Path, batch: int) -> None:
     """Kills and faults of every kind, in small (`python -m tests.soak` does it at length): nothing twice or lost."""
-    figures = soak(5, tmp_path, batch=batch, count=30, chats=10, kills=4)
-    assert figures.delivered + figures.unknown >= 30
+    figures = soak(5, tmp_path, batch=batch, count=16, chats=6, kills=3)
+    assert figures.delivered + figures.unknown >= 16
     assert figures.broken == 0
 
 
