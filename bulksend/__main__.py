@@ -1,10 +1,17 @@
 """``python -m bulksend``, and what the ``bulksend`` command runs."""
 
 import signal
+import sys
 
 
 def main() -> None:
     """Run the command line."""
+    if getattr(sys, "frozen", False) and sys.argv[1:2] == ["__renew__"]:  # see `bulksend.portal.renewal_process`
+        from bulksend.portal.renewer import main as renew  # noqa: PLC0415 - nothing else is needed here
+
+        del sys.argv[1]
+        renew()
+        return
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command can say something itself, Ctrl-C just ends it
     from bulksend.cli import main as run  # noqa: PLC0415 - see above
 

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 
-from bulksend import __version__
 from bulksend.cli.console import (
     NothingSent,
     OutputError,
@@ -87,6 +86,13 @@ class _Commands(click.Group):
             formatter.write_dl([(name, _(summary)) for name, summary in SUMMARIES.items()])
 
 
+def _show_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click's way
+    if asked:
+        from bulksend.cli.version import show
+
+        show(context)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -94,8 +100,11 @@ class _Commands(click.Group):
     "and --resend-unknown. Exit codes: 0 every row was sent; 1 some row failed, is unknown, invalid or skipped; 2 it "
     "did not start; 3 it stopped early; 130 interrupted.",
 )
-@click.version_option(__version__, prog_name="bulksend")
-def bulksend() -> None:
+@click.option(
+    "--verbose", is_flag=True, is_eager=True, expose_value=True, help="With --version: all that a bug report needs."
+)
+@click.option("--version", is_flag=True, expose_value=False, callback=_show_version, help="Show the version and exit.")
+def bulksend(verbose: bool) -> None:  # noqa: FBT001 - it says only how much --version shows
     """Send a spreadsheet of messages into Bitrix24 open-channel chats: never twice, never lost.
 
     To begin: `bulksend template blank.xlsx` writes a sheet to fill in, `bulksend check blank.xlsx` says what is wrong

@@ -42,7 +42,20 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 FILE: Final = click.argument("file", type=click.Path(path_type=Path), is_eager=True)  # `--results` is compared with it
 
-portal_option = option("--portal", metavar="PORTAL", help="A saved name, a webhook's address, or `sandbox`.")
+
+def complete_portal(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """The names of saved portals that begin so, for the shell's completion."""
+    from bulksend.portal.credential_store import PortalStore
+
+    return [saved.name for saved in PortalStore(home()).list() if saved.name.startswith(begun)]
+
+
+portal_option = option(
+    "--portal",
+    metavar="PORTAL",
+    shell_complete=complete_portal,
+    help="A saved name, a webhook's address, or `sandbox`.",
+)
 journal_option = option("--journal", metavar="PATH", help="Use another journal.")
 
 

@@ -87,7 +87,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
 
 
 @portal.command(short_help="Forget a saved portal.")
-@click.argument("name")
+@click.argument("name", shell_complete=opts.complete_portal)
 def remove(name: str) -> int:
     """Forget the portal saved under NAME, with its secret."""
     from bulksend.portal.credential_store import PortalStore
@@ -98,7 +98,7 @@ def remove(name: str) -> int:
 
 
 @portal.command(short_help="Ask a portal who speaks and whether sending will work.")
-@click.argument("name")
+@click.argument("name", shell_complete=opts.complete_portal)
 @opts.option(
     "--chat",
     "chats",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _PATIENCE = 150.0
 """Seconds: longer than waiting for the portal's lock and for the endpoint together."""
 
+RENEW = "__renew__"
+"""The argument by which a single executable file, which has no Python beside it, is started to renew a sign-in."""
+
 _PROGRAM = (
     "import os, sys; sys.path[:] = sys.argv.pop().split(os.pathsep); from bulksend.portal.renewer import main; main()"
 )
@@ -50,7 +53,9 @@ def renew_in_subprocess(home: Path, name: str, stale: str) -> RenewalResult:
 def _run(home: Path, name: str, stale: str) -> Mapping[str, Any]:
     if not sys.executable:
         return {}
-    command = [sys.executable, "-P", "-c", _PROGRAM, str(home.absolute()), name, os.pathsep.join(sys.path)]
+    frozen = getattr(sys, "frozen", False)
+    program = [RENEW] if frozen else ["-P", "-c", _PROGRAM]
+    command = [sys.executable, *program, str(home.absolute()), name, *([] if frozen else [os.pathsep.join(sys.path)])]
     try:
         process = subprocess.Popen(  # noqa: S603 - our own program
             command,
@@ -58,6 +63,8 @@ def _run(home: Path, name: str, stale: str) -> Mapping[str, Any]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            # A single executable file unpacks itself anew, for what its parent unpacked goes with the parent.
+            env={**os.environ, "PYINSTALLER_RESET_ENVIRONMENT": "1"} if frozen else None,
             creationflags=_ALONE,
             start_new_session=True,  # Ctrl-C in the terminal is for the sender, which waits for what is under way
         )

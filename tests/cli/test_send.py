@@ -266,7 +266,7 @@ def test_a_portal_that_goes_after_the_first_message(tmp_path: Path, killed: bool
         process = commands.start(*send)
         portal.wait_for_calls(2)
         if killed:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             end(process)
         portal.stop()
         ended = commands.run(*send) if killed else end(process)
@@ -331,7 +331,7 @@ def test_settings_of_an_interrupted_campaign(case: Case) -> None:
     """`resume` without a portal's name tells why it needs one; the secret is nowhere."""
     process = case.commands.start(*case.sending(case.sheet(text_rows(40, 4, case))))
     case.wait_for(3)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     end(process)
     ended = case.commands.run("resume", "--yes")
     assert ended.code == 2

@@ -113,7 +113,7 @@ def test_nothing_to_verify(command: Command) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process of its own")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, getattr(signal, "SIGKILL", signal.SIGINT)])
 def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends it in good order and kill -9 anyhow; the next look asks for the rest alone."""
     commands = Commands(tmp_path)

@@ -1,7 +1,6 @@
 """The journal's files deleted, replaced, torn apart or damaged: nothing is sent twice, a sentence says what to do."""
 
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def test_write_ahead_log_lost_after_a_kill(tmp_path: Path, portal: PortalProcess
     for _ in until(20):
         if len(portal.ledger) >= 16:
             break
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
     assert commands.journal.stat().st_size > 4096, "the main file holds nothing"
     commands.journal.with_name("journal.db-wal").unlink()

@@ -1,6 +1,5 @@
 """A journal that a team shares on PostgreSQL: what holds of the file holds of it."""
 
-import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ def test_killed_and_gone_on_with(team: Team) -> None:
     team.portal.turn("dials", latency=0.1)
     process = team.commands.start(*team.sending(sheet))
     team.portal.wait_for_calls(10)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
     ended = team.commands.run(*team.sending(sheet))
     assert ended.code == 0, ended.said

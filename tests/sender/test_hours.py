@@ -161,7 +161,7 @@ def test_hours_by_the_command_over_a_kill_and_a_night(portal: Sandbox, tmp_path:
         time.sleep(0.1)
     assert 0 < len(portal.ledger) < 60
     assert max(entry.at for entry in portal.ledger) < closes + ON_THE_WAY
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     end(process)
     clock.set(ahead := datetime(2027, 3, 2, 8, 59, 54, tzinfo=UTC).timestamp() - time.time())
     before = len(portal.ledger)

@@ -3,7 +3,6 @@
 The real command runs by a clock that the test sets; the portal's clock is set on the portal.
 """
 
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ class Office:
             carried_out = kind is FaultKind.SILENT_BEFORE or len(self.portal.ledger) == max(calls)
             if self.portal.faults.seen == max(calls) and carried_out:
                 break
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         end(process)
         self.portal.faults = Faults()
 
