@@ -57,7 +57,7 @@ def spoken(arguments: Sequence[str]) -> Iterator[None]:
 def _asked(arguments: Sequence[str]) -> Any:
     """What ``--lang`` says, anywhere before ``--``; None where it says nothing that is known."""
     names: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument == "--":
             break
         if argument == "--lang":
