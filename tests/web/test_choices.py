@@ -100,9 +100,9 @@ def test_days_a_spread_and_an_end_are_chosen(visitor: Visitor) -> None:
     visitor.confirm_page(sheet)
     soon = f"{datetime.now(UTC) + timedelta(minutes=31):%Y-%m-%dT%H:%M}"
     text = _choose(visitor, sheet, over="1h", not_after=soon, timezone="UTC")
-    assert _facts(text)["Spread"] == "One message every 2 min"
+    assert _facts(text)["Spread"] == "One message every 90 s"
     assert "Nothing leaves after" in text
-    assert re.search(r"About (19|20) messages will not have left in time", text)
+    assert re.findall(r"About (\d+) messages will not have left in time", text) in (["18"], ["19"], ["20"])
     text = _choose(visitor, sheet, day=["mon", "wed"], **{"from": "00:00", "to": "12:00"})
     assert "00:00-12:00, Monday, Wednesday (" in _facts(text)["Messages leave"]
     assert len(re.findall(r'name="day" value="\w+" checked', text)) == 2
