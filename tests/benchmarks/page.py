@@ -208,7 +208,8 @@ def send_on_page(rows: int) -> Measured:
 
             watcher = threading.Thread(target=watch)
             watcher.start()
-            with Journal(page.journal) as journal:  # to look at the page more often than its script does is no part of it
+            # Who looked at the page more often than its script does would be measured too.
+            with Journal(page.journal) as journal:
                 while journal.run(number).ended_at is None:
                     time.sleep(0.2)
             done.set()

@@ -207,6 +207,59 @@ def browser_missing() -> str:
     return ""
 
 
+IN_A_BROWSER = [
+    # In CI they may not be skipped: there the browser is installed, and a missing one is a failure.
+    pytest.mark.skipif(
+        bool(browser_missing()) and not os.environ.get("BULKSEND_BROWSER_TESTS"), reason=browser_missing() or "-"
+    ),
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("browser"),
+]
+"""The marks of tests that drive a browser."""
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only these tests need it
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(BROWSER), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_tab(chromium: Any) -> Iterator[Open]:
+    """Open a tab of a new browser profile."""
+    contexts = []
+
+    def open_it(address: str, *, script: bool = True) -> Any:
+        context = chromium.new_context(bypass_csp=script, java_script_enabled=script)
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.goto(address)
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
 def saved(visitor: Visitor, name: str, sandbox: Sandbox) -> str:
     """Save a portal through the page."""
     answer = visitor.post("/portals", {"name": name, "kind": "webhook", "webhook": sandbox.webhook})

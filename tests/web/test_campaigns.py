@@ -198,7 +198,7 @@ def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
     assert sorted(delivery.text for delivery in served.ledger) == sorted(text for *_, text in lines)
 
 
-def _unknown(page: PageProcess, visitor: Visitor, served: Sandbox, lines: Sequence[TestRow], name: str) -> int:
+def make_unknown(page: PageProcess, visitor: Visitor, served: Sandbox, lines: Sequence[TestRow], name: str) -> int:
     """A campaign, begun by a command, one row of which left without anybody knowing whether it arrived."""
     saved(visitor, name, served)
     served.world.history_refused = True
@@ -217,7 +217,7 @@ def test_an_unknown_row_is_settled_beside_its_chat(
     lines = rows(2, 2, f"Unknown {arrived}")
     served = portal(lines)
     served.faults = Faults(at={2: "close_after" if arrived else "close_before"}, methods={MESSAGE_ADD})
-    number = _unknown(page, visitor, served, lines, f"unknown-{arrived}")
+    number = make_unknown(page, visitor, served, lines, f"unknown-{arrived}")
     assert "could not be established" in visitor.get(f"/campaigns/{number}").text
     row = visitor.get(f"/campaigns/{number}/rows/1").text
     assert ("The same text" in row) == arrived
@@ -245,7 +245,7 @@ def test_another_rows_message_does_not_settle_a_row(page: PageProcess, visitor: 
     lines = rows(2, 2, "Claimed")
     served = portal(lines)
     served.faults = Faults(at={2: "close_before"}, methods={MESSAGE_ADD})
-    number = _unknown(page, visitor, served, lines, "claimed")
+    number = make_unknown(page, visitor, served, lines, "claimed")
     other = str(served.ledger[0].message_id)
     answer = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "arrived", "message": other})
     assert answer.status_code == 400

@@ -1,0 +1,215 @@
+"""Every screen there is: axe-core finds nothing, light and dark, and nothing is there only with script."""
+
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import bulksend.web
+from bulksend.sandbox import Faults
+from tests.processes import rows
+from tests.web.conftest import AXE, IN_A_BROWSER, Open, PageProcess, Portal, Visitor, csv_of, saved, wait_for
+from tests.web.test_campaigns import MESSAGE_ADD, make_unknown
+
+pytestmark = IN_A_BROWSER
+
+WIDTHS = (360, 768, 1920)
+HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
+
+TEMPLATES = {
+    path.stem
+    for path in (Path(bulksend.web.__file__).parent / "templates").glob("*.html")
+    if "{% extends" in path.read_text(encoding="utf-8") and path.stem != "sheet"
+}
+
+
+class Screens:
+    """Looks at each screen as all kinds of people would, and says what is wrong with it for any of them.
+
+    A screen is called as its template is, and by what it shows behind a hyphen.
+    """
+
+    def __init__(self, tab: Any, plain: Any, visitor: Visitor) -> None:
+        self._tab, self._plain, self._base = tab, plain, tab.url.rstrip("/")
+        self._axe = AXE.read_text(encoding="utf-8")
+        self._kept = os.environ.get("BULKSEND_SCREENSHOTS")
+        self.visitor = visitor
+        self.seen: set[str] = set()
+
+    def open(self, name: str, path: str, ready: str = "h1") -> None:
+        """Look at the screen at an address."""
+        self._tab.goto(f"{self._base}{path}")
+        self._tab.wait_for_selector(ready)
+        self.look(name)
+
+    def open_still(self, name: str, path: str) -> None:
+        """Look at a screen that its script would soon lead away from, or change."""
+        self._tab.route("**/page.js", lambda route: route.abort())
+        self._tab.goto(f"{self._base}{path}")
+        self.look(name, steady=False)
+        self._tab.unroute("**/page.js")
+
+    def look(self, name: str, *, steady: bool = True) -> None:
+        """Nothing for axe-core to find, nothing that sticks out of a window, nothing that is there only with script."""
+        tab = self._tab
+        self.seen.add(name.partition("-")[0])
+        tab.wait_for_load_state()
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            for width in WIDTHS if scheme == "light" or self._kept else ():
+                tab.set_viewport_size({"width": width, "height": 900})
+                sticks_out = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert sticks_out <= 0, f"{name} is {sticks_out} px wider than a window of {width}"
+                if self._kept:
+                    tab.screenshot(path=f"{self._kept}/{name}-{width}-{scheme}.png", full_page=True)
+            tab.evaluate(self._axe)
+            found = tab.evaluate("axe.run()")["violations"]
+            assert not found, [(name, scheme, kind["id"], [node["html"] for node in kind["nodes"]]) for kind in found]
+        tab.emulate_media(color_scheme="light")
+        tab.set_viewport_size({"width": 1280, "height": 900})
+        if steady:
+            # By its own address, as somebody whose browser runs no script comes to it.
+            self._plain.goto(tab.url)
+            assert self._what_can_be_done(self._plain) == self._what_can_be_done(tab), name
+
+    @staticmethod
+    def _what_can_be_done(tab: Any) -> list[str]:
+        texts = "\n".join([tab.inner_text("h1"), *tab.locator("main :is(button, a, label)").all_text_contents()])
+        for moment in tab.locator("main time").all_text_contents():  # with script, in the reader's own way
+            texts = texts.replace(moment, "")
+        return texts.split()
+
+
+def _workbook(*lines: tuple[object, ...]) -> bytes:
+    return csv_of([HEADINGS, *lines])
+
+
+def _screens(page: PageProcess, open_tab: Open) -> Screens:
+    """A browser with script and one without, and the visitor who prepares what they look at: each let in once."""
+    visitor = page.start().enter()
+    cookies = [
+        {"name": cookie.name, "value": cookie.value, "domain": "127.0.0.1", "path": cookie.path}
+        for cookie in visitor.session.cookies
+    ]
+    tabs = []
+    for script in (True, False):
+        tab = open_tab("about:blank", script=script)
+        tab.context.add_cookies(cookies)
+        tab.goto(f"{visitor.base}/")
+        tabs.append(tab)
+    return Screens(tabs[0], tabs[1], visitor)
+
+
+def test_every_screen_is_for_everybody(own_page: PageProcess, portal: Portal, open_tab: Open) -> None:
+    """No screen may be added without being looked at here."""
+    screens = _screens(own_page, open_tab)
+    visitor, tab = screens.visitor, screens._tab
+    screens.open("start-empty", "/")
+    screens.open("portals-empty", "/portals")
+    screens.open("portal_new", "/portals/new")
+    lines = rows(6, 6, "[b]Screen[/b]")
+    served = portal(lines)
+    saved(visitor, "crm", served)
+    visitor.post("/portals", {"name": "nowhere", "webhook": "http://127.0.0.1:9/rest/1/abc/"})
+    screens.open("portals", "/portals")
+    tab.click("button:has-text('Test crm')")
+    tab.wait_for_selector("text=crm answers.")
+    screens.look("portals-tested", steady=False)
+    screens.open("portal_remove", "/portals/crm/remove")
+
+    # A sheet until it is sent.
+    faulty = visitor.upload("faulty.csv", _workbook(*lines, *(("wat", "", "x", "", "") for _ in range(60)), lines[0]))
+    screens.open("check-faulty", faulty)
+    screens.open("check-page", f"{faulty}?problem=EMPTY_MESSAGE&page=2")
+    screens.open("columns", f"{faulty}/columns")
+    screens.open("columns-unrecognised", visitor.upload("odd.csv", csv_of([("Сделка", "Чат"), (1, 2)])))
+    screens.open("unreadable", visitor.upload("x.xlsx", b"%PDF-1.7"))
+    screens.open("check-empty", visitor.upload("e.csv", csv_of([HEADINGS])))
+    screens.open("row", f"{faulty}/row")
+    screens.open("row-none", f"{faulty}/row?row=900")
+    sheet = visitor.upload_rows(lines, "list.csv")
+    screens.open("check", sheet)
+    screens.open("portal", f"{sheet}/portal")
+    visitor.post(f"{sheet}/portal", {"portal": "nowhere"})
+    screens.open("portal_error", f"{sheet}/confirm", "text=cannot be used")
+    visitor.confirm_page(sheet)
+    screens.open("confirm-rehearsal", f"{sheet}/confirm", "text=Rehearse it")
+    _confirm_with_everything(screens, portal)
+    _campaigns(screens, served, sheet)
+    _unknown_rows(screens, own_page, portal)
+    screens.open("error", "/nothing")
+    assert screens.seen == TEMPLATES
+
+
+def _confirm_with_everything(screens: Screens, portal: Portal) -> None:
+    """All that may stand there at once, and what is shown while the portal is asked."""
+    visitor, lines = screens.visitor, rows(8, 8, "Everything")
+    served = portal(lines)
+    name = saved(visitor, "everything", served)
+    visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), name))
+    served.world.add_chat(5002, status=60)
+    served.world.add_chat(5003, silent=True)
+    served.world.add_chat(5004, connector="whatsapp", closes_in=600)
+    sheet = visitor.upload_rows([*lines, ("deal", 77, 99, "", "nobody's chat"), ("x", 1, 2, "", "")])
+    visitor.confirm_page(sheet, name)
+    later = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%dT%H:%M}"
+    choices = {"at": later, "timezone": "UTC", "day": ["mon", "tue", "wed"], "from": "09:00", "to": "20:00"}
+    visitor.post(f"{sheet}/confirm", {"do": "choose", "over": "2h", "user_id": "27", **choices})
+    stop_list = csv_of([("CHAT_ID",), (5005,)])
+    visitor.post(f"{sheet}/stop-list", files={"file": ("stop.csv", stop_list)})
+    visitor.settled(f"{sheet}/confirm")
+    screens.open("confirm-everything", f"{sheet}/confirm", "text=once more")
+    slow = visitor.upload_rows(rows(3, 3, "Slow"))
+    saved(visitor, "slow", portal(rows(3, 3), latency=6.0))
+    visitor.post(f"{slow}/portal", {"portal": "slow"})
+    screens.open_still("working", f"{slow}/confirm")
+
+
+def _campaigns(screens: Screens, served: Any, sheet: str) -> None:
+    """A campaign from its first message to the deletion of its texts."""
+    visitor = screens.visitor
+    rehearsal = visitor.send(sheet)
+    visitor.wait(rehearsal)
+    screens.open("campaign-rehearsal", f"/campaigns/{rehearsal}")
+    number = visitor.send(sheet, "crm", pace="slow", limit="4")
+    place = f"/campaigns/{number}"
+    wait_for(lambda: len(served.ledger) >= 1)
+    screens.open_still("campaign-sending", place)
+    screens.open("stop", f"{place}/stop")
+    visitor.post(f"{place}/pause")
+    visitor.wait(number, "waiting")
+    screens.open("campaign-paused", place)
+    screens.open("start", "/")
+    visitor.post(f"{place}/stop")
+    screens.open("campaign-stopped", place)
+    visitor.post(f"{place}/continue")
+    visitor.wait(number)
+    screens.open("campaign-canary", place)
+    served.world.add_chat(5001, silent=True)
+    visitor.post(f"{place}/verify")
+    wait_for(lambda: "Ask again" in visitor.get(place).text)
+    screens.open("campaign-verified", place)
+    screens.open("campaign_row", f"{place}/rows/0")
+    screens.open("delete", f"{place}/delete")
+    visitor.post(f"{place}/delete")
+    screens.open("campaign-deleted", place)
+    # One that waits for its hours.
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "UTC"}
+    waiting = visitor.send(visitor.upload_rows(rows(6, 6, "Hours")), "crm", **hours)
+    wait_for(lambda: "Waiting for the hours" in visitor.get(f"/campaigns/{waiting}/progress").text)
+    screens.open_still("campaign-hours", f"/campaigns/{waiting}")
+    visitor.post(f"/campaigns/{waiting}/pause")
+
+
+def _unknown_rows(screens: Screens, page: PageProcess, portal: Portal) -> None:
+    """Rows that failed, and one of which nobody knows whether it arrived."""
+    lines = rows(3, 3, "Unknown")
+    served = portal(lines)
+    served.world.add_chat(5002, refuses="MESSAGE_ADD_ERROR")
+    served.faults = Faults(at={2: "close_after"}, methods={MESSAGE_ADD})
+    number = make_unknown(page, screens.visitor, served, lines, "unknown")
+    screens.open("campaign-unknown", f"/campaigns/{number}")
+    assert re.search("Look into the chats", screens.visitor.get(f"/campaigns/{number}").text)
+    screens.open("campaign_row-unknown", f"/campaigns/{number}/rows/1")
