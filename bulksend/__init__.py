@@ -22,12 +22,16 @@ if TYPE_CHECKING:
         UsageError,
     )
     from bulksend.forecast import dry_run, predict_end
+    from bulksend.jobs.queue import Queue, QueueEntry
+    from bulksend.jobs.worker import Worker
     from bulksend.journal import (
+        Action,
         Counts,
         Delivery,
         Held,
         Journal,
         NewRow,
+        Paused,
         Repeat,
         Row,
         RowOutcome,
@@ -75,11 +79,13 @@ _MODULES = {
     ],
     "forecast": ["dry_run", "predict_end"],
     "journal": [
+        "Action",
         "Counts",
         "Delivery",
         "Held",
         "Journal",
         "NewRow",
+        "Paused",
         "Repeat",
         "Row",
         "RowOutcome",
@@ -88,6 +94,8 @@ _MODULES = {
         "State",
         "TakenOver",
     ],
+    "jobs.queue": ["Queue", "QueueEntry"],
+    "jobs.worker": ["Worker"],
     "locale": ["use_language"],
     "plan": ["Plan", "SheetOptions", "examine"],
     "portal.authorisation": ["application", "parse_webhook"],
@@ -115,6 +123,7 @@ _MODULES = {
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Action",
     "AlreadyDone",
     "BulksendError",
     "Campaign",
@@ -135,6 +144,7 @@ __all__ = [
     "NoPortalError",
     "Options",
     "Outlook",
+    "Paused",
     "Plan",
     "PortalError",
     "PortalStore",
@@ -143,6 +153,8 @@ __all__ = [
     "QueryError",
     "QueryProgress",
     "QueryRunner",
+    "Queue",
+    "QueueEntry",
     "RateLimit",
     "Recorder",
     "Repeat",
@@ -167,6 +179,7 @@ __all__ = [
     "TemplateError",
     "UnknownPortalError",
     "UsageError",
+    "Worker",
     "World",
     "application",
     "check_online",

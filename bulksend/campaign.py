@@ -14,10 +14,14 @@ This is what programs call; the commands are a thin shell over it::
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.entry import NOTHING_REFUSED, Draft, require_unchanged, take_up, unfinished
 from bulksend.errors import JournalError
+from bulksend.journal import Held, JournalAway, Paused, TakenOver
+from bulksend.locale import _
 from bulksend.portal.client import Client
 from bulksend.results import write_run_results
 from bulksend.sender.options import Options, Progress, RunResult, StopReason
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
     from bulksend.validation.stop_list import StopList
 
 
+_PLAIN: Final = frozenset({StopReason.INTERRUPTED, StopReason.WAITING})
+"""How it may end without a sentence, and still with rows left."""
+
+
 class Campaign:
     """A campaign that this process holds. `enter` and `resume` give it, as long as their context lasts.
 
@@ -47,7 +55,7 @@ class Campaign:
         self.id = run_id
         self.repeats = repeats
         self._sender: Sender | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
         self._reason = ""
 
     @classmethod
@@ -141,6 +149,7 @@ class Campaign:
         results: Path | None = None,
         settings: dict[str, Any] | None = None,
         stop_list: StopList | None = None,
+        unpause: bool = True,
     ) -> Iterator[Campaign]:
         """Take up a campaign that is in the journal.
 
@@ -159,9 +168,11 @@ class Campaign:
             results: where its results sheet goes from now on.
             settings: as for `enter`; None leaves them as they are.
             stop_list: as for `enter`.
+            unpause: whether it is taken up although somebody has paused it.
 
         Raises:
             UsageError: it belongs to another portal.
+            Paused: it is paused, and not to be unpaused.
             SentBefore: ``repeats`` is "refuse", and there are some.
             Held: another process has it.
             CampaignChanged: another process has worked on it since it was ``run``.
@@ -180,6 +191,7 @@ class Campaign:
                 resend_unknown=resend_unknown,
                 lift_limit=lift_limit,
                 stop_list=stop_list,
+                unpause=unpause,
             )
             require_unchanged(run, now)
             if results:
@@ -210,26 +222,60 @@ class Campaign:
         """Every row of the sheet in order, and what became of it."""
         return self._journal.outcomes(self.id)
 
-    def send(self, options: Options, on_progress: Callable[[Progress], None] = lambda _: None) -> RunResult:
+    def send(
+        self,
+        options: Options,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        *,
+        client: Client | None = None,
+    ) -> RunResult:
         """Send what is open and say how it ended; the journal holds every row's true state then.
+
+        While the journal's server cannot be reached nothing leaves; once it is there again sending continues, within
+        ``options.outage``. ``client`` makes the calls where several campaigns share its connections.
 
         Raises:
             JournalError: the journal cannot be written; nothing was sent that it does not know of.
         """
-        with Client(self._target.authorisation, timeout=options.timeout, connections=options.max_in_flight) as client:
-            self._sender = Sender(self._journal, self.run, client, options, on_progress)
-            if self._stopped:
-                self._sender.stop()
-            try:
-                result = self._sender.run()
-            finally:
-                self._sender = None
-        self._reason = result.sentence or ("interrupted" if result.how is StopReason.INTERRUPTED else "")
+        own = client or Client(self._target.authorisation, timeout=options.timeout, connections=options.max_in_flight)
+        with contextlib.nullcontext(own) if client else own, self._journal.turns_of(self._target.portal):
+            result = self._send(own, options, on_progress)
+            while result.how is StopReason.JOURNAL_BACK:
+                result = self._send(own, options, on_progress, anew=True)
+        self._reason = result.sentence or (str(result.how) if result.how in _PLAIN else "")
         return result
+
+    def _send(
+        self, client: Client, options: Options, on_progress: Callable[[Progress], None], *, anew: bool = False
+    ) -> RunResult:
+        patience = time.monotonic() + options.outage
+        while True:
+            try:
+                if (
+                    anew
+                ):  # rows that left before the server was lost, and of which nothing could be written, are in doubt
+                    self._journal.acquire(self.id, dict(self.run.settings), unpause=False)
+                sender = Sender(self._journal, self.run, client, options, on_progress)
+                break
+            except JournalAway:
+                if time.monotonic() > patience or self._stopped.wait(1.0):
+                    raise
+                anew = True
+            except Held:
+                raise TakenOver(self.id) from None
+            except Paused:
+                return RunResult(StopReason.PAUSED, _("Somebody has paused it."))
+        self._sender = sender
+        if self._stopped.is_set():
+            sender.stop()
+        try:
+            return sender.run()
+        finally:
+            self._sender = None
 
     def stop(self) -> None:
         """End `send` in good order: no new calls, those under way are waited for. Safe in a signal handler."""
-        self._stopped = True
+        self._stopped.set()
         if self._sender is not None:
             self._sender.stop()
 

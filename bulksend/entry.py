@@ -291,13 +291,14 @@ def take_up(
     retry: bool = False,
     resend_unknown: bool = False,
     stop_list: StopList | None = None,
+    unpause: bool = True,
 ) -> list[Repeat]:
     """Take a campaign for this process and reopen or leave out rows of it; to be called in a transaction.
 
     With ``lift_limit`` an earlier limit is replaced by ``limit``. ``repeats`` None leaves the rows that other campaigns
     have sent as they are. Returns these rows.
     """
-    journal.acquire(run.id, settings or dict(run.settings))
+    journal.acquire(run.id, settings or dict(run.settings), unpause=unpause)
     caller = target.authorisation
     journal.sent_through(run.id, portal_name=target.name, portal_address=caller.masked, identity=caller.identity)
     reopened = 0

@@ -41,12 +41,14 @@ COMMANDS: Final = {
     "resume": "bulksend.cli.resume:resume",
     "retry": "bulksend.cli.resume:retry",
     "verify": "bulksend.cli.verify:verify",
+    "pause": "bulksend.cli.worker:pause",
     "runs": "bulksend.cli.runs:runs",
     "results": "bulksend.cli.runs:results",
     "lookup": "bulksend.cli.lookup:lookup",
     "template": "bulksend.cli.template:template",
     "portal": "bulksend.cli.portal:portal",
     "web": "bulksend.cli.web:web",
+    "worker": "bulksend.cli.worker:worker",
     "sandbox": "bulksend.cli.sandbox:sandbox",
 }
 """Each command and where it is, in the order in which help shows them."""
@@ -57,12 +59,14 @@ SUMMARIES: Final = {
     "resume": "Continue an interrupted campaign.",
     "retry": "Send again the rows that failed or were not sent.",
     "verify": "Ask the portal which messages reached the customer.",
+    "pause": "Stop a campaign, wherever it is being sent.",
     "runs": "List campaigns.",
     "results": "Write a campaign's results sheet (again).",
     "lookup": "Fill in the chat ids of a sheet that has only CRM entities.",
     "template": "Write a blank sheet to fill in.",
     "portal": "Save, list, test and remove portals.",
     "web": "The same in the browser.",
+    "worker": "Send the campaigns of a journal that a team shares.",
     "sandbox": "Run the embedded portal, to rehearse on.",
 }
 """What help says of each command, here so that help need not load them."""

@@ -37,6 +37,7 @@ OF_ERROR_CODES: Final = {
     "NO_SUCH_RUN": "`bulksend runs` lists them.",
     "NO_VISIBLE_SHEET": "--sheet chooses one.",
     "PORT_TAKEN": "--port names it; without it the page takes any that is free.",
+    "QUEUE_NEEDS_SERVER": "--journal takes it.",
     "RESULTS_NOT_WRITTEN": "To do so: `bulksend results {run} --results PATH`.",
     "RESULTS_PATH": "--results names it.",
     "TAKEN_OVER": "`bulksend runs` shows how it goes on.",

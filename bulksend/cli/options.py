@@ -95,6 +95,7 @@ skip_sent_option = option(
     "--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours."
 )
 verify_option = option("--verify", is_flag=True, help="At the end, ask the portal which messages reached the customer.")
+queue_option = option("--queue", is_flag=True, help="Leave it to those who run `bulksend worker`.")
 user_option = option("--user-id", type=click.IntRange(min=1), metavar="N", help="Who speaks, for rows without a user.")
 
 prefer_option = option("--prefer", metavar="CHANNEL", help="Of several chats take one of this channel: whatsapp, …")

@@ -21,6 +21,7 @@ from bulksend.cli.questions import (
     require_terminal,
     show_run,
 )
+from bulksend.cli.queued import enqueue, require_queue, require_saved
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
@@ -40,6 +41,7 @@ _options = opts.combine(
         "--again", is_flag=True, help="Send rows although another campaign sent them in the last 24 hours."
     ),
     opts.verify_option,
+    opts.queue_option,
     opts.journal_option,
     opts.yes_option,
     opts.json_option,
@@ -61,6 +63,7 @@ class _Request:
     as_json: bool
     verbose: bool
     verify: bool
+    queue: bool
     retry: bool = False
     resend_unknown: bool = False
 
@@ -115,7 +118,11 @@ def _take_up(journal: Journal, run: Run, request: _Request) -> int:
     from bulksend.entry import SentBefore
     from bulksend.target import rows_for_sandbox
 
+    if request.queue:
+        require_queue(opts.journal_address(request.journal), verify=request.verify)
     with target_of_run(run, request.portal, rows_for_sandbox(journal, run)) as target:
+        if request.queue:
+            require_saved(target)
         try:
             return _send(journal, run, target, request, "skip" if request.skip_sent else "refuse")
         except SentBefore as repeated:  # nothing has changed by the attempt
@@ -153,5 +160,7 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
         sending = replace(Sending().over_earlier(campaign.run.settings), late=late)
         options = with_settle(sending.options(run.counts.total), sending, target)
         show_run(campaign.run, target, options, predict_end(journal, target, journal.open_zones(run.id), options))
+        if request.queue:
+            return enqueue(campaign, opts.journal_address(request.journal), late=late, as_json=request.as_json)
         verify = partial(ask_for_deliveries, journal, run.id, target, options.rate_limit) if request.verify else None
         return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose, verify=verify)

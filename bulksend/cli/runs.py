@@ -18,25 +18,32 @@ from bulksend.cli.json_output import answer
 @opts.json_option
 def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click passes it by name
     """List the campaigns of the journal: when, file, portal, and how many rows were sent, failed, are unknown, left."""
+    from bulksend.cli.queued import entries_of, in_words, standing
     from bulksend.journal import Journal
 
-    with Journal(opts.journal_there(journal)) as opened:
+    address = opts.journal_there(journal)
+    with Journal(address) as opened:
         found = opened.runs()
+    entries = entries_of(address)
+    where = {run.id: standing(run, entries.get(run.id)) for run in found}
     if as_json:
         from bulksend.cli.summary import summary
 
-        answer([summary(run, run.stage.value, Path(run.results_path), None) for run in found])
+        answer([{**summary(run, run.stage.value, Path(run.results_path), None), **where[run.id]} for run in found])
         return 0
     if not found:
         hint("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.")
         return 0
-    put(f"{'run':>4}  {'when':16}  {'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}  {'state':9} file → portal")
+    states = {run_id: in_words(one) for run_id, one in where.items()}
+    wide = max(9, *map(len, states.values()))
+    counted = f"{'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}"
+    put(f"{'run':>4}  {'when':16}  {counted}  {'state':{wide}} file → portal")
     for run in found:
         counts = run.counts
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
         put(
             f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
-            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {run.stage.value:9} "
+            f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {states[run.id]:{wide}} "
             f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
         )
     return 0

@@ -25,6 +25,7 @@ from bulksend.cli.questions import (
     show_plan,
     show_schedule,
 )
+from bulksend.cli.queued import enqueue, require_queue, require_saved
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.summary import shown_path, summary
 from bulksend.cli.verify import ask_for_deliveries
@@ -66,6 +67,7 @@ class _Request:
     as_json: bool
     verbose: bool
     verify: bool
+    queue: bool
 
     @property
     def asks_whether_chats_are_open(self) -> bool:
@@ -101,6 +103,7 @@ class _Request:
     "--results, write what would become of each row.",
 )
 @opts.verify_option
+@opts.queue_option
 @opts.journal_option
 @opts.yes_option
 @opts.json_option
@@ -120,6 +123,8 @@ def send(file: Path, **params: Any) -> int:
             "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
             "`bulksend lookup` or `bulksend check --online` first."
         )
+    if request.queue:
+        require_queue(opts.journal_address(request.journal), verify=request.verify)
     plan = examine(file, sheet)
     request = replace(request, sending=request.sending.resolved(time.time(), {}))
     options = request.sending.options(plan.report.good)
@@ -141,6 +146,8 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         Journal(opts.journal_address(request.journal)) as journal,
     ):
         target = found
+        if request.queue:
+            require_saved(target)
         options = with_settle(options, request.sending, target)
         findings = None
         known = journal.same(target.portal, plan.content)
@@ -195,6 +202,8 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
                 _say_left_out(campaign.repeats)
             schedule = Sending().over_earlier(campaign.run.settings).schedule()
             options = replace(options, schedule=schedule, late=late)
+            if request.queue:
+                return enqueue(campaign, opts.journal_address(request.journal), late=late, as_json=request.as_json)
             verify = None
             if request.verify:
                 verify = partial(ask_for_deliveries, journal, campaign.id, target, options.rate_limit)

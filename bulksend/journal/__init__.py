@@ -15,7 +15,8 @@ keeps them as text for all processes that share it.
 """
 
 from bulksend.journal.audit import Action, AuditEntry, system_user
-from bulksend.journal.holder import HEARTBEAT_SECONDS, Held, TakenOver
+from bulksend.journal.database import JournalAway
+from bulksend.journal.holder import HEARTBEAT_SECONDS, Held, Paused, TakenOver
 from bulksend.journal.journal import Journal
 from bulksend.journal.model import (
     MOVES,
@@ -48,7 +49,9 @@ __all__ = [
     "Departure",
     "Held",
     "Journal",
+    "JournalAway",
     "NewRow",
+    "Paused",
     "Repeat",
     "Role",
     "Row",

@@ -265,6 +265,16 @@ class Database:
             raw.cursor().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
 
+def address_of_server(address: str | Path) -> str | None:
+    """The address of a journal's PostgreSQL database, with its password, as other programs take it; None of a file."""
+    if not isinstance(address, str) or "://" not in address:
+        return None
+    url = _as_url(address)
+    if url.get_backend_name() != "postgresql":
+        return None
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def _as_url(address: str | Path) -> sa.URL:
     """The database's address: anything with ``://`` is taken as one, everything else is the path of an SQLite file."""
     if isinstance(address, str) and "://" in address:

@@ -18,7 +18,7 @@ a few milliseconds at a time."""
 CONNECTION_WAIT: Final = 60.0
 """Seconds after which a server none of whose connections has become free is taken for out of reach."""
 
-_TO_SERVER: Final = {
+TO_SERVER: Final = {
     # A network that swallows everything is noticed within a quarter of a minute.
     "connect_timeout": "10",
     "keepalives_idle": "5",
@@ -27,7 +27,7 @@ _TO_SERVER: Final = {
     "tcp_user_timeout": "15000",
 }
 
-_IN_SESSION: Final = (
+IN_SESSION: Final = (
     "SET synchronous_commit TO on",  # the server's default may be to sync later
     # Whoever is stopped or cut off in the middle of a transaction is not to keep the others from theirs.
     "SET idle_in_transaction_session_timeout TO '15s'",
@@ -62,7 +62,7 @@ def engine_of_server(url: sa.URL) -> Engine:
                 pool_size=CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=CONNECTION_WAIT,
-                connect_args={name: value for name, value in _TO_SERVER.items() if name not in url.query},
+                connect_args={name: value for name, value in TO_SERVER.items() if name not in url.query},
             )
             sa.event.listen(engine, "connect", _begin_session)
             _shared[url] = Engine(engine)
@@ -91,6 +91,6 @@ def give_back(engine: Engine) -> None:
 
 def _begin_session(connection: Any, _: object) -> None:
     autocommit, connection.autocommit = connection.autocommit, True
-    for statement in _IN_SESSION:
+    for statement in IN_SESSION:
         connection.execute(statement)
     connection.autocommit = autocommit

@@ -14,12 +14,14 @@ from typing import Final
 import psutil
 
 from bulksend.errors import JournalError, UsageError
+from bulksend.locale import _
 
 HEARTBEAT_SECONDS: Final = 5.0
 """How often a process that holds a campaign gives a sign of life."""
 
-ABANDONED_SECONDS: Final = 90.0
-"""A holder on another machine that has given no sign of life for so long is taken for dead."""
+ABANDONED_SECONDS: Final = 30.0
+"""A holder that has given no sign of life for so long is taken for dead; in a file's journal only one on another
+machine. A call leaves within `LATEST_DEPARTURE` of being allowed to, or not at all, so by then all have left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Holder:
         boot: which start of the machine's system the process belongs to (Linux).
         ticks: the system's age when the process started (Linux): unlike ``started`` it does not move when the clock is
             set.
+        leased: whether it has to give signs of life also while its process runs, since that may be stopped for long.
     """
 
     host: str
@@ -42,13 +45,14 @@ class Holder:
     token: str = ""
     boot: str = ""
     ticks: int = 0
+    leased: bool = False
 
     @classmethod
-    def this_process(cls) -> Holder:
+    def this_process(cls, *, leased: bool = False) -> Holder:
         """The process that asks, as a holder of its own each time."""
         pid = os.getpid()
         started, ticks = psutil.Process().create_time(), _ticks(pid) or 0
-        return cls(platform.node(), pid, started, _space(), uuid.uuid4().hex, _boot() if ticks else "", ticks)
+        return cls(platform.node(), pid, started, _space(), uuid.uuid4().hex, _boot() if ticks else "", ticks, leased)
 
     @classmethod
     def from_text(cls, text: str) -> Holder:
@@ -73,10 +77,14 @@ class Holder:
         """Whether the process still runs.
 
         On this machine the system is asked. Of another machine only the last sign of life is known (``seen_at``, by the
-        journal's clock, as ``now``): after `ABANDONED_SECONDS` without one its process is taken for dead.
+        journal's clock, as ``now``): after `ABANDONED_SECONDS` without one its process is taken for dead. A leased
+        holder has to give them here too.
         """
-        if not self.is_here:
-            return now - seen_at < ABANDONED_SECONDS
+        if not self.is_here or self.leased:
+            if now - seen_at >= ABANDONED_SECONDS:
+                return False
+            if not self.is_here:
+                return True
         if self.ticks:
             return _ticks(self.pid) == self.ticks
         try:
@@ -98,6 +106,14 @@ class Held(UsageError):
             f"Campaign {run_id} is being sent by process {holder.pid} on {holder.host} since {holder.since_text}; wait "
             "until it ends, or stop it there, then run this again."
         )
+
+
+class Paused(UsageError):
+    """Somebody has paused the campaign."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        super().__init__(_("Campaign {run} is paused.").format(run=run_id))
 
 
 class TakenOver(JournalError):

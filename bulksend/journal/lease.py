@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bulksend.journal.holder import Held
+from bulksend.journal.holder import Held, Paused
 from bulksend.journal.interruption import put_in_doubt
 from bulksend.journal.model import Stage
 from bulksend.journal.records import counts_of, living_holder
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Lease(Store):
     """Takes campaigns, keeps them and lets go of them."""
 
-    def acquire(self, run_id: int, settings: Mapping[str, Any]) -> None:
+    def acquire(self, run_id: int, settings: Mapping[str, Any], *, unpause: bool = True) -> None:
         """Take the campaign for this journal's user; raise `Held` where another living one has it.
 
-        Rows that a dead process left in `sending` are in doubt from then on.
+        Rows that a dead process left in `sending` are in doubt from then on. Unless it is to be unpaused by that,
+        `Paused` is raised where somebody has paused it.
         """
         with self._transaction() as connection:
             record = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
@@ -32,6 +33,8 @@ class Lease(Store):
             other = living_holder(record, now)
             if other is not None and other != self._me:
                 raise Held(run_id, other)
+            if record.paused and not unpause:
+                raise Paused(run_id)
             put_in_doubt(connection, record)
             connection.execute(
                 sa.update(RUNS)
@@ -43,12 +46,13 @@ class Lease(Store):
                     reason="",
                     ended_at=None,
                     settings=json.dumps(dict(settings)),
+                    paused=None,
                 )
             )
             self._database.checkpoint()
 
-    def heartbeat(self, run_id: int) -> None:
-        """Give a sign of life for a held campaign.
+    def heartbeat(self, run_id: int) -> bool:
+        """Give a sign of life for a held campaign, and return whether somebody has paused it.
 
         Raises:
             TakenOver: another process has taken it, because this one gave no sign of life for long.
@@ -57,6 +61,14 @@ class Lease(Store):
             self._count_mine(connection, run_id, {})
             self._database.check_files()
             self._database.checkpoint()
+            return bool(connection.scalar(sa.select(RUNS.c.paused).where(RUNS.c.id == run_id)))
+
+    def pause(self, run_id: int) -> None:
+        """Have whoever sends the campaign stop within `HEARTBEAT_SECONDS`, and nobody take it up but by a decision."""
+        with self._transaction() as connection:
+            connection.execute(
+                sa.update(RUNS).where(RUNS.c.id == run_id, RUNS.c.stage != Stage.FINISHED.value).values(paused=True)
+            )
 
     def release(self, run_id: int, reason: str) -> None:
         """Let go of a campaign; it is finished where no row of it is open any more.

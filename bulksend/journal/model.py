@@ -198,6 +198,7 @@ class Run:
     settings: Mapping[str, Any]
     counts: Counts
     holder: Holder | None
+    paused: bool = False
 
     def speaker(self, row: Row) -> int:
         """The user who speaks for a row."""

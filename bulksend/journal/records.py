@@ -86,6 +86,7 @@ def run_of(record: Any, now: float) -> Run:
             settings=json.loads(record.settings),
             counts=counts_of(record),
             holder=holder,
+            paused=bool(record.paused),
         )
 
 

@@ -27,7 +27,7 @@ class Store:
         self._database = Database(address)
         self._transaction = self._database.transaction
         self._reading = self._database.reading
-        self._me = Holder.this_process()
+        self._me = Holder.this_process(leased=not self._database.sqlite)
         self._may_leave_to: dict[int, int] = {}
         self._database.on_rollback(self._may_leave_to.clear)
         if self._database.files is not None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bulksend.journal.model import State
 
-SCHEMA: Final = 8
+SCHEMA: Final = 9
 """Raised whenever the tables change shape, with a step in `bulksend.journal.migrations`."""
 
 IN_ONE_STATEMENT: Final = 500
@@ -44,6 +44,7 @@ RUNS = sa.Table(
     sa.Column("holder", sa.Text),
     sa.Column("seen_at", sa.Float),
     sa.Column("may_leave_to", sa.Integer),  # the last row (its n) that may have left by what the file's main part says
+    sa.Column("paused", sa.Boolean),  # whether somebody wants whoever sends it to stop
     sa.Index("runs_by_content", "portal", "content"),
 )
 

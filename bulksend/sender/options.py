@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -47,6 +48,8 @@ class Options:
         reopen: whether the dialog of an entity's chat is started again where it is not active.
         schedule: when messages may leave.
         late: whether to begin also long after the time that was set for it.
+        longest_wait: how long the hours of all messages may be waited for; where they begin later the sender ends with
+            `StopReason.WAITING`.
         same_refusals: how many rows refused alike from the first on stop the campaign; None for any number.
     """
 
@@ -62,6 +65,7 @@ class Options:
     same_refusals: int | None = SAME_REFUSALS
     schedule: Schedule = field(default_factory=Schedule)
     late: bool = False
+    longest_wait: float = math.inf
 
 
 class StopReason(StrEnum):
@@ -69,6 +73,9 @@ class StopReason(StrEnum):
 
     ENDED = "ended"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"
+    WAITING = "waiting"
+    JOURNAL_BACK = "journal back"
     REFUSED = "refused"
     TOO_MANY_FAILURES = "too many failures"
     OUT_OF_REACH = "out of reach"
@@ -81,10 +88,14 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How it ended, and a sentence for people (empty where the counts say it all)."""
+    """How it ended, and a sentence for people (empty where the counts say it all).
+
+    ``until`` is when the next message may leave, where it is `StopReason.WAITING` (Unix seconds).
+    """
 
     how: StopReason
     sentence: str = ""
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

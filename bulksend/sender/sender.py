@@ -7,15 +7,17 @@ whatever happens to it.
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.dispatch.connectivity import Connectivity
 from bulksend.dispatch.dispatcher import Dispatcher, Halted
 from bulksend.dispatch.slots import Slots
 from bulksend.errors import JournalError
-from bulksend.journal import HEARTBEAT_SECONDS, Change, Journal, Row, Run, State
+from bulksend.journal import HEARTBEAT_SECONDS, Change, Journal, JournalAway, Row, Run, State
+from bulksend.locale import _
 from bulksend.portal import methods
 from bulksend.portal.error_help import advice
 from bulksend.ratelimit.batch_size import BatchSize
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from bulksend.portal.client import Client
     from bulksend.schedule.schedule import Schedule
     from bulksend.sender.repairs import Repairs
+
+
+LAST_WORDS: Final = 30.0
+"""Seconds for which a sender that is to stop waits for the journal's server, to write what has come back."""
 
 
 def _chats(journal: Journal, run: Run, schedule: Schedule) -> Chats:
@@ -94,6 +100,8 @@ class Sender:
         self._closed: tuple[float, set[str]] = (0.0, set())
         self._result: RunResult | None = None
         self._heartbeat_at = 0.0
+        self._away_since: float | None = None
+        self._back = False
 
     def stop(self) -> None:
         """Let no more calls leave; those under way are waited for. May be called from a signal handler."""
@@ -103,6 +111,9 @@ class Sender:
     def run(self) -> RunResult:
         """Send until nothing is open or something ends it; every row's true state is in the journal then.
 
+        After a time in which the journal's server could not be reached it ends with `StopReason.JOURNAL_BACK`: the
+        journal alone knows then where to continue.
+
         Raises:
             JournalError: the journal cannot be written, not even after the calls under way have come back.
         """
@@ -111,13 +122,14 @@ class Sender:
             self._context.doubts.add(row)
         try:
             while True:
-                until = self._turn()
-                if not self._dispatcher.in_flight and (self._result or self._nothing_left()):
+                until = self._turn() if self._away_since is None else self._try_to_write()
+                if not self._dispatcher.in_flight and self._done():
                     break
                 self._dispatcher.wait(until)
         finally:
             self._dispatcher.stop()
-        self._write()
+        if not self._back:
+            self._write()
         return self._result or RunResult(StopReason.ENDED)
 
     def _rows_in_doubt(self) -> Iterator[Row]:
@@ -125,6 +137,9 @@ class Sender:
         while rows := self._journal.open_rows(self._run.id, State.IN_DOUBT, after, WINDOW):
             yield from rows
             after = rows[-1].n
+
+    def _done(self) -> bool:
+        return bool(self._result or self._nothing_left()) if self._away_since is None else self._back
 
     def _nothing_left(self) -> bool:
         context = self._context
@@ -141,13 +156,19 @@ class Sender:
                     self._look_for_a_reason_to_stop()
                 now = time.monotonic()
                 if now >= self._heartbeat_at:
-                    self._journal.heartbeat(self._run.id)
+                    if self._journal.heartbeat(self._run.id):
+                        self._end(StopReason.PAUSED, _("Somebody has paused it."))
                     self._heartbeat_at = now + HEARTBEAT_SECONDS
                 until = now + 1.0
                 if not self._result:
                     self._look_at_the_clock()
                 if not self._result:
                     until = min(until, self._dispatcher.let_leave())
+        except JournalAway:
+            self._away_since = time.monotonic()
+            until = self._away_since + 1.0
+            self._dispatcher.forget_departing()
+            self._context.changes.rolled_back()
         except JournalError as error:
             # What is under way is still waited for: perhaps its fate can be written down then.
             self._result = RunResult(StopReason.JOURNAL, str(error))
@@ -161,8 +182,48 @@ class Sender:
             self._context.changes.committed()
             self._context.doubts.written()
             self._dispatcher.depart()
+            if not self._result:
+                self._end_if_all_wait()
         self._report()
         return until
+
+    def _try_to_write(self) -> float:
+        """While the journal's server is out of reach nothing leaves, and what comes back is kept for it."""
+        try:
+            with self._journal.transaction():
+                self._dispatcher.take_in()
+                self._write()
+                self._journal.heartbeat(self._run.id)
+        except JournalAway:
+            self._back = False
+            self._context.changes.rolled_back()
+            patience = LAST_WORDS if self._result else self._options.outage
+            if time.monotonic() > (self._away_since or 0.0) + patience and not self._dispatcher.in_flight:
+                raise
+        except JournalError:  # it was written after all, or another process has settled it
+            self._back, self._result = True, RunResult(StopReason.JOURNAL_BACK)
+        else:
+            self._back = True
+            self._context.changes.committed()
+            self._end(StopReason.JOURNAL_BACK)
+        self._report()
+        return time.monotonic() + 1.0
+
+    def _end_if_all_wait(self) -> None:
+        """End where nothing is under way and no hours begin for long."""
+        context = self._context
+        if (
+            self._options.longest_wait == math.inf
+            or self._dispatcher.in_flight
+            or context.doubts
+            or any(self._repairs)
+            or context.connectivity.out
+        ):
+            return
+        zones = context.chats.zones
+        until, _ = context.hours.next_opening(zones)
+        if not context.hours.open_of(zones) and self._journal.now() + self._options.longest_wait < until < math.inf:
+            self._result = RunResult(StopReason.WAITING, until=until)
 
     def _write(self) -> None:
         for n in self._context.changes.write(self._dispatcher.feedback.take()):  # their messages are looked for again

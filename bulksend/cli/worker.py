@@ -1,0 +1,70 @@
+"""``bulksend worker`` and ``bulksend pause``: campaigns that others have entered."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+import click
+
+from bulksend.cli import options as opts
+from bulksend.cli.console import put, say
+from bulksend.cli.signals import stopped_by_signals
+from bulksend.errors import UsageError
+from bulksend.locale import _
+
+
+@click.command(short_help="Send the campaigns of a journal that a team shares.")
+@opts.option(
+    "--campaigns", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N", help="How many at once."
+)
+@opts.journal_option
+def worker(campaigns: int, journal: str | None) -> int:
+    """Send what was entered with --queue, N campaigns at once, until this is stopped.
+
+    Any number of workers may share a journal on PostgreSQL. Each sends through the portals that are saved on its own
+    machine, and takes over what another one left that has died. Ctrl-C or SIGTERM hands all campaigns over.
+    """
+    from bulksend.jobs.queue import Queue
+
+    address = opts.journal_address(journal)
+    Queue(address).close()  # it says in a sentence what is missing
+    from bulksend.jobs.worker import Worker
+
+    # What it has to say of connections that were lost is said here in words of ours.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    made = Worker(address, opts.home(), campaigns, say)
+
+    def stop() -> None:
+        say(_("Handing over: waiting for the calls under way. Once more to stop at once; nothing is lost either way."))
+        made.stop()
+
+    with stopped_by_signals(stop):
+        made.run()
+    return 0
+
+
+@click.command(short_help="Stop a campaign, wherever it is being sent.")
+@click.argument("run", type=int)
+@opts.journal_option
+def pause(run: int, journal: str | None) -> int:
+    """Have campaign RUN stop within a few seconds, whoever sends it, here or elsewhere.
+
+    Calls under way are waited for. `bulksend resume RUN` continues it.
+    """
+    from bulksend.jobs.queue import Queue
+    from bulksend.journal import Action, Journal
+
+    address = opts.journal_there(journal)
+    with Journal(address) as opened:
+        found = opened.run(run)
+        if not found.counts.left:
+            raise UsageError(_("Campaign {run} has no rows left to send.").format(run=run))
+        opened.pause(run)
+        opened.record(Action.PAUSED, run)
+    with suppress(UsageError), Queue(address) as queue:
+        queue.remove(run)
+    said = _("Campaign {run}: it stops within a few seconds.") if found.holder else _("Campaign {run}: paused.")
+    put(said.format(run=run))
+    return 0

@@ -1,0 +1,144 @@
+"""Campaigns that are left to workers: sent, handed over, taken over, paused, and every row of them exactly once."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Commands, PortalProcess, TestRow, assert_exactly_once, rows, until, write_sheet
+from tests.team import Team
+
+
+@pytest.fixture
+def portal(tmp_path: Path) -> Iterator[PortalProcess]:
+    """A portal whose calls take a little."""
+    with PortalProcess(tmp_path / "portal") as portal:
+        portal.turn("dials", latency=0.1)
+        yield portal
+
+
+@pytest.fixture
+def team(database: str, tmp_path: Path, portal: PortalProcess) -> Iterator[Team]:
+    """A team that has saved it."""
+    with Team(tmp_path, database) as team:
+        team.save("crm", portal)
+        yield team
+
+
+def assert_all_sent(team: Team, portal: PortalProcess, *sheets: list[TestRow]) -> None:
+    """Every row was delivered exactly once and in order, and the journal says so."""
+    assert_exactly_once([line for sheet in sheets for line in sheet], portal.ledger)
+    assert [run.counts.sent for run in team.runs()] == [len(sheet) for sheet in sheets]
+
+
+def test_entered_and_sent(team: Team, portal: PortalProcess) -> None:
+    """Whoever enters a campaign goes home; a worker sends it, and ends in good order."""
+    lines = rows(12, chats=6)
+    entered = team.enter("sheet", lines, "crm")
+    assert (entered.code, entered.out.splitlines()[0]) == (0, "Campaign 1: 12 of 12 rows are left to the workers.")
+    assert not portal.calls()
+    listed = team.commands.run("runs", "--journal", team.journal)
+    assert "  queued " in listed.out
+    worker = team.worker()
+    team.wait_until_finished()
+    assert worker.hand_over() == 0
+    assert_all_sent(team, portal, lines)
+    written = team.commands.run("results", 1, "--journal", team.journal)
+    assert (written.code, written.out.splitlines()[0]) == (0, "Campaign 1: 12 of 12 rows sent.")
+
+
+def test_handed_over(team: Team, portal: PortalProcess) -> None:
+    """A worker that is stopped politely leaves nothing in doubt, and another goes on at once."""
+    lines = rows(60, chats=60)
+    team.enter("sheet", lines, "crm", "--max-in-flight", 2)
+    first = team.worker()
+    portal.wait_for_calls(5)
+    assert first.hand_over() == 0
+    (run,) = team.runs()
+    assert run.holder is None
+    assert not run.counts.sending + run.counts.in_doubt
+    assert 0 < run.counts.sent < 60
+    team.worker()
+    team.wait_until_finished()
+    assert_all_sent(team, portal, lines)
+
+
+@pytest.mark.parametrize("end", ["kill", "freeze"])
+def test_taken_over(team: Team, portal: PortalProcess, end: str) -> None:
+    """A worker is killed, or its machine sleeps: another goes on, and the one that wakes up sends nothing more."""
+    lines = rows(80, chats=20)
+    team.enter("sheet", lines, "crm", "--max-in-flight", 2)
+    first = team.worker()
+    portal.wait_for_calls(8)
+    second = team.worker()
+    first.kill() if end == "kill" else first.freeze()
+    died = time.monotonic()
+    second.wait_until_said("Campaign 1: sending", 60)
+    assert time.monotonic() - died < 15
+    if end == "freeze":
+        first.thaw()
+        first.wait_until_said("another worker has taken it over")
+    team.wait_until_finished()
+    assert_all_sent(team, portal, lines)
+
+
+def test_paused_from_anywhere(team: Team, portal: PortalProcess) -> None:
+    """Whoever sends it stops, nobody else takes it up, and a decision lets it go on."""
+    lines = rows(60, chats=60)
+    team.enter("sheet", lines, "crm", "--max-in-flight", 2)
+    worker = team.worker()
+    portal.wait_for_calls(5)
+    assert team.commands.run("pause", 1, "--journal", team.journal).code == 0
+    worker.wait_until_said("Campaign 1: ")
+    for _ in until(10):
+        if team.runs()[0].holder is None:
+            break
+    sent = len(portal.ledger)
+    assert "  paused " in team.commands.run("runs", "--journal", team.journal).out
+    time.sleep(1.5)
+    assert len(portal.ledger) == sent < 60
+    went_on = team.commands.run("resume", 1, "--journal", team.journal, "--queue", "--yes")
+    assert went_on.code == 0, went_on.said
+    team.wait_until_finished()
+    assert_all_sent(team, portal, lines)
+
+
+def test_waiting_holds_no_place(team: Team, portal: PortalProcess) -> None:
+    """A campaign for tomorrow gives the only place back, and another is sent meanwhile."""
+    team.enter("later", rows(3, chats=3, text="Later"), "crm", "--at", "tomorrow 10:00")
+    worker = team.worker("--campaigns", 1)
+    worker.wait_until_said("wait for their hours")
+    lines = rows(3, chats=3)
+    team.enter("now", lines, "crm")
+    worker.wait_until_said("Campaign 2: 3 of 3 rows sent.")
+    assert_exactly_once(lines, portal.ledger)
+    assert "waiting until" in team.commands.run("runs", "--journal", team.journal).out
+
+
+def test_portal_that_is_not_saved_here(team: Team, portal: PortalProcess, tmp_path: Path) -> None:
+    """It is left to a worker that has it, and said."""
+    team.enter("sheet", rows(3, chats=3), "crm")
+    (tmp_path / "elsewhere").mkdir()
+    other = Team(tmp_path / "elsewhere", team.journal)
+    with other:
+        worker = other.worker()
+        worker.wait_until_said("Left to other workers, because their portals are not saved here: campaigns 1.")
+    assert not portal.calls()
+
+
+def test_what_cannot_be_left_to_workers(team: Team, tmp_path: Path) -> None:
+    """Journals in files, addresses, and waiting for the end are refused in a sentence, and nothing is entered."""
+    sheet = write_sheet(tmp_path / "sheet.csv", rows(2, chats=2))
+    queue = ("send", sheet, "--yes", "--queue", "--no-preflight")
+    for refused, options in (
+        ("Workers share a journal on PostgreSQL", ("--portal", "crm")),
+        ("Workers know portals by the names", ("--portal", "sandbox", "--journal", team.journal)),
+        ("--verify waits until all is sent", ("--portal", "crm", "--verify", "--journal", team.journal)),
+    ):
+        ended = team.commands.run(*queue, *options)
+        assert (ended.code, ended.err.splitlines()[-1].startswith(f"Error: {refused}")) == (2, True), ended.said
+    ended = Commands(tmp_path).run("worker")
+    assert ended.code == 2
+    assert ended.err.startswith("Error: Workers share a journal on PostgreSQL")
+    assert not team.runs()
