@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import BulksendError
 from bulksend.journal import Journal
+from bulksend.locale import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 
-_BROKEN: Final = (
+_BROKEN: Final = N_(
     "Something went wrong inside bulksend. What was sent is in the journal, so the campaign can be continued safely."
 )
 
@@ -84,7 +85,7 @@ class ThreadJob:
             self.error, self.cause = str(error), error
         except Exception as error:  # noqa: BLE001 - a thread's error is nobody else's to show
             _log.error("A campaign broke off: %s", type(error).__name__)
-            self.error, self.cause = _BROKEN, error
+            self.error, self.cause = _(_BROKEN), error
         finally:
             self._entered.set()
 

@@ -15,6 +15,7 @@ from bulksend.campaign import Campaign
 from bulksend.entry import BEYOND_LIMIT, TOO_LATE
 from bulksend.errors import BulksendError, PortalError, UsageError
 from bulksend.journal import Held, Journal, Stage, State
+from bulksend.locale import _
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.error_help import advice
@@ -254,8 +255,10 @@ def _portal_of(run: Run, portal: str) -> str:
     name = run.portal_name or portal
     if not name:
         raise UsageError(
-            f"Campaign {run.id} was sent to {run.portal_address} by an address, which is not kept because it holds "
-            "a secret: save that portal under a name, then try again."
+            _(
+                "Campaign {run} was sent to {portal} by an address, which is not kept because it holds a secret: save "
+                "that portal under a name, then try again."
+            ).format(run=run.id, portal=run.portal_address)
         )
     return name
 
@@ -266,7 +269,9 @@ def _take_up(
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
         run = journal.run(run_id)
         if not run.headings:
-            raise UsageError(f"The texts of campaign {run_id} were deleted, so it cannot be sent any more.")
+            raise UsageError(
+                _("The texts of campaign {run} were deleted, so it cannot be sent any more.").format(run=run_id)
+            )
         name = _portal_of(run, portal)
         sending = Sending().over_earlier(run.settings)
         if sending.schedule().not_after <= journal.now():  # whoever continues it now has just said so
@@ -346,7 +351,7 @@ async def verify(request: web.Request) -> web.Response:
     if chosen(form, "do") == "stop":
         page.verifications.stop(run.id)
     elif run.portal == SANDBOX:
-        return page.excuse(UsageError("This was a rehearsal, and its sandbox has ended: there is nobody to ask."))
+        return page.excuse(UsageError(_("This was a rehearsal, and its sandbox has ended: there is nobody to ask.")))
     elif page.jobs.of(run.id) is None:
         page.verifications.start(run, _portal_of(run, chosen(form, "portal")))
     raise page.go(f"/campaigns/{run.id}#reached")
@@ -372,7 +377,8 @@ async def results(request: web.Request) -> web.StreamResponse:
     page = page_of(request)
     run = await _run(request)
     if not run.headings:
-        return page.excuse(UsageError(f"The texts of campaign {run.id} were deleted, so it has no results sheet."))
+        sentence = _("The texts of campaign {run} were deleted, so it has no results sheet.").format(run=run.id)
+        return page.excuse(UsageError(sentence))
     suffix = request.match_info["format"]
     folder = Path(await page.do(lambda: tempfile.mkdtemp(prefix="bulksend-")))
     try:
@@ -432,11 +438,13 @@ async def _row(page: Page, run: Run, request: web.Request) -> RowRecord:
 
 def _history(page: Page, run: Run, row: RowRecord) -> list[HistoryMessage]:
     if run.portal == SANDBOX:
-        raise UsageError("This was a rehearsal, and its sandbox has ended: there is no chat to look into.")
+        raise UsageError(_("This was a rehearsal, and its sandbox has ended: there is no chat to look into."))
     if not run.portal_name:
         raise UsageError(
-            f"The campaign was sent to {run.portal_address} by an address, which is not kept because it holds a "
-            "secret: look into the chat in the portal."
+            _(
+                "The campaign was sent to {portal} by an address, which is not kept because it holds a secret: look "
+                "into the chat in the portal."
+            ).format(portal=run.portal_address)
         )
     with (
         find_target(run.portal_name, page.home, user_id=run.user_id) as target,
@@ -458,14 +466,16 @@ async def settle(request: web.Request) -> web.Response:
     if decision == "resend" and message_id is not None:
         return page.excuse(
             UsageError(
-                "A message of the chat is chosen as this row's, so it arrived; nothing was changed. To send the row "
-                "again, go back and choose “None of these” first."
+                _(
+                    "A message of the chat is chosen as this row's, so it arrived; nothing was changed. To send the "
+                    "row again, go back and choose “None of these” first."
+                )
             )
         )
 
     def decide(journal: Journal) -> bool:
         if page.jobs.of(run.id) is not None:
-            raise UsageError("The campaign is being sent now: pause it, then decide.")
+            raise UsageError(_("The campaign is being sent now: pause it, then decide."))
         return journal.settle(run.id, row.n, arrived=decision == "arrived", message_id=message_id)
 
     done = await page.ask(decide)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from bulksend.errors import BulksendError, UsageError
+from bulksend.locale import _, language
 from bulksend.plan import examine
 from bulksend.sheet.headings import column_letters, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
@@ -91,19 +92,19 @@ class Sheet:
 
 
 class Checks:
-    """The checks of all uploads; each version of a draft is checked once, in a thread."""
+    """The checks of all uploads; each version of a draft is checked once in a language, in a thread."""
 
     def __init__(self, uploads: Uploads, threads: Executor) -> None:
         """Set up without checking anything."""
         self._uploads, self._threads = uploads, threads
-        self._plans: dict[tuple[str, int], Future[Plan]] = {}
+        self._plans: dict[tuple[str, int, str], Future[Plan]] = {}
 
     def plan(self, draft: Upload) -> Future[Plan]:
         """The checked sheet, or the check that is still at it; an error of it is what keeps the sheet from being read.
 
         To be called from the server's thread alone.
         """
-        key = (draft.id, draft.version)
+        key = (draft.id, draft.version, language())
         future = self._plans.pop(key, None)
         if future is None or (future.done() and future.exception() is None and not self._kept(draft).exists()):
             future = self._threads.submit(copy_context().run, self._check, draft)
@@ -169,7 +170,7 @@ class Checks:
         for rows in plan.new_rows():
             if rows and rows[-1].number >= number:
                 return next(row for row in rows if row.number >= number)
-        raise UsageError(f"The sheet has no row {number}.")
+        raise UsageError(_("The sheet has no row {row}.").format(row=number))
 
     def write_problems(self, plan: Plan, draft: Upload) -> Path:
         """Write the sheet with each row's problem beside it and return where."""
@@ -177,7 +178,7 @@ class Checks:
         return plan.write_problems(self._uploads.folder(draft.id) / f"problems{suffix}")
 
     def _kept(self, draft: Upload) -> Path:
-        return self._uploads.folder(draft.id) / f"check.{draft.version}.db"
+        return self._uploads.folder(draft.id) / f"check.{draft.version}.{language()}.db"
 
     def _check(self, draft: Upload) -> Plan:
         path = self._kept(draft)
@@ -192,7 +193,7 @@ class Checks:
         except BaseException as error:
             path.unlink(missing_ok=True)
             if isinstance(error, sqlite3.Error):
-                raise BulksendError("The check cannot be kept: make room on the disk, then try again.") from None
+                raise BulksendError(_("The check cannot be kept: make room on the disk, then try again.")) from None
             raise
         return plan
 

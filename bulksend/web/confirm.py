@@ -17,6 +17,7 @@ from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
 from bulksend.errors import BulksendError, UsageError
 from bulksend.forecast import predict_end
 from bulksend.journal import Held, ZoneRows
+from bulksend.locale import _
 from bulksend.schedule.parsing import DAY_NAMES
 from bulksend.schedule.zones import local_zone_name
 from bulksend.sender.settings import Sending
@@ -191,9 +192,10 @@ def _choices(draft: Upload, form: MultiMapping[Any]) -> Upload:
         UsageError: something in it cannot be read.
     """
     limit, user = chosen(form, "limit"), chosen(form, "user_id")
-    for value, what in ((limit, "rows to try first"), (user, "user id")):
-        if value and not (value.isdecimal() and 0 < int(value) < 10**15):
-            raise UsageError(f"The number of {what} is a whole number above zero, or nothing.")
+    if not _is_positive(limit):
+        raise UsageError(_("The number of rows to try first is a whole number above zero, or nothing."))
+    if not _is_positive(user):
+        raise UsageError(_("The number of the user who speaks is a whole number above zero, or nothing."))
     pace, repeats = chosen(form, "pace"), chosen(form, "repeats")
     decided = next((choice for choice in REPEATS if choice == repeats), draft.repeats)
     typed = _typed(form)
@@ -212,6 +214,10 @@ def _choices(draft: Upload, form: MultiMapping[Any]) -> Upload:
     )
 
 
+def _is_positive(text: str) -> bool:
+    return not text or (text.isdecimal() and 0 < int(text) < 10**15)
+
+
 def _typed(form: MultiMapping[Any]) -> dict[str, str]:
     """When messages may leave, as it was typed; all days are none."""
     typed = {name: chosen(form, name) for name in _TYPED}
@@ -227,7 +233,7 @@ def _schedule(typed: Mapping[str, str], now: float) -> dict[str, str]:
         UsageError: something in it cannot be read, or a time has passed.
     """
     if ("from" in typed) != ("to" in typed):
-        raise UsageError("Give both hours: from when and until when messages may leave.")
+        raise UsageError(_("Give both hours: from when and until when messages may leave."))
     said = Sending(
         at=typed.get("at"),
         not_after=typed.get("not_after"),
@@ -320,7 +326,7 @@ async def _start(page: Page, draft: Upload, answers: Answers, forecast: Forecast
             raise page.go(f"/campaigns/{job.cause.run.id}?note=done")
         if isinstance(job.cause, CampaignChanged | SentBefore):
             raise page.go(f"/sheets/{draft.id}/confirm?note=changed")
-        return page.excuse(UsageError(f"{job.error} Nothing was sent."))
+        return page.excuse(UsageError(_("{error} Nothing was sent.").format(error=job.error)))
     changed = replace(draft, confirmed={**draft.confirmed, nonce: job.run_id}, again=False)
     await page.do(lambda: page.uploads.save(changed))
     raise page.go(f"/campaigns/{job.run_id}")

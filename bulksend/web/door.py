@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from bulksend.locale import _
+
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
@@ -74,9 +76,9 @@ class Door:
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn away what does not come from the page that was let in."""
         if request.headers.getall("Host", []) != [self.host]:
-            return refuse(421, f"This page answers at {self.origin} alone.")
+            return refuse(421, _("This page answers at {address} alone.").format(address=self.origin))
         if request.method not in SAFE_METHODS and not self.is_ours(request):
-            return refuse(403, "The request was not made by this page, so nothing was done.")
+            return refuse(403, _("The request was not made by this page, so nothing was done."))
         if request.path.startswith(PUBLIC):
             return await handler(request)
         if request.path == "/" and request.method == "GET":
@@ -88,9 +90,11 @@ class Door:
         if not self.knows(request):
             return refuse(
                 403,
-                "This address cannot be opened here: it was used already, or belongs to an earlier start. Use the "
-                "browser window in which bulksend was opened, or end bulksend and start it again. Campaigns lose "
-                "nothing by that.",
+                _(
+                    "This address cannot be opened here: it was used already, or belongs to an earlier start. Use the "
+                    "browser window in which bulksend was opened, or end bulksend and start it again. Campaigns lose "
+                    "nothing by that."
+                ),
             )
         return await handler(request)
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
+from babel.dates import format_date, get_day_names
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -21,7 +22,8 @@ from bulksend.errors import BulksendError
 from bulksend.forecast import predict_end
 from bulksend.jobs.threads import Threads
 from bulksend.journal import Held, Journal
-from bulksend.locale import _, ngettext
+from bulksend.locale import _, language, ngettext
+from bulksend.locale.formats import number
 from bulksend.portal.redaction import without_secrets
 from bulksend.schedule.parsing import hours_in_words
 from bulksend.sender.options import duration
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulksend.journal import Run
+    from bulksend.locale import Language
     from bulksend.sender.options import Options
     from bulksend.target import Target
     from bulksend.web.door import Door
@@ -45,6 +48,9 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 4
 """Questions to the journal and files that are read at once."""
+
+LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"en": "English", "ru": "Русский"}
+"""Each language as its own readers call it."""
 
 
 class Page:
@@ -166,7 +172,7 @@ async def excuses(request: web.Request, handler: Any) -> web.StreamResponse:
     except BulksendError as error:
         return page.excuse(error)
     except web.HTTPNotFound:
-        return page.show("error.html", sentence="There is no such page.", status=404)
+        return page.show("error.html", sentence=_("There is no such page."), status=404)
     return response
 
 
@@ -209,15 +215,24 @@ def _environment(prefix: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(url=lambda path: f"{prefix}{path}", version=__version__, never=math.inf)
-    environment.filters.update(number=number, moment=moment, span=duration, as_read=as_read, hours=hours_in_words)
+    environment.globals.update(
+        url=lambda path: f"{prefix}{path}",
+        version=__version__,
+        never=math.inf,
+        language=language,
+        languages=LANGUAGE_NAMES.items(),
+    )
+    environment.filters.update(
+        number=number,
+        rough=lambda value: number(float(f"{value:.2g}")),
+        moment=moment,
+        span=duration,
+        weekday=weekday,
+        as_read=as_read,
+        hours=hours_in_words,
+    )
     environment.policies["ext.i18n.trimmed"] = True
     return environment
-
-
-def number(value: int) -> str:
-    """A number as people read it."""
-    return f"{value:,}"
 
 
 def moment(at: float | None) -> Markup:
@@ -225,9 +240,13 @@ def moment(at: float | None) -> Markup:
     if at is None:
         return Markup("")
     local = datetime.fromtimestamp(at).astimezone()
-    return Markup('<time datetime="{}">{}</time>').format(
-        local.isoformat(timespec="seconds"), local.strftime("%Y-%m-%d %H:%M")
-    )
+    shown = f"{format_date(local, locale=language())} {local:%H:%M}"
+    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), shown)
+
+
+def weekday(day: int) -> str:
+    """The name of a day of the week, Monday being 0."""
+    return str(get_day_names("wide", "stand-alone", locale=language())[day])
 
 
 def chosen(form: Mapping[str, Any], name: str) -> str:

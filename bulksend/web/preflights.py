@@ -17,6 +17,7 @@ from bulksend.entry import AlreadyDone
 from bulksend.errors import BulksendError, PortalError
 from bulksend.forecast import dry_run
 from bulksend.journal import Journal
+from bulksend.locale import _, language
 from bulksend.portal.client import Client
 from bulksend.queries.lookup import look_up
 from bulksend.queries.preflight import Findings, check_online, probe, rows_of_plan
@@ -27,7 +28,7 @@ from bulksend.validation import Report
 from bulksend.validation.stop_list import StopList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -50,6 +51,9 @@ HOLDS: Final = 600.0
 _KEPT: Final = 20
 
 T = TypeVar("T")
+
+_Key = tuple[Any, ...]
+"""The id of an upload, all that was chosen for it on which an answer depends, and the language of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Question(Generic[T]):
         """Whether the answer came too long ago to hold still."""
         return self.future is not None and self.future.done() and time.monotonic() - self.answered_at > HOLDS
 
-    def _answered(self, _: object) -> None:
+    def _answered(self, _future: object) -> None:
         self.answered_at = time.monotonic()
 
 
@@ -122,8 +126,8 @@ class Preflights:
     def __init__(self, home: Path, journal: str | Path, uploads: Uploads, threads: Executor) -> None:
         """Set up without asking anything."""
         self._home, self._journal, self._uploads, self._threads = home, journal, uploads, threads
-        self._portal: dict[Hashable, Question[Answers]] = {}
-        self._outlook: dict[Hashable, Question[Outlook]] = {}
+        self._portal: dict[_Key, Question[Answers]] = {}
+        self._outlook: dict[_Key, Question[Outlook]] = {}
 
     def of_portal(self, draft: Upload, plan: Plan) -> Question[Answers]:
         """What the portal says; it is asked from now on where it was not. From the server's thread alone."""
@@ -131,19 +135,20 @@ class Preflights:
 
     def of_journal(self, draft: Upload, answers: Answers) -> Question[Outlook]:
         """What the journal says, likewise."""
-        return self._keep(self._outlook, _journal_key(draft), lambda _: self._ask_journal(draft, answers))
+        return self._keep(self._outlook, _journal_key(draft), lambda _note: self._ask_journal(draft, answers))
 
     def forget(self, draft: Upload) -> None:
         """Ask anew next time."""
-        self._portal.pop(_portal_key(draft), None)
+        for key in [key for key in self._portal if key[0] == draft.id]:
+            del self._portal[key]
         self.forget_outlook(draft)
 
     def forget_outlook(self, draft: Upload) -> None:
         """Ask the journal anew next time."""
-        for key in [key for key in self._outlook if isinstance(key, tuple) and key[0][0] == draft.id]:
+        for key in [key for key in self._outlook if key[0] == draft.id]:
             del self._outlook[key]
 
-    def _keep(self, kept: dict[Hashable, Question[T]], key: Hashable, ask: Callable[[Any], T]) -> Question[T]:
+    def _keep(self, kept: dict[_Key, Question[T]], key: _Key, ask: Callable[[Any], T]) -> Question[T]:
         found = kept.get(key)
         if found is None or found.stale:
             found = kept[key] = Question()
@@ -185,12 +190,12 @@ class Preflights:
         return Outlook(forecast, None)
 
 
-def _portal_key(draft: Upload) -> tuple[Hashable, ...]:
-    return draft.id, draft.version, draft.portal, draft.user_id, draft.reopen
+def _portal_key(draft: Upload) -> _Key:
+    return draft.id, draft.version, draft.portal, draft.user_id, draft.reopen, language()
 
 
-def _journal_key(draft: Upload) -> tuple[Hashable, ...]:
-    return _portal_key(draft), draft.again, draft.stop_list
+def _journal_key(draft: Upload) -> _Key:
+    return *_portal_key(draft), draft.again, draft.stop_list
 
 
 def _explained(ask: Callable[[Any], T], note: Callable[[QueryProgress], None]) -> T:
@@ -200,12 +205,12 @@ def _explained(ask: Callable[[Any], T], note: Callable[[QueryProgress], None]) -
         raise
     except Exception as error:
         _log.error("Asking the portal broke off: %s", type(error).__name__)
-        raise PortalError("Something went wrong inside bulksend while it asked the portal: try again.") from error
+        raise PortalError(_("Something went wrong inside bulksend while it asked the portal: try again.")) from error
 
 
 @contextmanager
 def asking(
-    journal: Journal, target: Target, note: Callable[[QueryProgress], None] = lambda _: None
+    journal: Journal, target: Target, note: Callable[[QueryProgress], None] = lambda _progress: None
 ) -> Iterator[QueryRunner]:
     """A query runner for a portal."""
     rate = RateLimit()

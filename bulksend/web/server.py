@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bulksend.errors import UsageError
-from bulksend.web import campaign, confirm, portals, sheets, start
+from bulksend.locale import _
+from bulksend.web import campaign, confirm, language, portals, sheets, start
 from bulksend.web.door import HOST, PUBLIC, Door, protect
 from bulksend.web.page import PAGE, Page, excuses
 
@@ -25,10 +26,11 @@ LONGEST_FORM: Final = 1 << 20
 
 def make_app(page: Page) -> web.Application:
     """The page as an application of aiohttp's."""
-    app = web.Application(middlewares=[page.door.guard, excuses], client_max_size=LONGEST_FORM)
+    app = web.Application(middlewares=[language.speak, page.door.guard, excuses], client_max_size=LONGEST_FORM)
     app[PAGE] = page
     app.on_response_prepare.append(protect)
-    for method, path, handler in (*start.ROUTES, *sheets.ROUTES, *confirm.ROUTES, *portals.ROUTES, *campaign.ROUTES):
+    rooms = (start, sheets, confirm, portals, campaign, language)
+    for method, path, handler in (route for room in rooms for route in room.ROUTES):
         app.router.add_route(method, f"{page.door.prefix}{path}", handler)
     app.router.add_static(PUBLIC, Path(__file__).parent / "static")
     return app
@@ -50,7 +52,10 @@ def serve(home: Path, journal: str | Path, port: int, announce: Callable[[str], 
         listener = socket.create_server((HOST, port))
     except OSError as error:
         raise UsageError(
-            f"The page cannot be served on port {port} ({error.strerror}): choose another.", code="PORT_TAKEN"
+            _("The page cannot be served on port {port} ({why}): choose another.").format(
+                port=port, why=error.strerror
+            ),
+            code="PORT_TAKEN",
         ) from None
     with listener:
         return asyncio.run(_serve(home, journal, listener, announce))

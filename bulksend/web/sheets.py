@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from bulksend.errors import BulksendError, SheetError, UsageError
+from bulksend.locale import _
 from bulksend.portal.credential_store import PortalStore
 from bulksend.queries.chats import KINDS
 from bulksend.target import SANDBOX
@@ -71,14 +72,16 @@ async def upload(request: web.Request) -> web.Response:
 async def receive_file(page: Page, request: web.Request, make_room: Callable[[str], Path]) -> Path | web.Response:
     """Write an uploaded file where there is room for one of its name; or the page that says why it is not taken."""
     too_large = UsageError(
-        f"The file is larger than {MOST_BYTES >> 20} MB: make several sheets of it, or use the command line."
+        _("The file is larger than {megabytes} MB: make several sheets of it, or use the command line.").format(
+            megabytes=MOST_BYTES >> 20
+        )
     )
     if (request.content_length or 0) > MOST_BYTES + PIECE:
         return page.excuse(too_large, 413)
     part = await _file_part(request)
     name = "" if part is None else part.filename or ""
     if part is None or not name:
-        return page.excuse(UsageError("No file was chosen: choose a sheet, then press Upload."))
+        return page.excuse(UsageError(_("No file was chosen: choose a sheet, then press the button beside it.")))
     path = await page.do(lambda: make_room(name))
     return path if await _receive(page, part, path) else page.excuse(too_large, 413)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bulksend.journal import Stage
+from bulksend.locale import language
 from bulksend.sheet.blank import write_blank
 from bulksend.target import SANDBOX
 from bulksend.web.page import page_of
@@ -60,6 +61,7 @@ async def show_start(request: web.Request) -> web.Response:
         page=number,
         pages=pages,
         most_megabytes=MOST_BYTES >> 20,
+        blank="blank.ru" if language() == "ru" else "blank",
     )
 
 

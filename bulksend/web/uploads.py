@@ -18,6 +18,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.plan import SheetOptions
 from bulksend.sender.settings import Sending
 
@@ -127,7 +128,9 @@ class Uploads:
             for folder in (self.folder(draft.id), self.file(draft).parent):
                 folder.mkdir(mode=0o700)
         except OSError as error:
-            raise UsageError(f"The folder for uploads cannot be written ({error.strerror}).") from None
+            raise UsageError(
+                _("The folder for uploads cannot be written ({why}).").format(why=error.strerror)
+            ) from None
         return draft
 
     def folder(self, draft_id: str) -> Path:
@@ -237,4 +240,4 @@ def safe_name(name: str) -> str:
 
 
 def _gone() -> UsageError:
-    return UsageError("This sheet is no longer here: upload it again.")
+    return UsageError(_("This sheet is no longer here: upload it again."))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import BulksendError
 from bulksend.journal import Journal, Stage
+from bulksend.locale import _
 from bulksend.queries.verify import verify
 from bulksend.results import write_run_results
 from bulksend.target import find_target
@@ -120,7 +121,7 @@ class Verifications:
             self._ended(run.id, str(error))
         except Exception as error:  # noqa: BLE001 - a thread's error is nobody else's to show
             _log.error("Asking for deliveries broke off: %s", type(error).__name__)
-            self._ended(run.id, "Something went wrong inside bulksend while it asked the portal: ask again.")
+            self._ended(run.id, _("Something went wrong inside bulksend while it asked the portal: ask again."))
 
     def _ask(self, journal: Journal, run_id: int, target: Target, found: Verification) -> None:
         error = ""

@@ -82,13 +82,15 @@ class Visitor:
         assert answer.ok, answer.text
         self.base = answer.url.rstrip("/")
 
-    def get(self, path: str) -> requests.Response:
+    def get(self, path: str, **options: Any) -> requests.Response:
         """Open a page; what it leads on to is opened too."""
-        return self.session.get(f"{self.base}{path}", timeout=SLOWEST)
+        return self.session.get(f"{self.base}{path}", timeout=SLOWEST, **options)
 
-    def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> requests.Response:
+    def post(
+        self, path: str, form: dict[str, Any] | None = None, *, referer: str = "", **options: Any
+    ) -> requests.Response:
         """Send a form, as one of our own pages does; where it leads is not followed."""
-        headers = {"Origin": self.page.origin, "Sec-Fetch-Site": "same-origin"}
+        headers = {"Origin": self.page.origin, "Sec-Fetch-Site": "same-origin", "Referer": referer}
         return self.session.post(f"{self.base}{path}", data=form or {}, headers=headers, **NO_REDIRECT, **options)
 
     def upload(self, name: str, content: bytes, like: str = "") -> str:
