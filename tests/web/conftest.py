@@ -47,6 +47,12 @@ class PageProcess:
         """Host and port."""
         return self.origin.removeprefix("http://")
 
+    def peak_memory(self) -> float:
+        """The most memory it has had, in megabytes."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def stop(self) -> int:
         """End it politely and say with which code it ended."""
         assert self._process is not None

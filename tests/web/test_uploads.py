@@ -2,8 +2,10 @@
 
 import http.client
 import io
+import struct
 import time
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from bulksend.web.uploads import FORGOTTEN_SECONDS, Uploads, safe_name
 from tests.processes import rows
-from tests.web.conftest import Visitor, csv_of, wait_for
+from tests.web.conftest import PageProcess, Visitor, csv_of, wait_for
 
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
 SCRIPT = "<script>alert(1)</script>"
@@ -116,6 +118,45 @@ def test_a_zip_bomb_is_a_sentence(visitor: Visitor) -> None:
     answer = visitor.get(visitor.upload("bomb.xlsx", _bomb()))
     assert answer.status_code == 400
     assert "300 MB" in answer.text
+
+
+def _lying_bomb(megabytes: int) -> bytes:
+    """A workbook whose directory tells the size and checksum of the first part of a cell that goes on for long."""
+    book = io.BytesIO(_workbook([HEADINGS, ("deal", "1", "2", "", "Hello")]))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(book) as honest, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as lying:
+        for member in honest.infolist():
+            text = honest.read(member)
+            told = zipfile.ZipInfo(member.filename)
+            if member.filename != "xl/worksheets/sheet1.xml":
+                lying.writestr(told, text)
+                continue
+            text = text.partition(b"Hello")[0]
+            # Blocks that stand for themselves, so that one of them is compressed and all the others copied.
+            packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+            start = packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
+            block = packer.compress(b"x" * (1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+            lying.writestr(told, start + block * megabytes + packer.flush())
+            told.compress_type, told.file_size, told.CRC = zipfile.ZIP_DEFLATED, len(text), zlib.crc32(text)
+    content = bytearray(packed.getvalue())
+    # The local header, which was written before the lie: method, checksum, sizes.
+    with zipfile.ZipFile(io.BytesIO(bytes(content))) as archive:
+        told = archive.getinfo("xl/worksheets/sheet1.xml")
+    struct.pack_into("<H", content, told.header_offset + 8, told.compress_type)
+    struct.pack_into("<III", content, told.header_offset + 14, told.CRC, told.compress_size, told.file_size)
+    return bytes(content)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's peak memory so easily")
+def test_a_zip_bomb_that_lies_about_its_size_is_a_sentence(own_page: PageProcess) -> None:
+    """It is not unpacked further than it says, whatever it holds: neither memory nor time is filled by it."""
+    visitor = own_page.start().enter()
+    visitor.get(visitor.upload("honest.xlsx", _workbook([HEADINGS, ("deal", "1", "2", "", "Hello")])))
+    before = own_page.peak_memory()
+    answer = visitor.get(visitor.upload("bomb.xlsx", _lying_bomb(1_500)))
+    assert own_page.peak_memory() - before < 100
+    assert answer.status_code == 400
+    assert "is damaged" in answer.text
 
 
 @pytest.mark.parametrize(
