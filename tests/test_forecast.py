@@ -55,17 +55,14 @@ class Office:
             options = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
             prediction = predict_end(journal, target, forecast.zones, options)
             with Campaign.enter(journal, plan, target, settings=sending.settings()) as campaign:
-                campaign.send(options, self._sleep_through_the_night)
+                campaign.send(options, self._show)
                 counts = campaign.run.counts
         assert counts.sent == len(self.portal.ledger) - before
         assert counts.sent + counts.skipped == len(zones)
         return prediction, max(entry.at for entry in self.portal.ledger), counts.skipped
 
-    def _sleep_through_the_night(self, progress: Progress) -> None:
-        """A night takes a moment: where nothing has left for a while, nothing will before what is waited for."""
-        busy_at = self.portal.calls[-1].arrived_at if self.portal.calls else 0.0
-        if progress.waiting and not progress.in_flight and self.clock.now() > busy_at + 30.0:
-            self.clock.advance(progress.until - 5.0)
+    def _show(self, progress: Progress) -> None:
+        self.clock.sleep_through(progress, self.portal)
 
 
 @pytest.fixture

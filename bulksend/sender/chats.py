@@ -143,7 +143,9 @@ class Chats:
                 self._add(row for row in part.next_rows() if row.chat_id not in self._mixed)
         mixed = self._mixed_part
         # Where all that are loaded are in zones that are closed, some behind them may not be.
-        while mixed and zones and not mixed.all_loaded and (mixed.rows <= mixed.window // 2 or not self._first(zones)):
+        while mixed and not mixed.all_loaded:
+            if mixed.rows > mixed.window // 2 and not (zones and not self._first(zones)):
+                break
             self._add(mixed.next_rows())
 
     def _add(self, rows: Iterable[Row]) -> None:
