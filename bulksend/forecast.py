@@ -124,11 +124,16 @@ def dry_run(
     return forecast
 
 
-def predict_end(journal: Journal, target: Target, zones: Mapping[str, ZoneRows], options: Options) -> Prediction:
-    """When the last message of these rows will have left, by all that is known of the portal's limits now."""
+def predict_end(
+    journal: Journal, target: Target, zones: Mapping[str, ZoneRows], options: Options, *, starts: int = 0
+) -> Prediction:
+    """When the last message of these rows will have left, by all that is known of the portal's limits now.
+
+    ``starts`` dialogs have to be started again.
+    """
     limiter = RateLimiter(options.rate_limit, target.authorisation.identity)
     outlook = Slots(journal, target.portal, limiter).outlook(MESSAGE_ADD)
-    return predict(zones, options, outlook, journal.now())
+    return predict(zones, options, outlook, journal.now(), starts=starts)
 
 
 def _write(plan: Plan, drafted: Iterator[list[NewRow]], path: Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ class Office:
         path.write_text("\n".join(["CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE,TIMEZONE", *lines]), encoding="utf-8")
         return path
 
-    def send(self, zones: Sequence[str], sending: Sending) -> tuple[Prediction, float, int]:
+    def send(self, zones: Sequence[str], sending: Sending, starts: int = 0) -> tuple[Prediction, float, int]:
         """What is foretold of sending to these zones; when the last message then left, and how many were too late."""
         plan = examine(self.sheet(zones), SheetOptions())
         caller = parse_webhook(self.portal.webhook)
@@ -53,7 +54,7 @@ class Office:
             forecast = dry_run(journal, plan, target)
             options = sending.options(plan.report.good)
             options = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
-            prediction = predict_end(journal, target, forecast.zones, options)
+            prediction = predict_end(journal, target, forecast.zones, options, starts=starts)
             with Campaign.enter(journal, plan, target, settings=sending.settings()) as campaign:
                 campaign.send(options, self._show)
                 counts = campaign.run.counts
@@ -125,3 +126,23 @@ def test_the_end_is_known_before_the_first_message(office: Office, kind: str) ->
     prediction, ended, too_late = office.send(zones, sending)
     assert prediction.ends_at - began == pytest.approx(ended - began, rel=0.05)
     assert prediction.too_late == pytest.approx(too_late, rel=0.05)
+
+
+@pytest.mark.parametrize("sending", [Sending(reopen=True), Sending(reopen=True, batch=10)])
+def test_dialogs_that_are_started_again_are_counted(office: Office, sending: Sending) -> None:
+    """A refused row is sent twice, and its dialog takes requests of its own."""
+    for n in range(0, 200, 4):
+        office.portal.world.add_chat(50000 + n, "deal", 1000 + n, status=60)
+    began = office.clock.now()
+    prediction, ended, _ = office.send([""] * 200, sending, starts=50)
+    assert prediction.ends_at - began == pytest.approx(ended - began, rel=0.05)
+
+
+def test_a_spread_that_one_row_a_call_could_not_keep_is_kept_in_batches(office: Office) -> None:
+    """600 messages in two minutes, at two calls a second: three a call, evenly, and the forecast says so."""
+    began = office.clock.now()
+    prediction, ended, _ = office.send([""] * 600, Sending(over="2m", fast=True))
+    assert prediction.ends_at - began == pytest.approx(120, rel=0.05)
+    assert ended - began == pytest.approx(120, rel=0.05)
+    at = [entry.at for entry in office.portal.ledger][::3]
+    assert max(later - earlier for earlier, later in pairwise(at)) <= 0.6 * 1.2

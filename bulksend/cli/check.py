@@ -20,6 +20,8 @@ from bulksend.sender.settings import Sending
 if TYPE_CHECKING:
     from bulksend.plan import Plan
     from bulksend.queries.preflight import Findings
+    from bulksend.sender.options import Options
+    from bulksend.sender.prediction import Prediction
 
 
 @click.command(short_help="Say everything that is wrong with a sheet; send nothing.")
@@ -54,7 +56,8 @@ def check(file: Path, **params: Any) -> int:
     if params["results"]:
         _write_copy(plan, params["results"], findings)
     if params["as_json"]:
-        answer(report.to_json())
+        prediction = _predict(plan, sending, stopped, findings)[1] if report.good > stopped else None
+        answer({**report.to_json(), "stop_listed": stopped, "forecast": prediction and prediction.to_json()})
         return 1 if report.errors else 0
     for line in [*report.lines(), *hint_for_findings(report)]:
         say(line, err=False)
@@ -63,8 +66,11 @@ def check(file: Path, **params: Any) -> int:
         put(message_line(number, kind, entity, chat, message))
     if stopped:
         say(f"Left out: {count(stopped, 'row')} on a stop list.", err=False)
-    if report.good - stopped > 0:
-        _predict(plan, sending, stopped)
+    if report.good > stopped:
+        options, prediction = _predict(plan, sending, stopped, findings)
+        show_schedule(options)
+        at_least = options.reopen and not params["online"]
+        show_prediction(prediction, options.schedule, at_least=at_least)
     return 1 if report.errors else 0
 
 
@@ -79,17 +85,16 @@ def _stopped(plan: Plan, sending: Sending) -> int:
     return sum(row.state is State.PENDING and stop_list.names(row) for rows in plan.new_rows() for row in rows)
 
 
-def _predict(plan: Plan, sending: Sending, stopped: int) -> None:
-    """Say when the last message would have left, begun now on a portal to which nothing was sent lately."""
+def _predict(plan: Plan, sending: Sending, stopped: int, findings: Findings) -> tuple[Options, Prediction]:
+    """When the last message would have left, begun now on a portal to which nothing was sent lately."""
     from bulksend.ratelimit.limiter import Outlook
     from bulksend.sender.prediction import predict
 
     rows = plan.report.good - stopped
     options = sending.spread(rows).options(rows)
     zones = {name: zone._replace(rows=round(zone.rows * rows / plan.report.good)) for name, zone in plan.zones.items()}
-    show_schedule(options.schedule)
     outlook = Outlook(calls_at_once=options.rate_limit.burst)
-    show_prediction(predict(zones, options, outlook, time.time()), options.schedule)
+    return options, predict(zones, options, outlook, time.time(), starts=findings.not_active)
 
 
 def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:

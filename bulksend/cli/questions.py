@@ -13,6 +13,7 @@ import click
 from bulksend.cli.console import NothingSent, hint, message_line, say
 from bulksend.errors import UsageError
 from bulksend.sender.options import duration
+from bulksend.sender.settings import BATCH_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -147,11 +148,12 @@ def show_run(run: Run, target: Target, options: Options, prediction: Prediction)
     _show_counts(run.counts, options, prediction)
 
 
-def show_schedule(schedule: Schedule) -> None:
+def show_schedule(options: Options) -> None:
     """Show when messages may leave, with times in full."""
     from bulksend.schedule.parsing import days_in_words, hours_in_words, time_in_full
     from bulksend.schedule.zones import zone_of
 
+    schedule = options.schedule
     zone = zone_of(schedule.timezone)
     if schedule.at:
         hint(f"Begins:  {time_in_full(schedule.at, zone)}")
@@ -159,13 +161,22 @@ def show_schedule(schedule: Schedule) -> None:
         words = f"{hours_in_words(schedule.hours)} {days_in_words(schedule.days)}".strip()
         hint(f"Hours:   {words}, {schedule.timezone} where a row has no time zone")
     if schedule.interval:
-        hint(f"Spread:  a message every {schedule.interval:.3g} s")
+        _show_spread(options)
     if schedule.not_after < math.inf:
         hint(f"Not after: {time_in_full(schedule.not_after, zone)}")
 
 
-def show_prediction(prediction: Prediction, schedule: Schedule) -> None:
-    """Show when the last message will have left."""
+def _show_spread(options: Options) -> None:
+    rows, needed = options.rows_a_call, options.rows_to_keep_up
+    seconds = options.schedule.interval * rows
+    hint(f"Spread:  {'a message' if rows == 1 else count(rows, 'message')} every {seconds:.3g} s")
+    if needed > rows:
+        remedy = f"with --batch {needed}" if needed <= BATCH_LIMIT else "at a higher --rate"
+        hint(f"Slower:  at this pace it takes longer; {remedy} it would not")
+
+
+def show_prediction(prediction: Prediction, schedule: Schedule, *, at_least: bool = False) -> None:
+    """Show when the last message will have left; ``at_least`` where more may come than was reckoned with."""
     from bulksend.schedule.parsing import time_in_full
     from bulksend.schedule.zones import local_zone_name, zone_of
 
@@ -174,14 +185,14 @@ def show_prediction(prediction: Prediction, schedule: Schedule) -> None:
     if takes > 3600 or not schedule.always:
         zone = local_zone_name() if schedule.always else schedule.timezone
         ends = f": the last message will have left by {time_in_full(round(prediction.ends_at), zone_of(zone))}"
-    hint(f"Takes:   about {duration(takes)}{ends}")
+    hint(f"Takes:   {'at least' if at_least else 'about'} {duration(takes)}{ends}")
     if prediction.too_late:
         hint(f"Late:    about {count(prediction.too_late, 'message')} will not have left in time")
 
 
 def _show_counts(counts: Counts, options: Options, prediction: Prediction, starts: int | None = None) -> None:
-    show_schedule(options.schedule)
-    show_prediction(prediction, options.schedule)
+    show_schedule(options)
+    show_prediction(prediction, options.schedule, at_least=options.reopen and starts is None)
     if options.reopen and starts != 0:
         dialogs = (
             "finished dialogs again, as they are met" if starts is None else f"up to {count(starts, 'dialog')} again"

@@ -126,8 +126,7 @@ def send(file: Path, **params: Any) -> int:
     if request.queue:
         require_queue(opts.journal_address(request.journal), verify=request.verify)
     plan = examine(file, sheet)
-    request = replace(request, sending=request.sending.resolved(time.time(), {}))
-    options = request.sending.options(plan.report.good)
+    options = request.sending.resolved(time.time(), {}).options(plan.report.good)
     return _dry_run(plan, options, request) if request.dry_run else _send(plan, options, request)
 
 
@@ -151,7 +150,10 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         options = with_settle(options, request.sending, target)
         findings = None
         known = journal.same(target.portal, plan.content)
-        sending, late = _kept(request, known, journal.now())
+        sending = _kept(request, known, journal.now())
+        late = sending.late or (
+            known is not None and ask_whether_late(known, sending.schedule(), journal.now(), yes=request.yes)
+        )
         stop_list = StopList(map(Path, sending.stop_list or ()))
         unfinished = known is not None and known.counts.left > 0
         if (request.asks_portal and not unfinished) or not target.speaker:
@@ -173,7 +175,7 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
                 stop_list=stop_list,
             )
             planned = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
-            prediction = predict_end(journal, target, forecast.zones, planned)
+            prediction = predict_end(journal, target, forecast.zones, planned, starts=starts or 0)
             repeats = _ask(
                 forecast,
                 plan,
@@ -183,8 +185,6 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
                 starts=starts,
                 skip_sent=request.skip_sent,
             )
-        else:
-            show_schedule(sending.schedule())
         with Campaign.enter(
             journal,
             plan,
@@ -202,6 +202,8 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
                 _say_left_out(campaign.repeats)
             schedule = Sending().over_earlier(campaign.run.settings).schedule()
             options = replace(options, schedule=schedule, late=late)
+            if request.yes:
+                show_schedule(options)
             if request.queue:
                 return enqueue(campaign, opts.journal_address(request.journal), late=late, as_json=request.as_json)
             verify = None
@@ -210,15 +212,13 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
             return run_campaign(campaign, options, as_json=request.as_json, verbose=request.verbose, verify=verify)
 
 
-def _kept(request: _Request, known: Run | None, now: float) -> tuple[Sending, bool]:
-    """How to send, with what was said earlier of a campaign that is continued; and whether to begin it late."""
+def _kept(request: _Request, known: Run | None, now: float) -> Sending:
+    """How to send, with what was said earlier of a campaign that is continued."""
     from bulksend.journal import Stage
 
-    continued = known is not None and not (request.again and known.stage is Stage.FINISHED)
-    if not continued or known is None:
-        return request.sending, request.sending.late
-    sending = request.sending.scheduled(known.settings)
-    return sending, sending.late or ask_whether_late(known, sending.schedule(), now, yes=request.yes)
+    if known is None or (request.again and known.stage is Stage.FINISHED):
+        return request.sending.resolved(now, {})
+    return request.sending.resolved(now, known.settings).scheduled(known.settings)
 
 
 def _ask(
@@ -274,6 +274,7 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
         find_target(request.portal, opts.home(), user_id=request.user_id) as target,
         Journal(opts.journal_address(request.journal)) as journal,
     ):
+        sending = _kept(request, journal.same(target.portal, plan.content), journal.now())
         forecast = dry_run(
             journal,
             plan,
@@ -282,9 +283,9 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
             limit=request.limit,
             skip_sent=request.skip_sent,
             results=request.results,
-            stop_list=StopList(map(Path, request.sending.stop_list or ())),
+            stop_list=StopList(map(Path, sending.stop_list or ())),
         )
-        options = replace(options, schedule=request.sending.spread(forecast.run.counts.pending).schedule())
+        options = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
         prediction = predict_end(journal, target, forecast.zones, options)
     if forecast.stopped:
         say(f"Left out: {count(forecast.stopped, 'row')} on a stop list.")

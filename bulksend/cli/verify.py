@@ -83,14 +83,15 @@ class _Watch:
     """Shows that messages on their way are waited for, and ends the asking after a signal."""
 
     def __init__(self) -> None:
-        self.answered = self._stopping = self._waiting = False
+        self.answered = self.stopping = self._waiting = False
 
     def stop(self) -> None:
-        self._stopping = True
+        self.stopping = True
 
     def asked(self, progress: QueryProgress) -> None:
         self.answered |= progress.done > 0
-        self._check()
+        if progress.waiting and not progress.in_flight:  # no answer is to come for a while
+            self._check()
 
     def waiting(self, rows: int, seconds: float) -> None:
         if not self._waiting:
@@ -100,7 +101,7 @@ class _Watch:
         self._check()
 
     def _check(self) -> None:
-        if self._stopping:
+        if self.stopping:
             raise _Stopped
 
 
@@ -118,7 +119,9 @@ def ask_for_deliveries(
     with stopped_by_signals(watch.stop):
         try:
             with asking(journal, target, rate_limit, on_progress=watch.asked) as queries:
-                verify(run_id, queries, wait=wait, on_wait=watch.waiting)
+                verify(run_id, queries, wait=wait, on_wait=watch.waiting, stopped=lambda: watch.stopping)
+            if watch.stopping:
+                how = StopReason.INTERRUPTED
         except _Stopped:
             how = StopReason.INTERRUPTED
         except QueryError as error:

@@ -43,6 +43,7 @@ def verify(
     *,
     wait: float = 0.0,
     on_wait: Callable[[int, float], None] = lambda _rows, _seconds: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> dict[Delivery, int]:
     """Ask what became of every sent message of a campaign, and say how many have each delivery.
 
@@ -56,6 +57,7 @@ def verify(
         wait: seconds for which messages that are on their way are asked for again, after the first look.
         on_wait: called twice a second between two looks, with the messages on their way and the seconds left. What it
             raises ends the wait.
+        stopped: whether to ask for no more; what was asked for is still waited for and written down.
 
     Raises:
         QueryError: the portal refuses everything, cannot be reached, or does not answer any more.
@@ -63,20 +65,20 @@ def verify(
     """
     journal = queries.journal
     unfinished = None in journal.deliveries(run_id)
-    _look(run_id, queries, {None, Delivery.SENDING} if unfinished else CHANGEABLE)
+    _look(run_id, queries, {None, Delivery.SENDING} if unfinished else CHANGEABLE, stopped)
     until, pause = time.monotonic() + wait, FIRST_PAUSE
-    while (counts := journal.deliveries(run_id)).get(Delivery.SENDING) and time.monotonic() < until:
+    while (counts := journal.deliveries(run_id)).get(Delivery.SENDING) and time.monotonic() < until and not stopped():
         again_at = min(until, time.monotonic() + pause)
         while (now := time.monotonic()) < again_at:
             on_wait(counts[Delivery.SENDING], until - now)
             time.sleep(min(0.5, again_at - now))
-        _look(run_id, queries, {Delivery.SENDING}, until=until)
+        _look(run_id, queries, {Delivery.SENDING}, lambda: stopped() or time.monotonic() >= until)
         pause = min(LONGEST_PAUSE, pause * 1.5)
     return {delivery: counts.get(delivery, 0) for delivery in Delivery}
 
 
-def _look(run_id: int, queries: QueryRunner, which: Collection[Delivery | None], until: float | None = None) -> None:
-    """Ask about the rows with these deliveries, and write down what is found; after ``until`` ask for no more."""
+def _look(run_id: int, queries: QueryRunner, which: Collection[Delivery | None], stopped: Callable[[], bool]) -> None:
+    """Ask about the rows with these deliveries, until ``stopped`` says so, and write down what is found."""
     journal = queries.journal
     asked: deque[list[list[SentMessage]]] = deque()
 
@@ -84,12 +86,10 @@ def _look(run_id: int, queries: QueryRunner, which: Collection[Delivery | None],
         by_chat = (
             list(rows) for _, rows in itertools.groupby(_messages(journal, run_id, which), attrgetter("chat_id"))
         )
-        while chats := list(itertools.islice(by_chat, TOGETHER)):
+        while not stopped() and (chats := list(itertools.islice(by_chat, TOGETHER))):
             asked.append(chats)
             yield from (methods.history_get(rows[0].chat_id) for rows in chats)
             yield from (methods.dialog_get(rows[0].chat_id) for rows in chats)
-            if until is not None and time.monotonic() >= until:
-                return
 
     outcomes = queries.ask(calls(), total=2 * journal.chats_of_sent(run_id, which))
     for first in outcomes:

@@ -51,7 +51,7 @@ class FirstLook(Source[int]):
         options, limit = self._context.options, self._context.options.rate_limit
         calls = max(limit.burst, round(FIRST_ANSWER * limit.rate)) if limit.rate else options.max_in_flight
         zones = self._context.hours.open_of(self._context.chats.zones)
-        chats = self._context.chats.next_chats(min(MOST_CHATS, calls * options.batch), zones)
+        chats = self._context.chats.next_chats(min(MOST_CHATS, calls * options.rows_a_call), zones)
         return Job(self, chats) if chats else None
 
     def start(self, job: Job[int], slots: Slots) -> SlotGrant:

@@ -93,7 +93,7 @@ class Hours:
                 return SlotGrant(state, 0, wait)
             grant = ask(room)(state, under_way)
             if grant.granted and self._schedule.interval:
-                self._space(self._schedule.interval)
+                self._space(self._schedule.interval * grant.granted)
             return grant
 
         return take
@@ -113,7 +113,7 @@ class Hours:
             if not phase.open or (room and now + (room + 1) * row_seconds > phase.until):
                 break
             room += 1
-        return min(room, 1) if self._schedule.interval else room
+        return room
 
     def deadline(self, rows: Sequence[Row]) -> Deadline:
         """Until when rows that are allowed to leave now may do so."""

@@ -67,6 +67,17 @@ class Options:
     late: bool = False
     longest_wait: float = math.inf
 
+    @property
+    def rows_a_call(self) -> int:
+        """Rows of a call at the most: where messages are spread, no more than it takes to be through in time."""
+        return min(self.batch, self.rows_to_keep_up) if self.schedule.interval else self.batch
+
+    @property
+    def rows_to_keep_up(self) -> int:
+        """Rows that a call has to hold for messages to be spread as they should, at this rate."""
+        calls = self.rate_limit.rate * self.schedule.interval
+        return max(1, math.ceil(1 / calls - 1e-6)) if calls else 1
+
 
 class StopReason(StrEnum):
     """How a run of the sender ended."""
@@ -111,7 +122,7 @@ class Progress:
 def estimate(rows: int, options: Options) -> float:
     """About how many seconds a campaign takes: by its rate and batches, or by the portal's execution-time limit."""
     rule = options.rate_limit
-    calls = rows / options.batch
+    calls = rows / options.rows_a_call
     by_rate = max(0.0, calls - rule.burst) / rule.rate if rule.rate else calls * 0.05
     budget = rule.operating_limit / OPERATING_PER_MESSAGE
     by_budget = 0.0 if rows <= budget or not rule.rate else (rows - budget) / (budget / OPERATING_WINDOW)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.ratelimit.batch_size import BatchSize
 from bulksend.sender.options import OPERATING_PER_MESSAGE, OPERATING_WINDOW
+from bulksend.sender.reopening import PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,9 @@ FIRST_ANSWER: Final = 1.16
 """Seconds for which the histories that are read before the first message are waited for, and then the first batch where
 the portal's speed is not known: as long as the vendor's example took."""
 
+REPAIR_STEPS: Final = 3
+"""Requests that start a dialog again: the entity's chats, the start, the history."""
+
 LONGEST: Final = 400 * 86400.0
 """Seconds; a campaign that takes longer is not reckoned to its end."""
 
@@ -38,6 +43,11 @@ class Prediction:
     ends_at: float
     too_late: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """The same for programs: the end in ISO 8601, in UTC."""
+        ends_at = datetime.fromtimestamp(round(self.ends_at), UTC).isoformat()
+        return {"seconds": round(self.ends_at - self.now, 1), "ends_at": ends_at, "too_late": self.too_late}
+
 
 @dataclass(slots=True)
 class _Zone:
@@ -49,7 +59,9 @@ class _Zone:
     density: float
 
 
-def predict(zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, now: float) -> Prediction:
+def predict(
+    zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, now: float, *, starts: int = 0
+) -> Prediction:
     """Reckon through a campaign, minute by minute.
 
     Args:
@@ -57,6 +69,7 @@ def predict(zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, n
         options: how they are sent.
         outlook: what is left of the portal's limits now.
         now: the time.
+        starts: dialogs that will have to be started again, where that is known.
     """
     schedule = options.schedule
     left = [
@@ -64,7 +77,8 @@ def predict(zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, n
         for name, rows in zones.items()
         if rows.rows
     ]
-    flow = _Flow(options, outlook, now)
+    rows = sum(zone.rows for zone in left)
+    flow = _Flow(options, outlook, now, min(1.0, starts / rows) if rows and options.reopen else 0.0)
     moment = ends_at = now
     while left and moment < now + LONGEST:
         opens = {zone.name: schedule.opens_at(moment, zone.name) for zone in left}
@@ -79,7 +93,7 @@ def predict(zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, n
         wanted = sum(zone.rows for zone in going)
         sent, moment = flow.send(wanted, moment, until)
         if sent:
-            ends_at = flow.last_left
+            ends_at = flow.last_left + flow.last_repair
             _take(going, sent)
             left = [zone for zone in left if zone.rows > 1e-6]
     return Prediction(now, ends_at, round(sum(zone.rows for zone in left)))
@@ -103,25 +117,28 @@ def _take(zones: list[_Zone], rows: float) -> None:
 
 
 class _Flow:
-    """How many rows leave in a time: by rate, bursts and execution time."""
+    """How many rows leave in a time: by rate, bursts and execution time; a part of them is ``refused`` at first."""
 
-    def __init__(self, options: Options, outlook: Outlook, now: float) -> None:
+    def __init__(self, options: Options, outlook: Outlook, now: float, refused: float) -> None:
         limit, interval = options.rate_limit, options.schedule.interval
-        size = BatchSize(options.batch, row_seconds=outlook.row_seconds)
-        self._batch = 1 if interval else size.rows() if size.known else options.batch
-        self._rate = (limit.rate or 1 / UNLIMITED_CALL) * self._batch
-        self._room = max(1, limit.burst) * self._batch
-        self._tokens = float(max(1, outlook.calls_at_once)) * self._batch
+        size = BatchSize(options.rows_a_call, row_seconds=outlook.row_seconds)
+        self._batch = size.rows() if size.known else options.rows_a_call
+        # A refused row is sent twice, and the refused ones of a batch take a request for each step of their repair.
+        a_call = self._batch / (1 + refused + REPAIR_STEPS * min(1.0, refused * self._batch))
+        self._rate = (limit.rate or 1 / UNLIMITED_CALL) * a_call
+        self._room = max(1, limit.burst) * a_call
+        self._tokens = max(1, outlook.calls_at_once) * a_call
         if interval:
-            self._rate, self._room, self._tokens = min(self._rate, 1 / interval), 1, 1.0
+            self._rate = min(self._rate, 1 / interval / (1 + refused))
+            self._room = self._tokens = float(self._batch)
         elif limit.rate:  # the first request reads histories
             self._tokens -= self._batch
         self._at = max(now, outlook.blocked_until)
         if limit.rate:
             self._at += FIRST_ANSWER
-        if limit.rate and options.batch > 1:  # the first batch goes alone
+        if limit.rate and self._batch > 1:  # the first batch goes alone
             self._at += self._batch * outlook.row_seconds if outlook.row_seconds else FIRST_ANSWER
-        self._cost = (outlook.cost or OPERATING_PER_MESSAGE) if limit.rate or outlook.cost else 0.0
+        self._cost = (outlook.cost or OPERATING_PER_MESSAGE) * (1 + refused) if limit.rate or outlook.cost else 0.0
         self._charged_after = (outlook.row_seconds or 0.0) * self._batch / 2
         self._limit = limit.operating_limit
         self._baskets: dict[float, float] = {}  # when it falls out → seconds
@@ -131,6 +148,7 @@ class _Flow:
                 falls.append(falls[-1] + BASKET)
             self._baskets = dict.fromkeys(falls, outlook.used / len(falls))
         self.last_left = now
+        self.last_repair = PAUSE + REPAIR_STEPS / limit.rate if refused and limit.rate else 0.0
 
     def send(self, wanted: float, moment: float, until: float) -> tuple[float, float]:
         """Let rows leave from a moment until another at the most, or for a minute; how many did, and until when."""
@@ -165,5 +183,5 @@ class _Flow:
 
     def _refill(self, moment: float) -> None:
         if moment > self._at:
-            self._tokens = min(float(self._room), self._tokens + (moment - self._at) * self._rate)
+            self._tokens = min(self._room, self._tokens + (moment - self._at) * self._rate)
             self._at = moment

@@ -82,7 +82,7 @@ class Sender:
             Changes(journal, run),
             Doubts(journal, run, options, clock),
             Refusals(options.same_refusals if fresh else None),
-            BatchSize(options.batch, row_seconds=slots.row_seconds()),
+            BatchSize(options.rows_a_call, row_seconds=slots.row_seconds()),
             clock,
             Connectivity(options.outage, client.reset),
             Hours(options.schedule, journal.now),

@@ -140,7 +140,8 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
     prediction, closing = None, 0
     if forecast is not None and rows:
         zones = _zones(forecast, rows)
-        prediction = await page.ask(lambda journal: predict_end(journal, answers.target, zones, options))
+        starts = answers.findings.not_active
+        prediction = await page.ask(lambda journal: predict_end(journal, answers.target, zones, options, starts=starts))
         closing = _closing(answers, options, rows, prediction)
     repeats = forecast.repeats if forecast else ()
     return page.show(

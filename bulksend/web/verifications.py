@@ -50,7 +50,8 @@ class Verification:
     def note(self, progress: QueryProgress) -> None:
         """Take up how far it is."""
         self.progress, self.waiting = progress, 0
-        self._check()
+        if progress.waiting and not progress.in_flight:  # no answer is to come for a while
+            self._check()
 
     def wait(self, rows: int, _seconds: float) -> None:
         """Take up what is waited for."""
@@ -127,7 +128,7 @@ class Verifications:
         error = ""
         try:
             with asking(journal, target, found.note) as queries:
-                verify(run_id, queries, wait=WAIT, on_wait=found.wait)
+                verify(run_id, queries, wait=WAIT, on_wait=found.wait, stopped=lambda: found.stopped)
         except _Stopped:
             pass
         except BulksendError as broken:

@@ -123,6 +123,7 @@ def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> No
         before = len(portal.calls())
         portal.turn("dials", latency=0.3)
         verify = ("verify", 1, "--portal", portal.webhook)
+        asked = len(portal.calls())
         process = commands.start(*verify, "--rate", 4)
         for _ in until(20):
             with sqlite3.connect(commands.journal) as file:
@@ -136,6 +137,8 @@ def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> No
         assert 0 < known < 150
         if number == signal.SIGINT:
             assert said.code == 130
+            calls = sum(call["commands"] for call in portal.calls(asked) if call["method"] == "batch")
+            assert calls == 2 * known, "answers that were under way were dropped"
             assert f"{known} delivered, {150 - known} not asked for" in said.out
             assert "bulksend verify 1" in said.err
             assert sum(line["delivery"] == "delivered" for line in lines(tmp_path / "a.results.csv")) == known
