@@ -301,7 +301,8 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
         )
         say(reason)
     if request.as_json:
-        answer({**summary(run, "dry run", forecast.written, code, reason), "run": run.id if forecast.known else None})
+        facts = summary(run, "dry run", forecast.written, code, reason)
+        answer({**facts, "run": run.id if forecast.known else None, "forecast": prediction.to_json()})
         return code
     continued = f", continuing campaign {run.id}" if forecast.known else ""
     put(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{continued}.")

@@ -72,13 +72,19 @@ def verify(
         while (now := time.monotonic()) < again_at:
             on_wait(counts[Delivery.SENDING], until - now)
             time.sleep(min(0.5, again_at - now))
-        _look(run_id, queries, {Delivery.SENDING}, lambda: stopped() or time.monotonic() >= until)
+        _look(run_id, queries, {Delivery.SENDING}, stopped, until)
         pause = min(LONGEST_PAUSE, pause * 1.5)
     return {delivery: counts.get(delivery, 0) for delivery in Delivery}
 
 
-def _look(run_id: int, queries: QueryRunner, which: Collection[Delivery | None], stopped: Callable[[], bool]) -> None:
-    """Ask about the rows with these deliveries, until ``stopped`` says so, and write down what is found."""
+def _look(
+    run_id: int,
+    queries: QueryRunner,
+    which: Collection[Delivery | None],
+    stopped: Callable[[], bool],
+    until: float | None = None,
+) -> None:
+    """Ask about the rows with these deliveries, and write down what is found; after ``until`` ask for no more."""
     journal = queries.journal
     asked: deque[list[list[SentMessage]]] = deque()
 
@@ -90,6 +96,8 @@ def _look(run_id: int, queries: QueryRunner, which: Collection[Delivery | None],
             asked.append(chats)
             yield from (methods.history_get(rows[0].chat_id) for rows in chats)
             yield from (methods.dialog_get(rows[0].chat_id) for rows in chats)
+            if until is not None and time.monotonic() >= until:
+                return
 
     outcomes = queries.ask(calls(), total=2 * journal.chats_of_sent(run_id, which))
     for first in outcomes:

@@ -76,6 +76,8 @@ def test_check_gives_programs_the_forecast(command: Command, sheet: Sheet) -> No
     assert forecast["seconds"] == pytest.approx(60, abs=2)
     assert forecast["too_late"] == 0
     assert forecast["ends_at"].startswith("20")
+    rehearsed = json.loads(command("send", path, "--portal", "sandbox", "--dry-run", "--json").out)
+    assert rehearsed["forecast"]["seconds"] == pytest.approx(61, abs=2)
     report = json.loads(command("check", path, "--not-after", "23:59:59", "--rate", 0.0001, "--json").out)
     assert report["forecast"]["too_late"] > 100
     assert json.loads(command("check", sheet("b.csv", HEADINGS, [("x", 1, 1, "")]), "--json").out)["forecast"] is None

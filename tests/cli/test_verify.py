@@ -117,7 +117,7 @@ def test_nothing_to_verify(command: Command) -> None:
 def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends it in good order and kill -9 anyhow; the next look asks for the rest alone."""
     commands = Commands(tmp_path)
-    sheet = write_sheet(tmp_path / "a.csv", rows(150, 150))
+    sheet = write_sheet(tmp_path / "a.csv", rows(400, 400))
     with PortalProcess(tmp_path / "portal") as portal:
         assert commands.run("send", sheet, "--portal", portal.webhook, "--yes", "--fast", "--rate", 0).code == 0
         before = len(portal.calls())
@@ -134,18 +134,18 @@ def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> No
         said = end(process)
         with sqlite3.connect(commands.journal) as file:
             known = file.execute("SELECT count(delivery) FROM rows").fetchone()[0]
-        assert 0 < known < 150
+        assert 0 < known < 400
         if number == signal.SIGINT:
             assert said.code == 130
             calls = sum(call["commands"] for call in portal.calls(asked) if call["method"] == "batch")
             assert calls == 2 * known, "answers that were under way were dropped"
-            assert f"{known} delivered, {150 - known} not asked for" in said.out
+            assert f"{known} delivered, {400 - known} not asked for" in said.out
             assert "bulksend verify 1" in said.err
             assert sum(line["delivery"] == "delivered" for line in lines(tmp_path / "a.results.csv")) == known
         before = len(portal.calls())
         said = commands.run(*verify, "--rate", 0)
         assert said.code == 0, said.said
-        assert len(portal.calls()) - before <= (150 - known) / 25 + 2
+        assert len(portal.calls()) - before <= (400 - known) / 25 + 2
     assert {line["delivery"] for line in lines(tmp_path / "a.results.csv")} == {"delivered"}
 
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -98,12 +98,20 @@ class Case:
                 yield opened, mark
                 opened = None
 
-    def next_opening(self, moment: float) -> float:
-        """When the next zone opens, or the end comes."""
-        zones = {zone for _, zone in self.rows}
-        until = moment + 9 * 86400
-        first = (next((a for a, _ in self.windows(zone, moment, until)), math.inf) for zone in zones)
-        return min([*first, max(moment, self.not_after)])
+    def heads(self, sent: Container[int] = ()) -> set[str]:
+        """The zones of the rows that are the next ones of their chats."""
+        first: dict[int, str] = {}
+        for n, (chat, zone) in enumerate(self.rows):
+            if n not in sent:
+                first.setdefault(chat, zone)
+        return set(first.values())
+
+    def next_opening(self, moment: float, sent: Container[int]) -> float:
+        """When the next row may leave, or the end comes; within a week or so."""
+        zones, minute = self.heads(sent), moment
+        while minute < moment + 9 * 86400 and not any(self.open(minute, zone) for zone in zones):
+            minute = float(minute // MINUTE + 1) * MINUTE
+        return min(minute, max(moment, self.not_after))
 
     def sheet(self, folder: Path) -> Path:
         """Its sheet."""
@@ -227,8 +235,8 @@ def in_one_go(case: Case) -> None:
         assert (counts.sent, counts.sent + counts.skipped) == (len(there.portal.ledger), len(case.rows))
         there.judge(case)
         asked = [call.arrived_at for call in there.portal.calls]
-        heads = {zone for n, (chat, zone) in enumerate(case.rows) if chat not in dict(case.rows[:n])}
-        first = min(next((a for a, _ in case.windows(zone, case.start, life.ended)), math.inf) for zone in heads)
+        opened = (next((a for a, _ in case.windows(zone, case.start, life.ended)), math.inf) for zone in case.heads())
+        first = min(opened)
         assert min(asked, default=math.inf) <= first + SLACK
 
 
@@ -260,7 +268,8 @@ def over_kills(case: Case, *, faults: bool) -> None:
         kill_at = 0
         while True:
             there.lives.append(life := Life(there.clock.now(), in_doubt=in_doubt(there)))
-            process = commands.start(*command, changes=there.clock.environment)
+            # What it says may be more than a pipe holds.
+            process = commands.start(*command, changes=there.clock.environment, stderr=subprocess.DEVNULL)
             kill_at += dice.randint(1, 5)
             killed = watch(process, there, case, kill_at if len(there.lives) < 6 else 10**6, dice)
             ended = end(process)
@@ -301,8 +310,9 @@ def watch(process: subprocess.Popen[str], there: World, case: Case, kill_at: int
             process.send_signal(signal.SIGKILL)
             return process.wait() < 0
         busy_at = max(calls[-1].arrived_at if calls else 0.0, there.lives[-1].began)
-        if now > busy_at + 90.0 and (opens := case.next_opening(now)) < math.inf:
-            there.clock.advance(opens - 5.0)
+        if now > busy_at + 90.0:
+            sent = {int(entry.text.split()[1]) for entry in there.portal.ledger}
+            there.clock.advance(case.next_opening(now, sent) - 5.0)
     return False
 
 
