@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bulksend.jobs.worker import Worker
     from bulksend.journal import (
         Action,
+        AuditEntry,
         Counts,
         Delivery,
         Held,
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
         NewRow,
         Paused,
         Repeat,
+        Role,
         Row,
         RowOutcome,
         Run,
         Stage,
         State,
         TakenOver,
+        User,
     )
     from bulksend.locale import use_language
     from bulksend.plan import Plan, SheetOptions, examine
@@ -80,6 +83,7 @@ _MODULES = {
     "forecast": ["dry_run", "predict_end"],
     "journal": [
         "Action",
+        "AuditEntry",
         "Counts",
         "Delivery",
         "Held",
@@ -87,12 +91,14 @@ _MODULES = {
         "NewRow",
         "Paused",
         "Repeat",
+        "Role",
         "Row",
         "RowOutcome",
         "Run",
         "Stage",
         "State",
         "TakenOver",
+        "User",
     ],
     "jobs.queue": ["Queue", "QueueEntry"],
     "jobs.worker": ["Worker"],
@@ -125,6 +131,7 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "Action",
     "AlreadyDone",
+    "AuditEntry",
     "BulksendError",
     "Campaign",
     "CampaignChanged",
@@ -159,6 +166,7 @@ __all__ = [
     "Recorder",
     "Repeat",
     "Report",
+    "Role",
     "Row",
     "RowOutcome",
     "Run",
@@ -179,6 +187,7 @@ __all__ = [
     "TemplateError",
     "UnknownPortalError",
     "UsageError",
+    "User",
     "Worker",
     "World",
     "application",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulksend.entry import Forecast, Repeats
-    from bulksend.journal import Journal, Repeat, RowOutcome, Run, State
+    from bulksend.journal import Action, Journal, Repeat, RowOutcome, Run, State
     from bulksend.plan import Plan
     from bulksend.target import Target
     from bulksend.validation.stop_list import StopList
@@ -278,6 +278,10 @@ class Campaign:
         self._stopped.set()
         if self._sender is not None:
             self._sender.stop()
+
+    def record(self, action: Action, detail: str = "") -> None:
+        """Write down what whoever runs this program has done with it."""
+        self._journal.record(action, self.id, detail=detail)
 
     def write_results(self, path: Path | None = None) -> Path:
         """Write the results sheet and return where it is.

@@ -58,10 +58,15 @@ def commands() -> str:
     for name in COMMANDS:
         command = root.get_command(context, name)
         assert command is not None
-        parts.append(_help(command, f"bulksend {name}"))
-        if isinstance(command, click.Group):
-            parts += [_help(inner, f"bulksend {name} {word}") for word, inner in command.commands.items()]
+        parts += _help_of_all(command, f"bulksend {name}")
     return "\n\n".join(parts)
+
+
+def _help_of_all(command: click.Command, name: str) -> list[str]:
+    parts = [_help(command, name)]
+    for word, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        parts += _help_of_all(inner, f"{name} {word}")
+    return parts
 
 
 def _help(command: click.Command, name: str) -> str:

@@ -24,6 +24,7 @@ NO_CONCERN = {
     *{"Answer", "Repeats", "SandboxRow"},  # types of arguments
     *{"duration", "late_sentence", "without_secrets"},  # how a command speaks
     *{"DOMAIN", "FOLDER", "LANGUAGES", "N_", "_", "known", "language", "ngettext", "number"},  # and in which language
+    *{"Listening", "as_name", "hashed", "new_name"},  # the page's users
     *{"LATE", "days_in_words", "hours_in_words", "local_zone_name", "time_in_full", "zone_of"},  # and of times
 }
 """What the commands take from the library and programs need not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,10 @@ from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
+from bulksend.locale import _
+
+if TYPE_CHECKING:
+    from bulksend.journal import Action
 
 
 @click.group(short_help="Save, list, test and remove portals.")
@@ -35,8 +39,10 @@ def portal() -> None:
     help="How long this portal may go on with an unanswered call; used where sending is not given another.",
 )
 @opts.option("--replace", is_flag=True, help="Write over the portal saved under this name.")
+@opts.journal_option
 def add(name: str, **params: Any) -> int:
     """Save a portal under NAME. What is secret is asked for without showing it, or taken from the environment."""
+    from bulksend.journal import Action
     from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
     from bulksend.portal.credential_store import PortalStore
 
@@ -52,9 +58,22 @@ def add(name: str, **params: Any) -> int:
     else:
         credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
     saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"], settle=params["settle"])
+    _record(Action.PORTAL_SAVED, saved.name, params["journal"])
     put(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
     hint(f"See whether it works: bulksend portal test {saved.name}")
     return 0
+
+
+def _record(action: Action, name: str, journal: str | None) -> None:
+    """Write down who saved or removed a portal."""
+    from bulksend.errors import JournalError
+    from bulksend.journal import Journal
+
+    try:
+        with Journal(opts.journal_address(journal)) as opened:
+            opened.record(action, detail=name)
+    except JournalError as error:
+        hint(_("Who did this is not written down. {why}").format(why=error))
 
 
 def _ask(what: str, name: str, *, hidden: bool = True) -> str:
@@ -88,11 +107,14 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
 
 @portal.command(short_help="Forget a saved portal.")
 @click.argument("name", shell_complete=opts.complete_portal)
-def remove(name: str) -> int:
+@opts.journal_option
+def remove(name: str, journal: str | None) -> int:
     """Forget the portal saved under NAME, with its secret."""
+    from bulksend.journal import Action
     from bulksend.portal.credential_store import PortalStore
 
     PortalStore(opts.home()).remove(name)
+    _record(Action.PORTAL_REMOVED, name, journal)
     put(f"Forgot {name}.")
     return 0
 

@@ -135,6 +135,7 @@ def _take_up(journal: Journal, run: Run, request: _Request) -> int:
 def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats: Repeats) -> int:
     from bulksend.campaign import Campaign
     from bulksend.forecast import predict_end
+    from bulksend.journal import Action
     from bulksend.validation.stop_list import StopList
 
     sending = request.sending.resolved(journal.now(), run.settings).over_earlier(run.settings)
@@ -157,6 +158,7 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
         settings=sending.settings(),
         stop_list=StopList(map(Path, sending.stop_list or ())),
     ) as campaign:
+        campaign.record(Action.RETRIED if request.retry else Action.CONTINUED)
         sending = replace(Sending().over_earlier(campaign.run.settings), late=late)
         options = with_settle(sending.options(run.counts.total), sending, target)
         show_run(campaign.run, target, options, predict_end(journal, target, journal.open_zones(run.id), options))

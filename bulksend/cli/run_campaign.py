@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,9 +39,13 @@ def run_campaign(
 
     ``verify`` asks which messages reached the customer, once they are all sent.
     """
+    from bulksend.journal import Action
     from bulksend.sender.options import RunResult, StopReason
 
     result = _send(campaign, options, verbose=verbose)
+    if result.how is StopReason.INTERRUPTED:
+        with suppress(JournalError):  # the campaign ended as it did
+            campaign.record(Action.PAUSED)
     code, run, verified = STOPPED, None, None
     path, unwritten = _write_results(campaign)
     try:

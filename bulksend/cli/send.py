@@ -133,7 +133,7 @@ def send(file: Path, **params: Any) -> int:
 def _send(plan: Plan, options: Options, request: _Request) -> int:
     from bulksend.campaign import Campaign
     from bulksend.forecast import dry_run, predict_end
-    from bulksend.journal import Journal
+    from bulksend.journal import Action, Journal
     from bulksend.target import find_target
     from bulksend.validation.stop_list import StopList
 
@@ -198,6 +198,10 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
             stop_list=stop_list,
             forecast=forecast,
         ) as campaign:
+            new = known is None or known.id != campaign.id
+            campaign.record(Action.ENTERED if new else Action.CONTINUED)
+            if not request.yes:
+                campaign.record(Action.CONFIRMED, str(campaign.run.counts.pending))
             if request.yes and request.skip_sent:
                 _say_left_out(campaign.repeats)
             schedule = Sending().over_earlier(campaign.run.settings).schedule()

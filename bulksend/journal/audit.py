@@ -61,17 +61,25 @@ def system_user() -> str:
 class Audit(Store):
     """Keeps who did what."""
 
-    def record(self, action: Action, run_id: int | None = None, *, actor: str = "", detail: str = "") -> None:
-        """Write down what somebody did: ``actor``, or else whoever runs this program."""
+    def record(
+        self, action: Action, run_id: int | None = None, *, actor: str = "", detail: str = "", at: float | None = None
+    ) -> None:
+        """Write down what somebody did: ``actor``, or else whoever runs this program; now, or ``at`` (Unix seconds)."""
         with self._transaction() as connection:
-            self._record(connection, action, run_id, actor=actor, detail=detail)
+            self._record(connection, action, run_id, actor=actor, detail=detail, at=at)
 
     def _record(
-        self, connection: sa.Connection, action: Action, run_id: int | None = None, *, actor: str = "", detail: str = ""
+        self,
+        connection: sa.Connection,
+        action: Action,
+        run_id: int | None = None,
+        *,
+        actor: str,
+        detail: str,
+        at: float | None = None,
     ) -> None:
-        who = actor or system_user()
-        values = {"at": self.now(), "actor": who, "action": action.value, "run_id": run_id, "detail": detail}
-        connection.execute(sa.insert(AUDIT).values(values))
+        values = {"actor": actor or system_user(), "action": action.value, "run_id": run_id, "detail": detail}
+        connection.execute(sa.insert(AUDIT).values(at=self.now() if at is None else at, **values))
 
     def audit(self, run_id: int | None, limit: int = 100) -> list[AuditEntry]:
         """The newest ``limit`` entries on a campaign, or with None on no campaign; the newest first."""

@@ -14,7 +14,7 @@ from aiohttp import web
 from bulksend.campaign import Campaign
 from bulksend.entry import BEYOND_LIMIT, TOO_LATE
 from bulksend.errors import BulksendError, PortalError, UsageError
-from bulksend.journal import Held, Journal, Stage, State
+from bulksend.journal import Action, Held, Journal, Role, Stage, State
 from bulksend.locale import _
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.credential_store import PortalStore
@@ -25,6 +25,7 @@ from bulksend.results import STATUS, write_run_results
 from bulksend.sender.settings import NEVER, Sending
 from bulksend.target import SANDBOX, find_target, rows_for_sandbox
 from bulksend.validation.stop_list import StopList
+from bulksend.web.door import USER, actor
 from bulksend.web.page import chosen, page_of
 from bulksend.web.preflights import asking
 from bulksend.web.sheets import PIECE, attachment_headers
@@ -214,6 +215,7 @@ async def show(request: web.Request) -> web.Response:
         file=Path(run.file).name,
         portals=[] if seen.live or run.portal_name else await _portals(page, run),
         note=note if note in _NOTES else "",
+        audit=await page.ask(lambda journal: journal.audit(run.id)),
     )
 
 
@@ -266,6 +268,8 @@ def _portal_of(run: Run, portal: str) -> str:
 def _take_up(
     page: Page, run_id: int, portal: str, *, retry: bool, lift_limit: bool
 ) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
+    who = actor()
+
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
         run = journal.run(run_id)
         if not run.headings:
@@ -292,6 +296,7 @@ def _take_up(
         )
         options = Sending().over_earlier(campaign.run.settings).options(run.counts.total, target.settle)
         options = replace(options, late=True)  # a person has just said so
+        journal.record(Action.RETRIED if retry else Action.CONTINUED, run_id, actor=who)
         page.foresee(journal, campaign.run, target, options)
         return campaign, options
 
@@ -317,7 +322,8 @@ async def pause(request: web.Request) -> web.Response:
     """Let no more messages leave."""
     page = page_of(request)
     run = await _run(request)
-    page.jobs.stop(run.id)
+    if page.jobs.stop(run.id):
+        await page.ask(lambda journal: journal.record(Action.PAUSED, run.id, actor=actor()))
     raise page.go(f"/campaigns/{run.id}")
 
 
@@ -340,7 +346,13 @@ async def finish(request: web.Request) -> web.Response:
         page.jobs.stop(run.id)
         if not await page.do(lambda: job.wait(STOP_SECONDS)):
             raise page.go(f"/campaigns/{run.id}?note=pausing")
-    await page.ask(lambda journal: journal.finish(run.id))
+
+    def end(journal: Journal) -> None:
+        with journal.transaction():
+            journal.finish(run.id)
+            journal.record(Action.STOPPED, run.id, actor=actor())
+
+    await page.ask(end)
     raise page.go(f"/campaigns/{run.id}")
 
 
@@ -405,7 +417,8 @@ async def show_row(request: web.Request) -> web.Response:
     row = await _row(page, run, request)
     messages: Sequence[HistoryMessage] = []
     sentence = ""
-    if row.state is State.UNKNOWN and run.headings:
+    user = USER.get()
+    if row.state is State.UNKNOWN and run.headings and user is not None and user.may_send:
         try:
             messages = await page.do(lambda: _history(page, run, row))
         except BulksendError as error:
@@ -476,7 +489,13 @@ async def settle(request: web.Request) -> web.Response:
     def decide(journal: Journal) -> bool:
         if page.jobs.of(run.id) is not None:
             raise UsageError(_("The campaign is being sent now: pause it, then decide."))
-        return journal.settle(run.id, row.n, arrived=decision == "arrived", message_id=message_id)
+        arrived = decision == "arrived"
+        with journal.transaction():
+            settled = journal.settle(run.id, row.n, arrived=arrived, message_id=message_id)
+            if settled:
+                action = Action.ARRIVED if arrived else Action.TO_RESEND
+                journal.record(action, run.id, actor=actor(), detail=str(row.number))
+        return settled
 
     done = await page.ask(decide)
     raise page.go(f"/campaigns/{run.id}?show=unknown&note={'settled' if done else 'late'}")
@@ -496,7 +515,12 @@ async def delete(request: web.Request) -> web.Response:
     """Delete a campaign's texts and its upload; the counts stay."""
     page = page_of(request)
     run = await _run(request)
-    await page.ask(lambda journal: journal.erase(run.id))
+
+    def erase(journal: Journal) -> None:
+        journal.erase(run.id)
+        journal.record(Action.DELETED, run.id, actor=actor())
+
+    await page.ask(erase)
     draft_id = page.uploads.of_file(run.file)
     if draft_id is not None:
         await page.do(lambda: page.uploads.remove(draft_id))
@@ -504,18 +528,18 @@ async def delete(request: web.Request) -> web.Response:
 
 
 ROUTES: Final = (
-    ("GET", "/campaigns/{run}", show),
-    ("GET", "/campaigns/{run}/progress", progress),
-    ("POST", "/campaigns/{run}/pause", pause),
-    ("POST", "/campaigns/{run}/continue", go_on),
-    ("GET", "/campaigns/{run}/stop", ask_finish),
-    ("POST", "/campaigns/{run}/stop", finish),
-    ("POST", "/campaigns/{run}/verify", verify),
-    ("POST", "/campaigns/{run}/retry", retry),
-    ("POST", "/campaigns/{run}/rest", rest),
-    ("GET", "/campaigns/{run}/results.{format:xlsx|csv}", results),
-    ("GET", "/campaigns/{run}/rows/{row}", show_row),
-    ("POST", "/campaigns/{run}/rows/{row}", settle),
-    ("GET", "/campaigns/{run}/delete", ask_delete),
-    ("POST", "/campaigns/{run}/delete", delete),
+    ("GET", "/campaigns/{run}", show, Role.VIEWER),
+    ("GET", "/campaigns/{run}/progress", progress, Role.VIEWER),
+    ("POST", "/campaigns/{run}/pause", pause, Role.SENDER),
+    ("POST", "/campaigns/{run}/continue", go_on, Role.SENDER),
+    ("GET", "/campaigns/{run}/stop", ask_finish, Role.SENDER),
+    ("POST", "/campaigns/{run}/stop", finish, Role.SENDER),
+    ("POST", "/campaigns/{run}/verify", verify, Role.SENDER),
+    ("POST", "/campaigns/{run}/retry", retry, Role.SENDER),
+    ("POST", "/campaigns/{run}/rest", rest, Role.SENDER),
+    ("GET", "/campaigns/{run}/results.{format:xlsx|csv}", results, Role.VIEWER),
+    ("GET", "/campaigns/{run}/rows/{row}", show_row, Role.VIEWER),
+    ("POST", "/campaigns/{run}/rows/{row}", settle, Role.SENDER),
+    ("GET", "/campaigns/{run}/delete", ask_delete, Role.SENDER),
+    ("POST", "/campaigns/{run}/delete", delete, Role.SENDER),
 )

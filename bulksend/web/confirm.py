@@ -16,13 +16,14 @@ from bulksend.campaign import Campaign
 from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
 from bulksend.errors import BulksendError, UsageError
 from bulksend.forecast import predict_end
-from bulksend.journal import Held, ZoneRows
+from bulksend.journal import Action, Held, Role, ZoneRows
 from bulksend.locale import _
 from bulksend.schedule.parsing import DAY_NAMES
 from bulksend.schedule.zones import local_zone_name
 from bulksend.sender.settings import Sending
 from bulksend.target import find_target
 from bulksend.validation.stop_list import StopList
+from bulksend.web.door import actor
 from bulksend.web.page import chosen, page_of, settled
 from bulksend.web.sheets import WAIT, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
@@ -338,6 +339,7 @@ def _prepare(
 ) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
     plan = answers.plan
     sending = _sending(page, draft, forecast)
+    who = actor()
 
     @contextmanager
     def entered(journal: Journal, stack: ExitStack) -> Iterator[Campaign]:
@@ -369,14 +371,18 @@ def _prepare(
         # Whoever continues a campaign whose time has passed has just seen that and pressed the button.
         options = replace(options, late=bool(forecast and forecast.known))
         page.foresee(journal, run, answers.target, options)
+        with journal.transaction():
+            if forecast is None or not forecast.known:
+                journal.record(Action.ENTERED, run.id, actor=draft.by or who, at=draft.created)
+            journal.record(Action.CONFIRMED, run.id, actor=who, detail=str(run.counts.pending))
         return campaign, options
 
     return prepare
 
 
 ROUTES: Final = (
-    ("GET", "/sheets/{draft}/confirm", show_confirm),
-    ("POST", "/sheets/{draft}/confirm", confirm),
-    ("POST", "/sheets/{draft}/stop-list", add_stop_list),
-    ("POST", "/sheets/{draft}/stop-list/remove", remove_stop_list),
+    ("GET", "/sheets/{draft}/confirm", show_confirm, Role.SENDER),
+    ("POST", "/sheets/{draft}/confirm", confirm, Role.SENDER),
+    ("POST", "/sheets/{draft}/stop-list", add_stop_list, Role.SENDER),
+    ("POST", "/sheets/{draft}/stop-list/remove", remove_stop_list, Role.SENDER),
 )

@@ -1,23 +1,31 @@
-"""Access control: one browser, let in by a one-time token, at exactly our address.
+"""Access control: who is let in, and that no other page or program in the same browser can do anything.
 
-Every program of this computer may listen on the same host, and a browser sends a host's cookies to all of its ports. So
-the cookie has a random name, and a random path that is part of every address: no other program is shown it.
+A page on this computer is for one browser, let in by a one-time token (`TokenDoor`). Every program of this computer may
+listen on the same host, and a browser sends a host's cookies to all of its ports: so that cookie has a random name, and
+a random path that is part of every address, and no other program is shown it. A team's page is for users who sign in
+(`bulksend.web.sign_in`).
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Final
+from abc import ABC, abstractmethod
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from aiohttp import web
 
+from bulksend.journal import Role, User, system_user
 from bulksend.locale import _
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp.typedefs import Handler
 
-HOST: Final = "127.0.0.1"
+    Route = tuple[str, str, Handler]
+
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 PUBLIC: Final = "/static/"
 """Styles and script, which hold nothing of anybody's."""
@@ -34,14 +42,78 @@ HEADERS: Final = {
 }
 
 
-class Door:
-    """The token, the cookie and the address of one process that serves the page."""
+USER: Final[ContextVar[User | None]] = ContextVar("bulksend_web_user", default=None)
+"""Whose request is being answered."""
 
-    def __init__(self, port: int) -> None:
-        """Make new secrets for the page at ``port``."""
-        self.host = f"{HOST}:{port}"
-        self.origin = f"http://{self.host}"
-        self.prefix = f"/{secrets.token_hex(8)}"
+
+def actor() -> str:
+    """Who is to be named for what the request does."""
+    user = USER.get()
+    return user.name if user else ""
+
+
+class Door(ABC):
+    """What stands before the page at one address.
+
+    Attributes:
+        origin: the page's origin, as browsers send it.
+        host: the host and port in it.
+        prefix: what all paths begin with.
+        for_team: whether users sign in.
+        routes: places of the door's own, for which nobody needs to have been let in.
+    """
+
+    for_team: ClassVar[bool] = False
+    routes: ClassVar[Sequence[Route]] = ()
+
+    def __init__(self, origin: str, prefix: str = "") -> None:
+        """Set up for the page at ``origin``."""
+        self.origin, self.prefix = origin, prefix
+        self.host = origin.partition("://")[2]
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """The address to open."""
+
+    def is_ours(self, request: web.Request) -> bool:
+        """Whether a request that changes something was made by a page of ours."""
+        site, origin = request.headers.getall("Sec-Fetch-Site", []), request.headers.getall("Origin", [])
+        if not site and not origin:
+            return False
+        return all(value == "same-origin" for value in site) and all(value == self.origin for value in origin)
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn away what is not for this page, or was not made by it."""
+        USER.set(None)
+        if request.headers.getall("Host", []) != [self.host]:
+            return refuse(421, _("This page answers at {address} alone.").format(address=self.origin))
+        if request.method not in SAFE_METHODS and not self.is_ours(request):
+            return refuse(403, _("The request was not made by this page, so nothing was done."))
+        return await handler(request)
+
+    @web.middleware
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn away who was not let in; the others are `USER` from here on."""
+        return await handler(request) if request.path.startswith(PUBLIC) else await self.let_in(request, handler)
+
+    @abstractmethod
+    async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """See `admit`; for what is not public."""
+
+    async def protect(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Give every answer the headers that keep other pages out."""
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+
+
+class TokenDoor(Door):
+    """The token, the cookie and the address of one process that serves one browser."""
+
+    def __init__(self, origin: str) -> None:
+        """Make new secrets for the page at ``origin``."""
+        super().__init__(origin, f"/{secrets.token_hex(8)}")
         self._token: str | None = secrets.token_urlsafe(32)
         self._cookie_name = f"bulksend-{secrets.token_hex(6)}"
         self._cookie = secrets.token_urlsafe(32)
@@ -51,7 +123,7 @@ class Door:
         """The address to open, with the token, which can be used once."""
         return f"{self.origin}/?token={self._token}"
 
-    def let_in(self, token: str) -> web.Response | None:
+    def take(self, token: str) -> web.Response | None:
         """The answer to the right token: the cookie, and on to the page; the token is void then. None to others."""
         if self._token is None or not hmac.compare_digest(token.encode(), self._token.encode()):
             return None
@@ -65,28 +137,14 @@ class Door:
         given = request.cookies.get(self._cookie_name, "")
         return hmac.compare_digest(given.encode(), self._cookie.encode())
 
-    def is_ours(self, request: web.Request) -> bool:
-        """Whether a request that changes something was made by a page of ours."""
-        site, origin = request.headers.getall("Sec-Fetch-Site", []), request.headers.getall("Origin", [])
-        if not site and not origin:
-            return False
-        return all(value == "same-origin" for value in site) and all(value == self.origin for value in origin)
-
-    @web.middleware
-    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Turn away what does not come from the page that was let in."""
-        if request.headers.getall("Host", []) != [self.host]:
-            return refuse(421, _("This page answers at {address} alone.").format(address=self.origin))
-        if request.method not in SAFE_METHODS and not self.is_ours(request):
-            return refuse(403, _("The request was not made by this page, so nothing was done."))
-        if request.path.startswith(PUBLIC):
-            return await handler(request)
+    async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """See `Door.admit`."""
         if request.path == "/" and request.method == "GET":
             # A browser that looks ahead must not use the token up.
             looks_ahead = "prefetch" in request.headers.get("Sec-Purpose", "")
-            let_in = None if looks_ahead else self.let_in(request.query.get("token", ""))
-            if let_in is not None:
-                return let_in
+            taken = None if looks_ahead else self.take(request.query.get("token", ""))
+            if taken is not None:
+                return taken
         if not self.knows(request):
             return refuse(
                 403,
@@ -96,15 +154,10 @@ class Door:
                     "nothing by that."
                 ),
             )
+        USER.set(User(system_user(), Role.SENDER))
         return await handler(request)
 
 
 def refuse(status: int, sentence: str) -> web.Response:
     """An answer to somebody who is not let in: it tells nothing else."""
     return web.Response(status=status, text=f"{sentence}\n")
-
-
-async def protect(_request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer the headers that keep other pages out."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)

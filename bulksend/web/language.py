@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bulksend.locale import Language
 
 COOKIE: Final = "bulksend-language"
+LANGUAGE: Final = "/language"
 _KEPT_SECONDS: Final = 365 * 24 * 3600
 _WEIGHT: Final = re.compile(r";\s*q=([01](?:\.\d*)?)")
 
@@ -64,4 +65,4 @@ async def _back(request: web.Request) -> str:
     return "/"
 
 
-ROUTES: Final = (("POST", "/language", choose),)
+ROUTES: Final = (("POST", LANGUAGE, choose, None),)

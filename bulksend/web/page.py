@@ -29,6 +29,7 @@ from bulksend.schedule.parsing import hours_in_words
 from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
 from bulksend.web.checks import Checks
+from bulksend.web.door import USER
 from bulksend.web.preflights import Preflights
 from bulksend.web.uploads import Upload, Uploads
 from bulksend.web.verifications import Verifications
@@ -134,7 +135,7 @@ class Page:
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """A page, made of a template."""
-        html = self._templates.get_template(template).render(values)
+        html = self._templates.get_template(template).render(values, user=USER.get(), for_team=self.door.for_team)
         return web.Response(text=html, content_type="text/html", status=status)
 
     def excuse(self, error: BulksendError, status: int = 400) -> web.Response:

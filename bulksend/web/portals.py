@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.errors import PortalError
-from bulksend.journal import Journal
+from bulksend.journal import Action, Journal, Role
 from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
 from bulksend.portal.credential_store import PortalStore
 from bulksend.queries.preflight import probe
 from bulksend.target import find_target
+from bulksend.web.door import actor
 from bulksend.web.page import chosen, page_of
 from bulksend.web.preflights import asking
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from bulksend.queries.preflight import ConnectionCheck
+    from bulksend.web.page import Page
 
 _ONWARD: Final = re.compile(r"/sheets/[0-9a-f]{24}/portal")
 
@@ -30,8 +32,23 @@ def onward(text: str) -> str:
 async def show_portals(request: web.Request) -> web.Response:
     """All saved portals."""
     page = page_of(request)
+    return await _show(page)
+
+
+async def _show(
+    page: Page, tested: str | None = None, connection: ConnectionCheck | None = None, error: str = ""
+) -> web.Response:
     saved = await page.do(PortalStore(page.home).list)
-    return page.show("portals.html", here="portals", portals=saved, tested=None, connection=None, error="")
+    audit = await page.ask(lambda journal: journal.audit(None))
+    return page.show(
+        "portals.html",
+        here="portals",
+        portals=saved,
+        tested=tested,
+        connection=connection,
+        error=error,
+        audit=audit,
+    )
 
 
 async def show_new(request: web.Request) -> web.Response:
@@ -66,6 +83,7 @@ async def save(request: web.Request) -> web.Response:
     except PortalError as error:
         given = {"name": name, "kind": kind, "client_id": chosen(form, "client_id")}
         return page.show("portal_new.html", here="portals", error=str(error), given=given, onward=back, status=400)
+    await page.ask(lambda journal: journal.record(Action.PORTAL_SAVED, actor=actor(), detail=name))
     raise page.go(back)
 
 
@@ -87,8 +105,7 @@ async def test(request: web.Request) -> web.Response:
         connection = await page.do(ask)
     except PortalError as failed:
         error = str(failed)
-    saved = await page.do(PortalStore(page.home).list)
-    return page.show("portals.html", here="portals", portals=saved, tested=name, connection=connection, error=error)
+    return await _show(page, name, connection, error)
 
 
 async def ask_remove(request: web.Request) -> web.Response:
@@ -101,15 +118,17 @@ async def ask_remove(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """Remove one, with its secret."""
     page = page_of(request)
-    await page.do(lambda: PortalStore(page.home).remove(request.match_info["name"]))
+    name = request.match_info["name"]
+    await page.do(lambda: PortalStore(page.home).remove(name))
+    await page.ask(lambda journal: journal.record(Action.PORTAL_REMOVED, actor=actor(), detail=name))
     raise page.go("/portals")
 
 
 ROUTES: Final = (
-    ("GET", "/portals", show_portals),
-    ("GET", "/portals/new", show_new),
-    ("POST", "/portals", save),
-    ("POST", "/portals/{name}/test", test),
-    ("GET", "/portals/{name}/remove", ask_remove),
-    ("POST", "/portals/{name}/remove", remove),
+    ("GET", "/portals", show_portals, Role.VIEWER),
+    ("GET", "/portals/new", show_new, Role.SENDER),
+    ("POST", "/portals", save, Role.SENDER),
+    ("POST", "/portals/{name}/test", test, Role.SENDER),
+    ("GET", "/portals/{name}/remove", ask_remove, Role.SENDER),
+    ("POST", "/portals/{name}/remove", remove, Role.SENDER),
 )

@@ -4,65 +4,119 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from bulksend.errors import UsageError
+from bulksend.journal import Journal, Role
 from bulksend.locale import _
 from bulksend.web import campaign, confirm, language, portals, sheets, start
-from bulksend.web.door import HOST, PUBLIC, Door, protect
-from bulksend.web.page import PAGE, Page, excuses
+from bulksend.web.door import PUBLIC, USER, TokenDoor
+from bulksend.web.page import PAGE, Page, excuses, page_of
+from bulksend.web.sign_in import SignInDoor
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import Callable
+
+    from aiohttp.typedefs import Handler
+
+    from bulksend.web.listening import Listening
+
+_log: Final = logging.getLogger(__name__)
 
 LONGEST_FORM: Final = 1 << 20
 """Bytes of a form; uploads are streamed and have their own limit."""
 
 
+ROUTES: Final = (*start.ROUTES, *sheets.ROUTES, *confirm.ROUTES, *portals.ROUTES, *campaign.ROUTES, *language.ROUTES)
+"""Every place of the page, and the role that whoever asks for it needs at the least; None: it is for everybody."""
+
+RENEWED_EVERY: Final = 3600.0
+"""Seconds after which the certificate is read again: it may have been renewed."""
+
+
 def make_app(page: Page) -> web.Application:
     """The page as an application of aiohttp's."""
-    app = web.Application(middlewares=[language.speak, page.door.guard, excuses], client_max_size=LONGEST_FORM)
+    app = web.Application(
+        middlewares=[language.speak, page.door.guard, excuses, page.door.admit], client_max_size=LONGEST_FORM
+    )
     app[PAGE] = page
-    app.on_response_prepare.append(protect)
-    rooms = (start, sheets, confirm, portals, campaign, language)
-    for method, path, handler in (route for room in rooms for route in room.ROUTES):
-        app.router.add_route(method, f"{page.door.prefix}{path}", handler)
+    app.on_response_prepare.append(page.door.protect)
+    for method, path, handler, role in ROUTES:
+        app.router.add_route(method, f"{page.door.prefix}{path}", for_role(role, handler))
+    for method, path, answer in page.door.routes:
+        app.router.add_route(method, path, answer)
     app.router.add_static(PUBLIC, Path(__file__).parent / "static")
     return app
 
 
-def serve(home: Path, journal: str | Path, port: int, announce: Callable[[str], None]) -> int:
+def for_role(role: Role | None, handler: Handler) -> Handler:
+    """The handler, for users who are allowed that much; with None for whomever the door lets there."""
+    if role is None:
+        return handler
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        user = USER.get()
+        if user is None or (role is Role.SENDER and not user.may_send):
+            sentence = _("You may look at campaigns here, and change nothing: ask whoever runs bulksend.")
+            return page_of(request).show("error.html", sentence=sentence, status=403)
+        return await handler(request)
+
+    return handle
+
+
+def serve(home: Path, journal: str | Path, place: Listening, announce: Callable[[str], None]) -> int:
     """Serve the page until Ctrl-C or SIGTERM, and say how many campaigns were paused by that.
+
+    With a certificate it is for users who sign in, else for one browser on this computer.
 
     Args:
         home: the data folder.
         journal: the journal's address.
-        port: the port; any free one where 0.
+        place: where to serve it.
         announce: called once the page is there, with the address to open.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: it cannot be served there.
     """
-    try:
-        listener = socket.create_server((HOST, port))
-    except OSError as error:
-        raise UsageError(
-            _("The page cannot be served on port {port} ({why}): choose another.").format(
-                port=port, why=error.strerror
-            ),
-            code="PORT_TAKEN",
-        ) from None
-    with listener:
-        return asyncio.run(_serve(home, journal, listener, announce))
+    tls = place.tls()
+    if tls is None:
+        if not place.is_loopback:
+            raise UsageError(
+                _("Beyond this computer the page is served only over TLS and to users who sign in."), code="NEEDS_TLS"
+            )
+    else:
+        with Journal(journal) as opened:
+            if not opened.users():
+                raise UsageError(_("Nobody could sign in: add a user first."), code="NO_USERS")
+    with place.open() as listener:
+        origin = place.origin(listener.getsockname()[1])
+        door = TokenDoor(origin) if tls is None else SignInDoor(origin)
+        return asyncio.run(_serve(Page(home, journal, door), listener, announce, place, tls))
 
 
-async def _serve(home: Path, journal: str | Path, listener: socket.socket, announce: Callable[[str], None]) -> int:
-    page = Page(home, journal, Door(listener.getsockname()[1]))
+async def _renew(place: Listening, tls: ssl.SSLContext) -> None:
+    while True:
+        await asyncio.sleep(RENEWED_EVERY)
+        try:
+            place.load(tls)
+        except UsageError as error:  # perhaps it is being written just now
+            _log.warning("%s", error)
+
+
+async def _serve(
+    page: Page,
+    listener: socket.socket,
+    announce: Callable[[str], None],
+    place: Listening,
+    tls: ssl.SSLContext | None,
+) -> int:
     await page.do(page.uploads.tidy)
     runner = web.AppRunner(make_app(page), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -74,10 +128,13 @@ async def _serve(home: Path, journal: str | Path, listener: socket.socket, annou
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
                 loop.add_signal_handler(number, stop.set)
     try:
-        await web.SockSite(runner, listener).start()
+        await web.SockSite(runner, listener, ssl_context=tls).start()
+        renewal = asyncio.create_task(_renew(place, tls)) if tls else None
         page.prepare()
         announce(page.door.address)
         await stop.wait()
+        if renewal is not None:
+            renewal.cancel()
     finally:
         paused = len(page.jobs.running())
         await runner.cleanup()

@@ -11,12 +11,14 @@ from urllib.parse import quote
 from aiohttp import web
 
 from bulksend.errors import BulksendError, SheetError, UsageError
+from bulksend.journal import Role
 from bulksend.locale import _
 from bulksend.portal.credential_store import PortalStore
 from bulksend.queries.chats import KINDS
 from bulksend.target import SANDBOX
 from bulksend.template.names import spelling
 from bulksend.web.checks import ROWS_A_PAGE
+from bulksend.web.door import actor
 from bulksend.web.page import chosen, page_of, settled
 from bulksend.web.uploads import MOST_BYTES, open_private
 
@@ -43,13 +45,14 @@ async def upload(request: web.Request) -> web.Response:
     """Take a sheet, a piece at a time; with ``like`` it is read as an earlier one was."""
     page = page_of(request)
     begun: list[Upload] = []
+    who = actor()
 
     def take_back() -> None:
         for draft in begun:
             page.uploads.remove(draft.id)
 
     def make_room(name: str) -> Path:
-        draft = page.uploads.begin(name)
+        draft = page.uploads.begin(name, who)
         begun.append(draft)
         return page.uploads.file(draft)
 
@@ -278,13 +281,13 @@ async def choose_portal(request: web.Request) -> web.Response:
 
 
 ROUTES: Final = (
-    ("POST", "/sheets", upload),
-    ("GET", "/sheets/{draft}", show_check),
-    ("GET", "/sheets/{draft}/file", download),
-    ("GET", "/sheets/{draft}/columns", show_columns),
-    ("POST", "/sheets/{draft}/columns", match_columns),
-    ("GET", "/sheets/{draft}/row", show_row),
-    ("GET", "/sheets/{draft}/problems", problems_sheet),
-    ("GET", "/sheets/{draft}/portal", show_portals),
-    ("POST", "/sheets/{draft}/portal", choose_portal),
+    ("POST", "/sheets", upload, Role.SENDER),
+    ("GET", "/sheets/{draft}", show_check, Role.SENDER),
+    ("GET", "/sheets/{draft}/file", download, Role.SENDER),
+    ("GET", "/sheets/{draft}/columns", show_columns, Role.SENDER),
+    ("POST", "/sheets/{draft}/columns", match_columns, Role.SENDER),
+    ("GET", "/sheets/{draft}/row", show_row, Role.SENDER),
+    ("GET", "/sheets/{draft}/problems", problems_sheet, Role.SENDER),
+    ("GET", "/sheets/{draft}/portal", show_portals, Role.SENDER),
+    ("POST", "/sheets/{draft}/portal", choose_portal, Role.SENDER),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from bulksend.journal import Stage
+from bulksend.journal import Role, Stage
 from bulksend.locale import language
 from bulksend.sheet.blank import write_blank
 from bulksend.target import SANDBOX
@@ -83,4 +83,4 @@ async def blank_sheet(request: web.Request) -> web.Response:
     )
 
 
-ROUTES: Final = (("GET", "/", show_start), ("GET", "/blank/{name}", blank_sheet))
+ROUTES: Final = (("GET", "/", show_start, Role.VIEWER), ("GET", "/blank/{name}", blank_sheet, Role.VIEWER))

@@ -70,6 +70,7 @@ class Upload:
         schedule: the same for `Sending`, with times in full.
         stop_list: the name of the sheet of those who are to get nothing; empty for none.
         confirmed: the campaign that each confirmation began.
+        by: who uploaded it.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Upload:
     schedule: dict[str, Any] = field(default_factory=dict)
     stop_list: str = ""
     confirmed: dict[str, int] = field(default_factory=dict)
+    by: str = ""
 
     @property
     def options(self) -> SheetOptions:
@@ -119,9 +121,9 @@ class Uploads:
         """Set up without touching the disk."""
         self._folder = home.absolute() / "uploads"
 
-    def begin(self, name: str) -> Upload:
-        """Make room for a file that is called ``name`` by whoever uploads it."""
-        draft = Upload(secrets.token_hex(12), safe_name(name), time.time())
+    def begin(self, name: str, by: str = "") -> Upload:
+        """Make room for a file that is called ``name`` by whoever uploads it, ``by``."""
+        draft = Upload(secrets.token_hex(12), safe_name(name), time.time(), by=by)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
@@ -152,7 +154,14 @@ class Uploads:
         if earlier.stop_list:
             shutil.copytree(self.stop_list(earlier).parent, self.stop_list(draft, earlier.stop_list).parent)
         return replace(
-            earlier, id=draft.id, name=draft.name, created=draft.created, version=0, confirmed={}, again=False
+            earlier,
+            id=draft.id,
+            name=draft.name,
+            created=draft.created,
+            by=draft.by,
+            version=0,
+            confirmed={},
+            again=False,
         )
 
     def stop_list(self, draft: Upload, name: str = "") -> Path:

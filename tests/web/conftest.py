@@ -1,20 +1,28 @@
 """The page as a process of its own, asked over HTTP as a browser would, or by a browser."""
 
 import csv
+import datetime as dt
 import io
+import ipaddress
 import os
 import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from bulksend.journal import Journal, Run
+from bulksend.journal import Journal, Role, Run, User
 from bulksend.sandbox import Limits, Sandbox, World
+from bulksend.web.passwords import hashed
 from tests.processes import SLOWEST, Commands, TestRow, until, write_sheet
 
 NO_REDIRECT: dict[str, Any] = {"allow_redirects": False, "timeout": SLOWEST}
@@ -152,6 +160,106 @@ class Visitor:
         raise AssertionError(f"campaign {number} never got {state}:\n{text}")
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """A self-made certificate for this computer's loopback address, in files."""
+
+    cert: Path
+    key: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Self:
+        """Make one, for a day."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bulksend of the tests")])
+        now = dt.datetime.now(dt.UTC)
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("bulksend.example")]
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        (folder / "cert.pem").write_bytes(made.public_bytes(pem))
+        plain = serialization.NoEncryption()
+        (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+        return cls(folder / "cert.pem", folder / "key.pem")
+
+
+PASSWORD = "correct horse battery staple"
+
+
+@cache
+def password_hash() -> str:
+    """The hash of `PASSWORD`, which takes a while."""
+    return hashed(PASSWORD)
+
+
+class TeamPage(PageProcess):
+    """A page over TLS, with the sender anna, the sender boris and the viewer vera."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.certificate = Certificate.make(folder)
+        with Journal(self.journal) as journal:
+            for name, role in (("anna", Role.SENDER), ("boris", Role.SENDER), ("vera", Role.VIEWER)):
+                journal.add_user(User(name, role), password_hash())
+
+    def start(self, *options: object) -> Self:
+        """Serve from now on."""
+        files = ("--tls-cert", self.certificate.cert, "--tls-key", self.certificate.key)
+        self._process = self.commands.start(
+            "web", "--listen", "127.0.0.1:0", *files, *options, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().strip()
+        assert self.address.startswith("https://127.0.0.1:"), "the page did not start"
+        return self
+
+    @property
+    def origin(self) -> str:
+        """The address without a path."""
+        return self.address.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return self.origin.removeprefix("https://")
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> "Member":
+        """Sign in as somebody, in a browser without script."""
+        member = Member(self)
+        answer = member.post("/sign-in", {"name": name, "password": password})
+        assert answer.status_code == 303, answer.text
+        return member
+
+
+class Member(Visitor):
+    """A browser at a team's page, not signed in yet."""
+
+    def __init__(self, page: TeamPage) -> None:
+        self.page = page
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify = str(page.certificate.cert)
+        self.base = page.origin
+
+
+@pytest.fixture
+def own_team_page(tmp_path: Path) -> Iterator[TeamPage]:
+    """A team's page of a test's own; not started yet."""
+    process = TeamPage(tmp_path)
+    yield process
+    process.kill()
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
     """One page for the tests of a module, which only look at what they began themselves."""
@@ -256,7 +364,7 @@ def open_tab(chromium: Any) -> Iterator[Open]:
     contexts = []
 
     def open_it(address: str, *, script: bool = True) -> Any:
-        context = chromium.new_context(bypass_csp=script, java_script_enabled=script)
+        context = chromium.new_context(bypass_csp=script, java_script_enabled=script, ignore_https_errors=True)
         context.set_default_timeout(60_000)
         contexts.append(context)
         tab = context.new_page()

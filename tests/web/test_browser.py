@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from tests.processes import TestRow, assert_exactly_once, rows
-from tests.web.conftest import IN_A_BROWSER, Open, PageProcess, Portal, wait_for
+from tests.web.conftest import IN_A_BROWSER, PASSWORD, Open, PageProcess, Portal, TeamPage, wait_for
 
 pytestmark = IN_A_BROWSER
 
@@ -139,6 +139,37 @@ def test_without_script_everything_can_be_done(
     tab.click("button:has-text('Send 3 messages')")
     tab.wait_for_selector(".state.finished")
     assert_exactly_once(lines, [delivery._asdict() for delivery in served.ledger])
+
+
+def test_a_team_over_tls(own_team_page: TeamPage, open_tab: Open, tmp_path: Path) -> None:
+    """Sign in, upload, send to the sandbox, see who did it, sign out; without script."""
+    tab = open_tab(f"{own_team_page.start().origin}/", script=False)
+    tab.fill("#name", "anna")
+    tab.fill("#password", PASSWORD)
+    tab.click("button:has-text('Sign in')")
+    (tmp_path / "team.csv").write_bytes(_sheet(rows(3, 3, "Team"), "csv"))
+    tab.set_input_files("#file", tmp_path / "team.csv")
+    tab.click("text=Upload and check")
+    tab.click("a.button:has-text('Choose the portal')")
+    tab.click("button:has-text('Go on')")
+    tab.click("button:has-text('Rehearse 3 messages')")
+    tab.wait_for_selector(".state.finished")
+    done = tab.locator("#audit + .scroll tbody tr").all_inner_texts()
+    assert [line.split("\t")[1:] for line in done] == [
+        ["anna", "Confirmed it: 3 messages to send"],
+        ["anna", "Entered the sheet"],
+    ]
+    campaign = tab.url
+    tab.click("button:has-text('Sign out')")
+    tab.wait_for_selector("h1:has-text('Sign in')")
+    tab.go_back()
+    tab.goto(campaign)
+    assert tab.inner_text("h1") == "Sign in"
+    tab.fill("#name", "vera")
+    tab.fill("#password", PASSWORD)
+    tab.click("button:has-text('Sign in')")
+    assert tab.url == campaign
+    assert tab.locator("main form").count() == 0
 
 
 def test_a_keyboard_is_enough(own_page: PageProcess, open_tab: Open) -> None:

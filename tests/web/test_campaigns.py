@@ -380,7 +380,7 @@ def test_a_portal_is_removed_with_its_secret(visitor: Visitor) -> None:
     visitor.post("/portals", {"name": "gone", "webhook": "https://portal.invalid/rest/27/abc/"})
     assert "Remove gone?" in visitor.get("/portals/gone/remove").text
     assert visitor.post("/portals/gone/remove").status_code == 303
-    assert "gone" not in visitor.get("/portals").text
+    assert "<h2>gone</h2>" not in visitor.get("/portals").text
 
 
 def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, portal: Portal) -> None:

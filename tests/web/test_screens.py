@@ -8,8 +8,9 @@ from typing import Any
 
 import bulksend.web
 from bulksend.sandbox import Faults
+from bulksend.web.sign_in import COOKIE
 from tests.processes import rows
-from tests.web.conftest import AXE, IN_A_BROWSER, Open, PageProcess, Portal, Visitor, csv_of, saved, wait_for
+from tests.web.conftest import AXE, IN_A_BROWSER, Open, PageProcess, Portal, TeamPage, Visitor, csv_of, saved, wait_for
 from tests.web.test_campaigns import MESSAGE_ADD, make_unknown
 
 pytestmark = IN_A_BROWSER
@@ -139,7 +140,32 @@ def test_every_screen_is_for_everybody(own_page: PageProcess, portal: Portal, op
     _campaigns(screens, served, sheet)
     _unknown_rows(screens, own_page, portal)
     screens.open("error", "/nothing")
-    assert screens.seen == TEMPLATES
+    assert screens.seen == TEMPLATES - {"sign_in"}
+
+
+def test_the_screens_of_a_team(own_team_page: TeamPage, open_tab: Open) -> None:
+    """The way in, and what is shown to who may look on; all else is as above."""
+    page = own_team_page.start()
+    anna, vera = page.sign_in("anna"), page.sign_in("vera")
+    number = anna.send(anna.upload_rows(rows(2, 2, "Team")))
+    anna.wait(number)
+    anna.post("/portals", {"name": "crm", "webhook": "https://portal.invalid/rest/27/abc/"})
+    tabs = [open_tab(f"{page.origin}/", script=script) for script in (True, False)]
+    screens = Screens(tabs[0], tabs[1], vera)
+    screens.look("sign_in")
+    tabs[0].fill("#name", "vera")
+    tabs[0].fill("#password", "not this one")
+    tabs[0].click("button")
+    tabs[0].wait_for_selector("text=The name or the password is wrong.")
+    screens.look("sign_in-wrong", steady=False)
+    for member, role in ((vera, "viewer"), (anna, "sender")):
+        for tab in tabs:
+            secret = member.session.cookies[COOKIE]
+            tab.context.add_cookies([{"name": COOKIE, "value": secret, "url": f"{page.origin}/", "secure": True}])
+        screens.open(f"start-{role}", "/")
+        screens.open(f"campaign-{role}", f"/campaigns/{number}")
+        screens.open(f"portals-{role}", "/portals")
+    assert screens.seen == {"sign_in", "start", "campaign", "portals"}
 
 
 def _confirm_with_everything(screens: Screens, portal: Portal) -> None:
