@@ -155,7 +155,7 @@ def test_the_screens_of_a_team(own_team_page: TeamPage, open_tab: Open) -> None:
     screens.look("sign_in")
     tabs[0].fill("#name", "vera")
     tabs[0].fill("#password", "not this one")
-    tabs[0].click("button")
+    tabs[0].click("main button")
     tabs[0].wait_for_selector("text=The name or the password is wrong.")
     screens.look("sign_in-wrong", steady=False)
     for member, role in ((vera, "viewer"), (anna, "sender")):
