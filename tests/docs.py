@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from bulksend.cli import COMMANDS, bulksend
+import bulksend
+from bulksend.cli import COMMANDS
+from bulksend.cli import bulksend as command_line
 from bulksend.cli.translation import spoken, translated
 from bulksend.locale import Language
 from bulksend.portal.error_help import HELP
@@ -17,7 +19,11 @@ from tests.benchmarks.table import Line, Quantity, machine_line, rows_of
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "samples" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    *(README, ROOT / "README.ru.md", ROOT / "samples" / "README.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "ru").glob("*.md")),
+)
 MEASURED = ROOT / "tests" / "benchmarks" / "measured.json"
 WIDTH = 100
 SIZES = (1_000, 10_000, 1_000_000)
@@ -51,7 +57,7 @@ def special() -> str:
 
 def commands() -> str:
     """Every command's help, as it is printed."""
-    root = translated(bulksend, shows_language=True)
+    root = translated(command_line, shows_language=True)
     assert isinstance(root, click.Group)
     parts = [_help(root, "bulksend")]
     context = click.Context(root, info_name="bulksend")
@@ -105,7 +111,20 @@ def times() -> str:
     return "\n".join(table)
 
 
+def api() -> str:
+    """Every public name of the library, for Sphinx to describe by its docstring."""
+    parts = []
+    for name in bulksend.__all__:
+        thing = getattr(bulksend, name)
+        kind = "autofunction" if not isinstance(thing, type) else "autoclass"
+        kind = "autoexception" if isinstance(thing, type) and issubclass(thing, BaseException) else kind
+        members = [] if kind == "autofunction" else ["   :members:"]
+        parts += [f".. {kind}:: bulksend.{name}", *members, ""]
+    return "\n".join(["```{eval-rst}", *parts, "```"])
+
+
 PARTS = {
+    "api": api,
     "problems": problems,
     "codes": codes,
     "times": times,
@@ -123,8 +142,8 @@ def rendered(text: str, language: Language = "en") -> str:
 
 
 def language_of(page: Path) -> Language:
-    """The language that a page is written in: ``README.ru.md`` is Russian."""
-    return "ru" if page.suffixes[:-1] == [".ru"] else "en"
+    """The language that a page is written in: ``README.ru.md`` is Russian, and so is what lies in ``ru``."""
+    return "ru" if page.suffixes[:-1] == [".ru"] or page.parent.name == "ru" else "en"
 
 
 if __name__ == "__main__":
