@@ -31,7 +31,9 @@ _PLACE: Final = re.compile(r"/(?:(?:campaigns|sheets|portals)(?:/[\w./-]*)?)?")
 
 
 async def show_sign_in(request: web.Request) -> web.Response:
-    """The form to sign in."""
+    """The form to sign in, for who is not."""
+    if USER.get() is not None:
+        raise page_of(request).go(place(request.query.get("next", "")))
     return _form(request, request.query.get("next", ""))
 
 

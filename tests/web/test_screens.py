@@ -32,7 +32,7 @@ class Screens:
     """
 
     def __init__(self, tab: Any, plain: Any, visitor: Visitor) -> None:
-        self._tab, self._plain, self._base = tab, plain, tab.url.rstrip("/")
+        self._tab, self._plain, self._base = tab, plain, visitor.base
         self._axe = AXE.read_text(encoding="utf-8")
         self._kept = os.environ.get("BULKSEND_SCREENSHOTS")
         self.visitor = visitor
@@ -162,9 +162,9 @@ def test_the_screens_of_a_team(own_team_page: TeamPage, open_tab: Open) -> None:
         for tab in tabs:
             secret = member.session.cookies[COOKIE]
             tab.context.add_cookies([{"name": COOKIE, "value": secret, "url": f"{page.origin}/", "secure": True}])
-        screens.open(f"start-{role}", "/")
-        screens.open(f"campaign-{role}", f"/campaigns/{number}")
-        screens.open(f"portals-{role}", "/portals")
+        screens.open(f"start-{role}", "/", f"#campaigns + .scroll a[href='/campaigns/{number}']")
+        screens.open(f"campaign-{role}", f"/campaigns/{number}", "#audit")
+        screens.open(f"portals-{role}", "/portals", "#audit")
     assert screens.seen == {"sign_in", "start", "campaign", "portals"}
 
 

@@ -233,6 +233,7 @@ def test_signing_in_and_out(team: TeamPage) -> None:
     assert {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
     assert "Send a sheet" in member.get("/").text
+    assert member.get(f"{SIGN_IN}?next=/portals").url == f"{team.origin}/portals"
     secret = _cookie(member)
     assert secret.encode() not in b"".join(path.read_bytes() for path in team.home.glob("journal.db*"))
     assert member.post(SIGN_OUT).status_code == 303
