@@ -1,8 +1,6 @@
 """What the README promises is what the program does."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -33,20 +31,6 @@ def test_ci_runs_the_readmes_own_test_command(tmp_path: Path) -> None:
     assert command[1].endswith("-m pytest")
     assert "<!-- the test command -->" in script
     assert 'eval "$tests"' in script
-
-
-def test_the_library_example_runs(tmp_path: Path) -> None:
-    """The example for programs does what it says, as it is printed."""
-    library = (docs.ROOT / "docs" / "library.md").read_text(encoding="utf-8")
-    example = re.search(r"```python\n(.*?)```", library, re.DOTALL)
-    assert example is not None
-    source = example[1].replace('Path("samples/campaign.csv")', f"Path({str(docs.ROOT / 'samples/campaign.csv')!r})")
-    source = source.replace("Options()", "Options(rate_limit=RateLimit(rate=100))").replace(
-        "Options,", "Options, RateLimit,"
-    )
-    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "data" / "results.csv").read_text(encoding="utf-8-sig").count(",sent,") == 12
 
 
 @pytest.mark.parametrize("page", docs.PAGES, ids=lambda page: page.name)

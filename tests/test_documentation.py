@@ -125,7 +125,7 @@ def _prepare(page: Path, portal: Sandbox) -> None:
     if page.stem not in {"tutorial", "portal", "sign-in"}:
         assert run_command(["portal", "add", "ours", "--webhook", portal.webhook]) == 0
     if page.stem == "unknown":
-        assert run_command(["send", "campaign.csv", "--portal", "ours", "--yes", "--limit", "5"]) == 1
+        assert run_command(["send", "campaign.csv", "--portal", "ours", "--yes", "--limit", "1"]) == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

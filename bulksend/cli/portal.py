@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,10 +12,13 @@ from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
-from bulksend.locale import _
+from bulksend.locale import N_, _
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bulksend.journal import Action
+    from bulksend.queries.checkup import Finding
 
 
 @click.group(short_help="Save, list, test and remove portals.")
@@ -164,11 +167,39 @@ def test(name: str, chats: tuple[int, ...], record: Path | None, journal: str | 
     if as_json:
         answer([asdict(finding) for finding in findings])
     else:
-        width = max(len(finding.what) for finding in findings)
-        for finding in findings:
-            put(f"{finding.what:<{width}}  {finding.mark:<8}  {finding.words}")
+        _show_table(findings)
     if not looked_at:
-        hint("See how a dialog stands and whether its history can be read: --chat N")
+        hint(_("See how a dialog stands and whether its history can be read: --chat N"))
     if record is not None:
-        hint(f"The answers are in {record}, without names, texts, secrets and real ids: look through it, then show it.")
+        kept = _(
+            "The answers are in {file}, without names, texts, secrets and real ids: look through it, then show it."
+        )
+        hint(kept.format(file=record))
     return 0
+
+
+_WORDS: Final = {
+    "portal": N_("portal"),
+    "sign-in": N_("sign-in"),
+    "rights": N_("rights"),
+    "plan": N_("plan"),
+    "rate": N_("rate"),
+    "clock": N_("clock"),
+    "execution time": N_("execution time"),
+    "histories": N_("histories"),
+    "chat": N_("chat"),
+    "ok": N_("ok"),
+    "warning": N_("warning"),
+    "not told": N_("not told"),
+}
+"""What a check-up looks at, and how it stands, in the table for people."""
+
+
+def _show_table(findings: Sequence[Finding]) -> None:
+    rows = []
+    for finding in findings:
+        chat = f" {finding.chat}" if finding.chat else ""
+        rows.append((f"{_(_WORDS[finding.what])}{chat}", _(_WORDS[finding.mark]), finding.words))
+    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+    for what, mark, words in rows:
+        put(f"{what:<{first}}  {mark:<{second}}  {words}")

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bulksend.errors import PortalError
+from bulksend.locale import _
+from bulksend.locale.formats import number
 from bulksend.portal import methods
 from bulksend.portal.address import is_cloud
-from bulksend.queries.preflight import SCOPE, ConnectionCheck, probe
+from bulksend.portal.codes import ANSWER_LOST
+from bulksend.queries.preflight import ConnectionCheck, probe
 from bulksend.queries.query import QueryError
 
 if TYPE_CHECKING:
@@ -43,11 +46,19 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one thing, in words for people."""
+    """What was found of one thing.
+
+    Attributes:
+        what: the thing, by a name that is the same in every language.
+        mark: how it stands.
+        words: the same for people.
+        chat: which chat it is about; 0 where it is about none.
+    """
 
     what: str
     mark: Mark
     words: str
+    chat: int = 0
 
 
 def recent_chats(journal: Journal, portal: str) -> list[int]:
@@ -78,10 +89,14 @@ def check_up(queries: QueryRunner, target: Target, chats: Sequence[int]) -> list
 
     plan = methods.read_plan(ask(methods.app_info()).result)
     findings = [
-        Finding("portal", Mark.GOOD, f"{target.shown} answers in {took:.1f} s"),
+        Finding(
+            "portal",
+            Mark.GOOD,
+            _("{portal} answers in {seconds} s").format(portal=target.shown, seconds=number(round(took, 1))),
+        ),
         _sign_in(target, connection),
         _rights(connection),
-        Finding("plan", Mark.GOOD, plan) if plan else Finding("plan", Mark.NOT_TOLD, "only applications are told it"),
+        _plan(plan),
         _rate(target, plan),
     ]
     looks = [_Look(chat, ask(methods.dialog_get(chat)), ask(methods.history_get(chat))) for chat in chats]
@@ -123,30 +138,35 @@ def _ask(queries: QueryRunner, call: Call) -> Outcome:
     return outcome
 
 
+def _plan(plan: str) -> Finding:
+    return Finding("plan", Mark.GOOD, plan) if plan else Finding("plan", Mark.NOT_TOLD, _("it is told to applications"))
+
+
 def _sign_in(target: Target, connection: ConnectionCheck) -> Finding:
-    name = f" ({connection.name})" if connection.name else ""
-    admin = ", an administrator" if connection.admin else ""
-    kind = target.authorisation.identity.split()[0]
-    return Finding(
-        "sign-in", Mark.GOOD, f"{kind} of user {connection.user_id}{name}{admin}, who speaks for rows without a user"
+    who = f"{connection.user_id} {connection.name}".strip()
+    application = target.authorisation.identity.startswith("application")
+    sentence = (
+        _("an application of user {user}, who speaks for rows without a user")
+        if application
+        else _("a webhook of user {user}, who speaks for rows without a user")
     )
+    return Finding("sign-in", Mark.GOOD, sentence.format(user=who))
 
 
 def _rights(connection: ConnectionCheck) -> Finding:
     if not connection.scopes:
-        return Finding("rights", Mark.NOT_TOLD, "the first message will show whether sending works")
-    others = [scope for scope in connection.scopes if scope != SCOPE]
-    return Finding("rights", Mark.GOOD, ", ".join([f"{SCOPE}: sending will work", *others]))
+        return Finding("rights", Mark.NOT_TOLD, _("the first message will show whether sending works"))
+    return Finding("rights", Mark.GOOD, _("{scopes}: sending will work").format(scopes=", ".join(connection.scopes)))
 
 
 def _rate(target: Target, plan: str) -> Finding:
     host = urlsplit(f"//{target.portal}").hostname or ""
     if not is_cloud(host):
-        return Finding("rate", Mark.NOT_TOLD, "outside of Bitrix24's cloud, the portal's administrator sets it")
-    if not plan:
-        return Finding("rate", Mark.NOT_TOLD, "by the documentation at least 50 requests at once, then 2 a second")
+        words = _("outside of Bitrix24's cloud, the portal's administrator sets it")
+        return Finding("rate", Mark.NOT_TOLD, words)
     burst, rate = (250, 5) if _ENTERPRISE in plan else (50, 2)
-    return Finding("rate", Mark.GOOD, f"by this plan {burst} requests at once, then {rate} a second")
+    words = _("by the documentation {burst} requests at once, then {rate} a second").format(burst=burst, rate=rate)
+    return Finding("rate", Mark.GOOD if plan else Mark.NOT_TOLD, words)
 
 
 def _ahead(timed: Sequence[Outcome]) -> float | None:
@@ -157,36 +177,34 @@ def _ahead(timed: Sequence[Outcome]) -> float | None:
 
 def _clock(ahead: float | None) -> Finding:
     if ahead is None:
-        return Finding("clock", Mark.NOT_TOLD, "the portal does not say what time it is")
+        return Finding("clock", Mark.NOT_TOLD, _("the portal does not say what time it is"))
     if abs(ahead) < 1:
-        return Finding("clock", Mark.GOOD, "the same as this computer's")
-    seconds = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this computer's"
+        return Finding("clock", Mark.GOOD, _("the same as this computer's"))
+    sentence = _("{seconds} s ahead of this computer's") if ahead > 0 else _("{seconds} s behind this computer's")
+    words = sentence.format(seconds=number(round(abs(ahead))))
     if abs(ahead) < _CLOCK_DIFFERENCE:
-        return Finding("clock", Mark.GOOD, seconds)
-    return Finding("clock", Mark.WARNING, f"{seconds}: hours and days go by this computer's, so see that it is right")
+        return Finding("clock", Mark.GOOD, words)
+    wrong = _("hours and days go by this computer's clock, so see that it is right")
+    return Finding("clock", Mark.WARNING, f"{words}: {wrong}")
 
 
 def _execution_time(timed: Sequence[Outcome]) -> Finding:
     used = [outcome.timing.operating for outcome in timed if outcome.timing and outcome.timing.operating is not None]
     if not used:
-        return Finding("execution time", Mark.NOT_TOLD, "the portal does not count it")
-    return Finding(
-        "execution time", Mark.GOOD, f"counted; the method asked here that has used most has used {max(used):.1f} s"
-    )
+        return Finding("execution time", Mark.NOT_TOLD, _("the portal does not count it"))
+    words = _("it is counted; the method that was asked most has used {seconds} s")
+    return Finding("execution time", Mark.GOOD, words.format(seconds=number(round(max(used), 1))))
 
 
 def _histories(looks: Sequence[_Look]) -> Finding:
     if not looks:
-        return Finding("histories", Mark.NOT_TOLD, "no chat was looked at")
-    refused = Counter(look.history.code or "unreadable" for look in looks if look.messages is None)
-    read = len(looks) - refused.total()
-    words = f"{read} of {len(looks)} can be read"
+        return Finding("histories", Mark.NOT_TOLD, _("no chat was looked at"))
+    refused = Counter(look.history.code or ANSWER_LOST for look in looks if look.messages is None)
+    words = _("{read} of {chats} can be read").format(read=len(looks) - refused.total(), chats=len(looks))
     if not refused:
         return Finding("histories", Mark.GOOD, words)
-    why = ", ".join(refused)
-    return Finding(
-        "histories", Mark.WARNING, f"{words} ({why}): elsewhere a message whose answer is lost stays unknown"
-    )
+    lost = _("where they cannot, a message whose answer is lost stays unknown")
+    return Finding("histories", Mark.WARNING, f"{words} ({', '.join(refused)}); {lost}")
 
 
 def _active(look: _Look, ask: Callable[[Call], Outcome]) -> bool | None:
@@ -201,22 +219,27 @@ def _active(look: _Look, ask: Callable[[Call], Outcome]) -> bool | None:
 
 
 def _dialog(look: _Look, *, active: bool | None) -> Finding:
-    what, dialog = f"chat {look.chat}", look.dialog
+    dialog = look.dialog
     if dialog is None:
-        return Finding(what, Mark.WARNING, f"its dialog is not shown ({look.asked.code or 'unreadable'})")
-    bound = f"{dialog.entity[0]} {dialog.entity[1]}" if dialog.entity else "bound to no CRM entity"
-    words = [bound, *_state(dialog, active=active)]
+        words = _("its dialog is not shown ({code})").format(code=look.asked.code or ANSWER_LOST)
+        return Finding("chat", Mark.WARNING, words, look.chat)
+    bound = f"{dialog.entity[0]} {dialog.entity[1]}" if dialog.entity else _("bound to no CRM entity")
+    parts = [bound, *_state(dialog, active=active)]
     if look.messages is not None:
-        words.append(f"messages in its last dialog: {look.messages}")
+        parts.append(_("messages in its last dialog: {count}").format(count=number(look.messages)))
     good = active and not (dialog.silent or dialog.forbidden)
-    return Finding(what, Mark.GOOD if good else Mark.WARNING, ", ".join(words))
+    return Finding("chat", Mark.GOOD if good else Mark.WARNING, ", ".join(parts), look.chat)
 
 
 def _state(dialog: methods.Dialog, *, active: bool | None) -> Iterator[str]:
-    yield {True: "active", False: "not active: it takes no messages now", None: "not told whether it is active"}[active]
+    if active is None:
+        yield _("whether it is active is not told")
+    else:
+        yield _("active") if active else _("not active: it takes no messages now")
     if dialog.silent:
-        yield "in silent mode: the customer gets nothing"
+        yield _("in silent mode: the customer gets nothing")
     if dialog.forbidden:
-        yield "the customer has forbidden messages"
+        yield _("the customer has forbidden messages")
     elif dialog.closes_at:
-        yield f"its channel's window ends {time.strftime('%Y-%m-%d %H:%M', time.localtime(dialog.closes_at))}"
+        closes = time.strftime("%Y-%m-%d %H:%M", time.localtime(dialog.closes_at))
+        yield _("its channel takes messages until {time}").format(time=closes)

@@ -178,21 +178,24 @@ def test_the_check_up_shows_how_chats_stand(command: Command, portal: Sandbox) -
     chats = [word for chat in (5, 6, 7, 8) for word in ("--chat", chat)]
     said = command("portal", "test", portal.webhook, *chats, "--json")
     assert said.code == 0
-    found = {finding["what"]: (finding["mark"], finding["words"]) for finding in json.loads(said.out)}
+    found = {
+        f"{finding['what']} {finding['chat'] or ''}".strip(): (finding["mark"], finding["words"])
+        for finding in json.loads(said.out)
+    }
     assert list(found)[:8] == [
         *("portal", "sign-in", "rights", "plan", "rate", "clock", "execution time", "histories"),
     ]
-    assert found["sign-in"][1].startswith("webhook of user 27 (Sandbox Operator), an administrator")
-    assert found["rights"] == ("ok", "imopenlines: sending will work, crm, im")
+    assert found["sign-in"][1].startswith("a webhook of user 27 Sandbox Operator, who speaks")
+    assert found["rights"] == ("ok", "imopenlines, crm, im: sending will work")
     assert found["plan"] == ("ok", "ru_ent250")
     assert found["clock"][0] == "warning"
     assert found["clock"][1].startswith(("300 s ahead", "299 s ahead"))
-    assert found["execution time"][1].startswith("counted")
-    assert found["histories"][1].startswith("3 of 4 can be read (INVALID_SESSION_ID)")
+    assert found["execution time"][1].startswith("it is counted")
+    assert found["histories"][1].startswith("3 of 4 can be read (INVALID_SESSION_ID);")
     assert found["chat 5"] == ("ok", "deal 1, active, messages in its last dialog: 1")
     assert found["chat 6"][1].startswith("deal 1, not active")
     assert "in silent mode" in found["chat 7"][1]
-    assert "window ends" in found["chat 7"][1]
+    assert "takes messages until" in found["chat 7"][1]
     assert found["chat 8"] == ("warning", "its dialog is not shown (ACCESS_ERROR)")
     assert portal.ledger == []
     assert {record.method for record in portal.calls} == {
