@@ -128,7 +128,7 @@ class Listening:
         try:
             context.load_cert_chain(self.cert, self.key, password=lambda: "")  # it is not to be asked for
         except OSError as error:
-            reason = getattr(error, "reason", "") or error.strerror
+            reason = (error.strerror or "").partition(" (_ssl")[0]
             raise UsageError(
                 _(
                     "The certificate {cert} and its key {key} cannot be used ({reason}): give PEM files that belong "
