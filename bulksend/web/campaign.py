@@ -191,6 +191,7 @@ async def show(request: web.Request) -> web.Response:
     deliveries: dict[Delivery | None, int] = {}
     if counts.sent:
         deliveries = await page.ask(lambda journal: journal.deliveries(run.id))
+    sending = Sending().over_earlier(run.settings)
     draft_id = page.uploads.of_file(run.file)
     there = draft_id is not None and await page.do(Path(run.file).exists)
     note = request.query.get("note", "")
@@ -208,9 +209,10 @@ async def show(request: web.Request) -> web.Response:
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
         to_retry=counts.failed + sum(codes.get(which, 0) for which in RETRIED),
+        to_reopen=any(code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED} for _state, code in codes) and not sending.reopen,
         deliveries=deliveries,
         unverified=page.verifications.error_of(run.id),
-        schedule=Sending().over_earlier(run.settings).schedule(),
+        schedule=sending.schedule(),
         uploaded=draft_id if there else None,
         file=Path(run.file).name,
         portals=[] if seen.live or run.portal_name else await _portals(page, run),
@@ -266,7 +268,7 @@ def _portal_of(run: Run, portal: str) -> str:
 
 
 def _take_up(
-    page: Page, run_id: int, portal: str, *, retry: bool, lift_limit: bool
+    page: Page, run_id: int, portal: str, *, retry: bool, lift_limit: bool, reopen: bool
 ) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
     who = actor()
 
@@ -280,6 +282,8 @@ def _take_up(
         sending = Sending().over_earlier(run.settings)
         if sending.schedule().not_after <= journal.now():  # whoever continues it now has just said so
             sending = replace(sending, not_after=NEVER)
+        if reopen:
+            sending = replace(sending, reopen=True)
         target = stack.enter_context(
             find_target(name, page.home, user_id=run.user_id, sandbox_rows=rows_for_sandbox(journal, run))
         )
@@ -308,7 +312,8 @@ async def _go_on(request: web.Request, *, retry: bool = False, lift_limit: bool 
     run = await _run(request)
     async with page.lock(f"campaign {run.id}"):
         if page.jobs.of(run.id) is None:
-            prepare = _take_up(page, run.id, chosen(form, "portal"), retry=retry, lift_limit=lift_limit)
+            reopen = chosen(form, "reopen") == "yes"
+            prepare = _take_up(page, run.id, chosen(form, "portal"), retry=retry, lift_limit=lift_limit, reopen=reopen)
             job = page.jobs.start(prepare)
             while not await page.do(lambda: job.wait_until_entered(5.0)):
                 pass

@@ -18,6 +18,7 @@ from bulksend.errors import BulksendError, UsageError
 from bulksend.forecast import predict_end
 from bulksend.journal import Action, Held, Role, ZoneRows
 from bulksend.locale import _
+from bulksend.portal.codes import DIALOG_FINISHED
 from bulksend.schedule.parsing import DAY_NAMES
 from bulksend.schedule.zones import local_zone_name
 from bulksend.sender.settings import Sending
@@ -162,7 +163,9 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         schedule=options.schedule,
         prediction=prediction,
         closing=closing,
-        finished=any("DIALOG_FINISHED" in (problem.code for problem in group) for group in _groups(answers)),
+        finished=any(problem.code == DIALOG_FINISHED for problem in (*answers.refused, *answers.warnings)),
+        # Dialogs that are started again are said with the choice.
+        warnings=[problem for problem in answers.warnings if problem.code != DIALOG_FINISHED],
         typed={**dict.fromkeys(_TYPED, ""), **draft.typed},
         days=draft.typed.get("days", ",".join(DAY_NAMES)).split(","),
         day_names=DAY_NAMES,
@@ -173,10 +176,6 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         wrong=wrong,
         unanswered=bool(repeats) and not draft.repeats,
     )
-
-
-def _groups(answers: Answers) -> tuple[Any, Any]:
-    return answers.refused, answers.warnings
 
 
 def _mark(draft: Upload) -> str:

@@ -170,6 +170,7 @@ async def show_check(request: web.Request) -> web.Response:
         page=number + 1,
         pages=max(1, math.ceil(found.total / ROWS_A_PAGE)),
         first=number * ROWS_A_PAGE + 1,
+        missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
     )
 
 
@@ -218,6 +219,15 @@ async def match_columns(request: web.Request) -> web.Response:
         sheet=chosen(form, "sheet") or None,
         include_hidden=bool(chosen(form, "include_hidden")),
     )
+    await page.do(lambda: page.uploads.save(changed))
+    raise page.go(f"/sheets/{draft.id}")
+
+
+async def look_up(request: web.Request) -> web.Response:
+    """Have the portal asked, before anything is sent, for the chats of rows that name none."""
+    page = page_of(request)
+    draft = await page.draft(request)
+    changed = draft.read_otherwise(look_up=True)
     await page.do(lambda: page.uploads.save(changed))
     raise page.go(f"/sheets/{draft.id}")
 
@@ -286,6 +296,7 @@ ROUTES: Final = (
     ("GET", "/sheets/{draft}/file", download, Role.SENDER),
     ("GET", "/sheets/{draft}/columns", show_columns, Role.SENDER),
     ("POST", "/sheets/{draft}/columns", match_columns, Role.SENDER),
+    ("POST", "/sheets/{draft}/look-up", look_up, Role.SENDER),
     ("GET", "/sheets/{draft}/row", show_row, Role.SENDER),
     ("GET", "/sheets/{draft}/problems", problems_sheet, Role.SENDER),
     ("GET", "/sheets/{draft}/portal", show_portals, Role.SENDER),

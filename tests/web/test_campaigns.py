@@ -198,6 +198,18 @@ def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
     assert sorted(delivery.text for delivery in served.ledger) == sorted(text for *_, text in lines)
 
 
+def test_dialogs_are_started_again_where_that_is_chosen_afterwards(visitor: Visitor, portal: Portal) -> None:
+    """Beside the button that sends the refused rows again."""
+    lines = rows(3, 3, "Late choice")
+    served = portal(lines)
+    served.world.add_chat(5001, status=60)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "late-choice", served))
+    assert "Start dialogs that are not active again first" in visitor.wait(number)
+    visitor.post(f"/campaigns/{number}/retry", {"portal": "", "reopen": "yes"})
+    wait_for(lambda: visitor.page.run_of(number).counts.sent == 3)
+    assert_exactly_once(lines, _delivered(served))
+
+
 def make_unknown(page: PageProcess, visitor: Visitor, served: Sandbox, lines: Sequence[TestRow], name: str) -> int:
     """A campaign, begun by a command, one row of which left without anybody knowing whether it arrived."""
     saved(visitor, name, served)

@@ -193,24 +193,15 @@ def _confirm_with_everything(screens: Screens, portal: Portal) -> None:
 
 
 def _campaigns(screens: Screens, served: Any, sheet: str) -> None:
-    """A campaign from its first message to the deletion of its texts."""
+    """Campaigns in every state, from the first message to the deletion of the texts."""
     visitor = screens.visitor
     rehearsal = visitor.send(sheet)
     visitor.wait(rehearsal)
     screens.open("campaign-rehearsal", f"/campaigns/{rehearsal}")
-    number = visitor.send(sheet, "crm", pace="slow", limit="4")
-    place = f"/campaigns/{number}"
-    wait_for(lambda: len(served.ledger) >= 1)
-    screens.open_still("campaign-sending", place)
-    screens.open("stop", f"{place}/stop")
-    visitor.post(f"{place}/pause")
-    visitor.wait(number, "waiting")
-    screens.open("campaign-paused", place)
-    screens.open("start", "/")
-    visitor.post(f"{place}/stop")
-    screens.open("campaign-stopped", place)
-    visitor.post(f"{place}/continue")
+
+    number = visitor.send(sheet, "crm", limit="4")
     visitor.wait(number)
+    place = f"/campaigns/{number}"
     screens.open("campaign-canary", place)
     served.world.add_chat(5001, silent=True)
     visitor.post(f"{place}/verify")
@@ -220,13 +211,26 @@ def _campaigns(screens: Screens, served: Any, sheet: str) -> None:
     screens.open("delete", f"{place}/delete")
     visitor.post(f"{place}/delete")
     screens.open("campaign-deleted", place)
-    # One that waits for its hours.
+
+    sending = visitor.send(visitor.upload_rows(rows(60, 6, "Sending")), "crm", pace="slow")
+    wait_for(lambda: len(served.ledger) >= 6)
+    screens.open_still("campaign-sending", f"/campaigns/{sending}")
+    visitor.post(f"/campaigns/{sending}/stop")
+
     opens = datetime.now(UTC) + timedelta(hours=2)
-    hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "UTC"}
-    waiting = visitor.send(visitor.upload_rows(rows(6, 6, "Hours")), "crm", **hours)
-    wait_for(lambda: "Waiting for the hours" in visitor.get(f"/campaigns/{waiting}/progress").text)
-    screens.open_still("campaign-hours", f"/campaigns/{waiting}")
-    visitor.post(f"/campaigns/{waiting}/pause")
+    hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "Africa/Abidjan"}
+    number = visitor.send(visitor.upload_rows(rows(6, 6, "Hours")), "crm", **hours)
+    place = f"/campaigns/{number}"
+    wait_for(lambda: "Waiting for the hours" in visitor.get(f"{place}/progress").text)
+    screens.open_still("campaign-hours", place)
+    screens.open("stop", f"{place}/stop")
+    visitor.post(f"{place}/pause")
+    visitor.wait(number, "waiting")
+    screens.open("campaign-paused", place)
+    screens.open("start", "/")
+    visitor.post(f"{place}/stop")
+    visitor.wait(number, "stopped")
+    screens.open("campaign-stopped", place)
 
 
 def _unknown_rows(screens: Screens, page: PageProcess, portal: Portal) -> None:

@@ -40,6 +40,18 @@ def test_problems_can_be_seen_one_kind_at_a_time_and_fifty_at_a_time(visitor: Vi
     assert "Pages of the table" not in only
 
 
+def test_chats_that_are_missing_can_be_asked_for(visitor: Visitor) -> None:
+    """By whoever does not know their numbers; what is wrong in another way stays wrong."""
+    sheet = visitor.upload("m.csv", csv_of([HEADINGS, GOOD, ("deal", 1, "", "", "Hi"), ("deal", 1, "a@b.c", "", "Hi")]))
+    assert "2 rows cannot be sent as they are" in visitor.get(sheet).text
+    assert "Ask the portal for missing chats" in visitor.get(sheet).text
+    assert visitor.path(visitor.post(f"{sheet}/look-up")) == sheet
+    text = visitor.get(sheet).text
+    assert "1 row cannot be sent as it is" in text
+    assert _marked(text) == ["a@b.c"]
+    assert "Ask the portal for missing chats" not in text
+
+
 def test_the_corrected_sheet_is_read_as_the_first_was(visitor: Visitor) -> None:
     """What was chosen for the columns stays chosen."""
     odd = [("Deal", "Room", "Words"), (1, "x", "Hello")]
