@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from bulksend.cli import run as run_command
+from bulksend.errors import UsageError
 from bulksend.journal import Journal, Role, User
 from bulksend.web.accounts import PER_ADDRESS, PER_USER
 from bulksend.web.door import SAFE_METHODS
@@ -158,6 +159,34 @@ def test_how_browsers_name_it(listen: str, url: str, origin: str, certificate: C
     """By the address that is given for it, else by where it listens; as browsers send it."""
     place = Listening.parse(listen, cert=certificate.cert, key=certificate.key, url=url)
     assert place.origin(place.port) == origin
+
+
+def _shown(context: ssl.SSLContext) -> bytes:
+    """The certificate that a server shows."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
+    visitor, server = client.wrap_bio(ours, theirs), context.wrap_bio(theirs, ours, server_side=True)
+    for _ in range(3):
+        for side in (visitor, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return visitor.getpeercert(binary_form=True) or b""
+
+
+def test_a_renewed_certificate_is_taken_up(certificate: Certificate) -> None:
+    """For the next connections; one that is half written is not, and the one before stays."""
+    place = Listening(cert=certificate.cert, key=certificate.key)
+    context = place.tls()
+    assert context is not None
+    first = _shown(context)
+    certificate.cert.write_text("half")
+    with pytest.raises(UsageError, match="cannot be used"):
+        place.load(context)
+    assert _shown(context) == first
+    Certificate.make(certificate.cert.parent)
+    place.load(context)
+    assert _shown(context) not in {first, b""}
 
 
 # Users
