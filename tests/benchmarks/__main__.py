@@ -23,6 +23,7 @@ BENCHMARKS: Final[dict[str, Callable[[Scale], list[Line]]]] = {
     "pace": sending.pace,
     "fast": sending.fast,
     "unlimited": sending.unlimited,
+    "zones": sending.zones,
     "check": reading.check,
     "xlsx": reading.xlsx,
     "results": accounting.results,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import statistics
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulksend.schedule.parsing import DAY_NAMES
 from tests.benchmarks.measure import Job, Measured, Result, Stopwatch, once, together
 from tests.benchmarks.portal import served
-from tests.benchmarks.sheets import make_csv, rows
+from tests.benchmarks.sheets import make_csv, make_csv_with_zones, rows
 from tests.benchmarks.table import Line, Quantity
 
 if TYPE_CHECKING:
@@ -127,6 +130,62 @@ def unlimited(scale: Scale) -> list[Line]:
             )
         )
     return lines
+
+
+def zones(scale: Scale) -> list[Line]:
+    """A campaign in eleven time zones that are open all day, against the same rows without zones and hours.
+
+    Whole commands, from the sheet to the results sheet, in turn and each with a fresh portal without limits.
+    """
+    count = scale.rows(100_000)
+    today = datetime.now(UTC).weekday()
+    days = ",".join(DAY_NAMES[(today + ahead) % 7] for ahead in (-1, 0, 1))
+    options: dict[str, list[str]] = {"zones": ["--days", days, "--timezone", "UTC"], "none": []}
+    sheets = {name: make_csv_with_zones(scale.folder, count, zones=name == "zones") for name in options}
+    results: dict[str, list[Result]] = {name: [] for name in options}
+    for _ in range(scale.rounds):
+        for name, more in options.items():
+            with served() as portal:
+                job = {"sheet": sheets[name], "webhook": portal.webhook, "folder": scale.folder, "options": more}
+                results[name].append(once(Job(send_by_command, job)))
+                if portal.delivered() != count:
+                    raise RuntimeError("The portal has not got what was sent.")
+    ours, theirs = together(results["zones"]), together(results["none"])
+    cpu = {name: statistics.median(result.facts["cpu"] for result in results[name]) for name in results}
+    compared = (
+        ("time", ours.seconds, theirs.seconds, "s"),
+        ("processor time", cpu["zones"], cpu["none"], "s"),
+        ("peak memory", ours.peak / 1e6, theirs.peak / 1e6, "MB"),
+    )
+    return [
+        Line(
+            f"zones: {count:,} rows in eleven zones, {what}",
+            Quantity(mine, unit),
+            "without zones and hours",
+            Quantity(other, unit),
+            mine / other,
+            "<= 1.05 x",
+            scale.judged(100_000, met=mine <= 1.05 * other),
+            ours.peak,
+            (ours.all_seconds, theirs.all_seconds) if what == "time" else (),
+        )
+        for what, mine, other, unit in compared
+    ]
+
+
+def send_by_command(sheet: str, webhook: str, folder: str, options: list[str]) -> Measured:
+    """What ``bulksend send`` does, from the sheet to the results sheet, as fast as can be."""
+    from bulksend.cli import run  # noqa: PLC0415 - the process that measures others need not hold this
+
+    home = Path(folder) / f"home-{os.getpid()}"
+    os.environ["BULKSEND_HOME"] = str(home)
+    arguments = ["send", sheet, "--portal", webhook, "--fast", "--rate", "0", "--yes", "--no-preflight"]
+    began = time.process_time()
+    with Stopwatch() as watch:
+        code = run([*arguments, "--results", str(home.with_suffix(".csv")), *options])
+    if code:
+        raise RuntimeError(f"`bulksend send` ended with {code}.")
+    return watch.seconds, {"cpu": time.process_time() - began}
 
 
 def send(sheet: str, webhook: str, folder: str, settings: dict[str, Any]) -> Measured:

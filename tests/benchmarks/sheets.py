@@ -42,6 +42,17 @@ def make_csv(folder: Path, count: int) -> Path:
     return path
 
 
+def make_csv_with_zones(folder: Path, count: int, *, zones: bool) -> Path:
+    """The same with a column of time zones: eleven in turn, or none."""
+    path = folder / f"sheet-{count}-{'zones' if zones else 'none'}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEADINGS, "TIMEZONE"])
+        # A chat has two messages, half of the sheet apart: both in the same zone.
+        writer.writerows([*row, f"+{2 + int(row[2]) % 11:02}:00" if zones else ""] for row in rows(count))
+    return path
+
+
 def make_xlsx(folder: Path, count: int) -> Path:
     """A workbook of so many rows, made once: ids as numbers, as people have them."""
     path = folder / f"sheet-{count}.xlsx"
