@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn
 
 import click
@@ -22,10 +23,11 @@ from bulksend.cli.console import (
     describe_bug,
     describe_os_error,
     hint,
+    quiet,
     say,
     say_traceback,
 )
-from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, JsonAnswer, asked_by_environment
+from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, JsonAnswer, asked_by_environment, failure
 from bulksend.cli.signals import INTERRUPTED, Interrupt, handle
 from bulksend.cli.translation import spoken, translated
 from bulksend.errors import BulksendError
@@ -156,6 +158,7 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     answer = JsonAnswer(asked="--json" in arguments)
+    was_quiet = quiet.set(False)
     try:
         command = translated(bulksend, shows_language=True)
         code: Any = command.main(arguments, prog_name="bulksend", standalone_mode=False, obj=answer)
@@ -167,11 +170,30 @@ def _run(arguments: list[str]) -> int:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             answer.asked |= asked_by_environment(error.ctx)
         failed = _failure(error)
+        if not quiet.get() and _asks_for_events(arguments):  # the parser failed before the option was taken
+            from bulksend.cli.events import to_standard_error
+
+            to_standard_error(click.Context(bulksend), bulksend.params[0], "json")
         _say_failure(error, failed, verbose="--verbose" in arguments)
         with contextlib.suppress(OutputError):
             answer.give_failure(failed.how, failed.sentence, failed.code)
+        _close_events(failure(failed.how, failed.sentence, failed.code))
         return failed.code
+    finally:
+        _close_events()
+        quiet.reset(was_quiet)
     return code if isinstance(code, int) else 0
+
+
+def _asks_for_events(arguments: list[str]) -> bool:
+    return "--progress=json" in arguments or ("--progress", "json") in pairwise(arguments)
+
+
+def _close_events(failed: dict[str, Any] | None = None) -> None:
+    """End what was written for programs, where any was."""
+    events = sys.modules.get("bulksend.cli.events")
+    if events is not None:
+        events.close(failed)
 
 
 class _Failure(NamedTuple):

@@ -10,11 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from contextvars import ContextVar
+from typing import Final
 
 import click
 
 from bulksend.errors import BulksendError
 from bulksend.portal.redaction import without_secrets
+
+quiet: Final[ContextVar[bool]] = ContextVar("bulksend_quiet", default=False)
+"""Whether standard error is for programs, and what people would read there is left out."""
 
 
 class OutputError(BulksendError):
@@ -79,6 +84,8 @@ def say(sentence: str, *, err: bool = True) -> None:
 
 def hint(line: str, *, end: str = "\n", secrets: bool = False) -> None:
     """Write a line to standard error, likewise; failing to is ignored."""
+    if quiet.get():
+        return
     with contextlib.suppress(OSError):
         click.echo(f"{line if secrets else without_secrets(line)}{end}", err=True, nl=False)
 

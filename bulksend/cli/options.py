@@ -90,6 +90,41 @@ json_option = option(
     callback=_note_json,
     help="The summary as one JSON object on standard output.",
 )
+
+
+def _to_standard_error(context: click.Context, parameter: click.Parameter, form: str | None) -> str | None:
+    if form is None:
+        return None
+    from bulksend.cli.events import to_standard_error
+
+    return to_standard_error(context, parameter, form)
+
+
+def _to_file(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    from bulksend.cli.events import to_file
+
+    return to_file(context, parameter, path)
+
+
+progress_option = option(
+    "--progress",
+    type=click.Choice(["json"]),
+    is_eager=True,  # what is wrong with the other options is an event too
+    expose_value=False,
+    callback=_to_standard_error,
+    help="Write what happens to standard error for programs: one JSON object a line.",
+)
+log_file_option = option(
+    "--log-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    metavar="PATH",
+    callback=_to_file,
+    help="Write what happens to a file too: one JSON object a line, no texts and no secrets.",
+)
 verbose_option = option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
 skip_sent_option = option(
     "--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulksend.cli.console import NothingSent, hint, message_line, say
+from bulksend.cli.console import NothingSent, hint, message_line, quiet, say
 from bulksend.errors import UsageError
 from bulksend.sender.options import duration
 from bulksend.sender.settings import BATCH_LIMIT
@@ -36,7 +36,7 @@ def count(number: int, thing: str) -> str:
 
 def has_terminal() -> bool:
     """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
+    return sys.stdin.isatty() and not quiet.get()
 
 
 def require_terminal(*, yes: bool) -> None:

@@ -46,6 +46,8 @@ _options = opts.combine(
     opts.yes_option,
     opts.json_option,
     opts.verbose_option,
+    opts.progress_option,
+    opts.log_file_option,
 )
 
 

@@ -8,7 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bulksend.cli import REFUSED, STOPPED
-from bulksend.cli.console import OutputError, ReaderGone, describe_bug, describe_os_error, put, say, say_traceback
+from bulksend.cli.console import (
+    OutputError,
+    ReaderGone,
+    describe_bug,
+    describe_os_error,
+    put,
+    quiet,
+    say,
+    say_traceback,
+)
+from bulksend.cli.events import Events, emit
 from bulksend.cli.hints import hints, stop_sentence, with_hint
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
@@ -64,16 +74,11 @@ def run_campaign(
     if unwritten:
         code = code or 1  # every row was sent, but nobody can see it
     reason = result.sentence or unwritten
-    try:
-        if run is None:
-            if as_json:
-                answer(failure(result.how.value, reason, code, campaign.id))
-        else:
-            _tell(run, path, verified, summary(run, result.how.value, path, code, reason) if as_json else None)
-    except ReaderGone:
-        pass
-    except OutputError as error:  # the campaign ended as it did
-        say(f"Error: {error}")
+    how = result.how.value
+    facts = summary(run, how, path, code, reason) if run else failure(how, reason, code, campaign.id)
+    facts |= {"delivery": verified.to_json()} if verified else {}
+    emit("ended", **facts)
+    _answer(run, path, verified, facts if as_json else None)
     if run is not None:
         _say_next_step(campaign, run)
         if verified is not None:
@@ -81,16 +86,21 @@ def run_campaign(
     return code
 
 
-def _tell(run: Run, path: Path | None, verified: Verified | None, facts: dict[str, Any] | None) -> None:
+def _answer(run: Run | None, path: Path | None, verified: Verified | None, facts: dict[str, Any] | None) -> None:
     """Say how the campaign stands; ``facts`` where programs are to read it."""
-    if facts is not None:
-        answer(facts | ({"delivery": verified.to_json()} if verified else {}))
-        return
-    put(tally(run))
-    if verified is not None:
-        put(verified.line())
-    if path is not None:
-        put(f"Results: {shown_path(path)}")
+    try:
+        if facts is not None:
+            answer(facts)
+        elif run is not None:
+            put(tally(run))
+            if verified is not None:
+                put(verified.line())
+            if path is not None:
+                put(f"Results: {shown_path(path)}")
+    except ReaderGone:
+        pass
+    except OutputError as error:  # the campaign ended as it did
+        say(f"Error: {error}")
 
 
 def _write_results(campaign: Campaign) -> tuple[Path | None, str]:
@@ -107,7 +117,7 @@ def _send(campaign: Campaign, options: Options, *, verbose: bool) -> RunResult:
     from bulksend.sender.options import RunResult, StopReason
 
     with (
-        display(campaign.run.counts) as shown,
+        _display(campaign) as shown,
         stopped_by_signals(partial(_stop, campaign, shown)),
         _log(shown, verbose=verbose),
     ):
@@ -123,6 +133,10 @@ def _send(campaign: Campaign, options: Options, *, verbose: bool) -> RunResult:
             return RunResult(StopReason.ERROR, describe_bug(error))
 
 
+def _display(campaign: Campaign) -> Display:
+    return Events(campaign.id, None if quiet.get() else display(campaign.run.counts))
+
+
 @contextmanager
 def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
     """With --verbose, say what becomes of each row; never its text."""
@@ -130,7 +144,8 @@ def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
 
     class ToDisplay(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            shown.say(record.getMessage())
+            if record.name != "bulksend.cli":
+                shown.say(record.getMessage())
 
     logger, handler = logging.getLogger("bulksend"), ToDisplay(logging.INFO if verbose else logging.WARNING)
     logger.addHandler(handler)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulksend.cli import REFUSED
+from bulksend.cli import REFUSED, events
 from bulksend.cli import options as opts
 from bulksend.cli.connection import asking, require_connection, with_settle
 from bulksend.cli.console import NothingSent, put, say
@@ -108,6 +108,8 @@ class _Request:
 @opts.yes_option
 @opts.json_option
 @opts.verbose_option
+@opts.progress_option
+@opts.log_file_option
 def send(file: Path, **params: Any) -> int:
     """Check FILE, confirm, send every row of it as one message, and write the results sheet.
 
@@ -126,6 +128,7 @@ def send(file: Path, **params: Any) -> int:
     if request.queue:
         require_queue(opts.journal_address(request.journal), verify=request.verify)
     plan = examine(file, sheet)
+    events.checked(plan.report)
     options = request.sending.resolved(time.time(), {}).options(plan.report.good)
     return _dry_run(plan, options, request) if request.dry_run else _send(plan, options, request)
 
@@ -304,9 +307,11 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
             "them once more."
         )
         say(reason)
+    facts = summary(run, "dry run", forecast.written, code, reason)
+    facts |= {"run": run.id if forecast.known else None, "forecast": prediction.to_json()}
+    events.emit("ended", **facts)
     if request.as_json:
-        facts = summary(run, "dry run", forecast.written, code, reason)
-        answer({**facts, "run": run.id if forecast.known else None, "forecast": prediction.to_json()})
+        answer(facts)
         return code
     continued = f", continuing campaign {run.id}" if forecast.known else ""
     put(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{continued}.")

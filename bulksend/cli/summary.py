@@ -50,20 +50,14 @@ def tally(run: Run) -> str:
 
 def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str = "") -> dict[str, Any]:
     """How a campaign stands, as plain values; the counts are by the statuses of the results sheet."""
-    counts = run.counts
     return {
         "run": run.id,
         "file": run.file,
         "portal": run.portal_name or run.portal_address,
         "ended": how,
         "reason": reason or run.reason,
-        "rows": counts.total,
-        "sent": counts.sent,
-        "failed": counts.failed,
-        "unknown": counts.unknown + counts.sending + counts.in_doubt,
-        "invalid": counts.invalid,
-        "skipped": counts.skipped,
-        "not_sent": counts.pending,
+        "rows": run.counts.total,
+        **run.counts.by_status(),
         "results": None if path is None else str(path),
         **({} if code is None else {"exit_code": code}),
     }

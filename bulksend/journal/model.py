@@ -166,6 +166,17 @@ class Counts:
         """Rows whose fate is still open: to be sent, on their way or in doubt."""
         return self.pending + self.sending + self.in_doubt
 
+    def by_status(self) -> dict[str, int]:
+        """Rows by the statuses of the results sheet."""
+        return {
+            "sent": self.sent,
+            "failed": self.failed,
+            "unknown": self.unknown + self.sending + self.in_doubt,
+            "invalid": self.invalid,
+            "skipped": self.skipped,
+            "not_sent": self.pending,
+        }
+
     def moved(self, moves: Mapping[tuple[State, State], int]) -> Counts:
         """The counts after so many rows moved from one state to another."""
         tally = Counter({State(field.name): getattr(self, field.name) for field in fields(self)})

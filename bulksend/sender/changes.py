@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulksend.journal import Change, Journal, Run, State
+    from bulksend.journal import Change, Journal, Row, Run, State
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Changes:
@@ -26,9 +29,15 @@ class Changes:
         self._unwritten: list[Change] = []
         self._uncommitted: list[Change] = []
 
-    def add(self, change: Change) -> None:
+    def add(self, change: Change, row: Row) -> None:
         """A row has changed; it is written by the next `write`."""
         self._unwritten.append(change)
+        if _log.isEnabledFor(logging.INFO):
+            state, code = change.after.value, change.error_code
+            event = {"event": "row", "run": self._run.id, "row": row.number, "state": state, "error_code": code or None}
+            _log.info(
+                "Row %d: %s %s", row.number, state, code, extra={"event": {**event, "message_id": change.message_id}}
+            )
 
     def written(self, before: State, after: State, rows: int) -> None:
         """So many rows have changed in the journal, in this step."""

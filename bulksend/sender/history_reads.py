@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bulksend.dispatch.source import Job, Source
 from bulksend.journal import State
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from bulksend.portal.client import Reply
     from bulksend.portal.outcomes import Outcome
     from bulksend.sender.context import Context
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Histories(Source[Doubt]):
@@ -63,8 +60,7 @@ class Histories(Source[Doubt]):
             change = self._context.doubts.conclude(doubt, outcome, reachable=not self._context.connectivity.out)
             if change is None:
                 continue
-            _log.info("Row %d: %s, says its chat's history", doubt.row.number, change.after.value)
-            self._context.changes.add(change)
+            self._context.changes.add(change, doubt.row)
             if change.after is State.PENDING:
                 self._context.chats.put_back(replace(doubt.row, state=State.PENDING, lost=doubt.row.lost + 1))
             else:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bulksend.dispatch.source import Job, Source
 from bulksend.journal import Change, Row, State
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from bulksend.sender.context import Context
     from bulksend.sender.first_look import FirstLook
     from bulksend.sender.repairs import Repairs
-
-_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Outbox(Source[Row]):
         for row in reversed(rows[granted:]):
             if row.n in departure.already:
                 code = "ALREADY_SENT"
-                self._context.changes.add(Change(row.n, State.PENDING, State.SKIPPED, code, advice(code)))
+                self._context.changes.add(Change(row.n, State.PENDING, State.SKIPPED, code, advice(code)), row)
                 self._context.chats.free(row.chat_id)
             else:
                 self._context.chats.put_back(row)
@@ -117,9 +114,8 @@ class Outbox(Source[Row]):
         self._context.size.measure(len(job.items), reply)
         for row, outcome in zip(job.items, outcomes, strict=True):
             change = self._conclude(row, attempt, outcome, reply)
-            self._context.changes.add(change)
+            self._context.changes.add(change, row)
             self._context.refusals.watch(change)
-            _log.info("Row %d: %s %s", row.number, change.after.value, outcome.code)
 
     def _conclude(self, row: Row, attempt: _Attempt, outcome: Outcome, reply: Reply) -> Change:
         verdict = outcome.verdict

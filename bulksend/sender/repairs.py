@@ -138,6 +138,6 @@ class Repairs(Source[Repair]):
     def give_up(self, row: Row, failure: Failure) -> None:
         """The row fails."""
         change = Change(row.n, State.PENDING, State.FAILED, *failure)
-        self._context.changes.add(change)
+        self._context.changes.add(change, row)
         self._context.chats.free(row.chat_id)
         self._context.refusals.watch(change)

@@ -263,7 +263,8 @@ class Sender:
         while left > 0 and (rows := self._context.chats.take(left, zones, together=False)):
             left -= len(rows)
             for row in rows:
-                self._context.changes.add(Change(row.n, State.PENDING, State.SKIPPED, "TOO_LATE", advice("TOO_LATE")))
+                change = Change(row.n, State.PENDING, State.SKIPPED, "TOO_LATE", advice("TOO_LATE"))
+                self._context.changes.add(change, row)
                 self._context.chats.free(row.chat_id)
         self._write()
 
