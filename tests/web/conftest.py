@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bulksend.journal import Journal, Role, Run, User
+from bulksend.locale import language
 from bulksend.sandbox import Limits, Sandbox, World
 from bulksend.web.passwords import hashed
 from tests.processes import SLOWEST, Commands, TestRow, until, write_sheet
@@ -360,11 +361,13 @@ Open = Callable[..., Any]
 
 @pytest.fixture
 def open_tab(chromium: Any) -> Iterator[Open]:
-    """Open a tab of a new browser profile."""
+    """Open a tab of a new browser profile, which wants the language of the tests."""
     contexts = []
 
     def open_it(address: str, *, script: bool = True) -> Any:
-        context = chromium.new_context(bypass_csp=script, java_script_enabled=script, ignore_https_errors=True)
+        context = chromium.new_context(
+            bypass_csp=script, java_script_enabled=script, ignore_https_errors=True, locale=language()
+        )
         context.set_default_timeout(60_000)
         contexts.append(context)
         tab = context.new_page()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import openpyxl
 import pytest
 
-from bulksend.journal import Stage
+from bulksend.journal import Journal, Stage
 from bulksend.sandbox import Faults, Sandbox
 from bulksend.sandbox.refusal import MESSAGE_ADD_ERROR
 from tests.processes import SLOWEST, TestRow, assert_exactly_once, rows, write_sheet
@@ -218,7 +218,8 @@ def make_unknown(page: PageProcess, visitor: Visitor, served: Sandbox, lines: Se
     ended = page.commands.run("send", sheet, "--portal", name, "--yes", "--settle", "0")
     served.world.history_refused = False
     assert ended.code == 1, ended.said
-    return int(re.findall(r"Campaign (\d+)", ended.out)[0])
+    with Journal(page.journal) as journal:
+        return journal.runs()[-1].id
 
 
 @pytest.mark.parametrize("arrived", [True, False])

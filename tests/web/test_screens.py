@@ -1,14 +1,14 @@
 """Every screen there is: axe-core finds nothing, light and dark, and nothing is there only with script."""
 
 import os
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 import bulksend.web
+from bulksend.locale import _ as said
 from bulksend.sandbox import Faults
 from bulksend.web.sign_in import COOKIE
 from tests.processes import rows
@@ -27,11 +27,48 @@ TEMPLATES = {
 }
 
 
-class Screens:
-    """Looks at each screen as all kinds of people would, and says what is wrong with it for any of them.
+UNREADABLE = """() => {
+  const found = [], texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, parent = node.parentElement;
+    if (!node.data.trim() || !parent.checkVisibility() || parent.closest(".sr, .skip, select")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) if (box.width) texts.push([box, node.data.trim()]);
+    const holder = parent.closest("button, .button, .state, th, td, dd, p, li, label, legend, summary");
+    if (holder && holder.clientWidth && holder.scrollWidth > holder.clientWidth + 1) found.push(node.data.trim());
+  }
+  texts.forEach(([a, one], index) => {
+    for (const [b, other] of texts.slice(index + 1)) {
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (wide > 2 && high > 6) found.push(`${one} / ${other}`);
+    }
+  });
+  return found;
+}"""
+"""What cannot be read on a screen: texts that stick out of what holds them, or lie upon another."""
 
-    A screen is called as its template is, and by what it shows behind a hyphen.
-    """
+
+class Walker(Protocol):
+    """Who looks at screens: each by a name, which is its template's, and what it shows behind a hyphen."""
+
+    visitor: Visitor
+    seen: set[str]
+
+    def open(self, name: str, path: str, ready: str = "h1") -> None:
+        """Look at the screen at an address, once something is on it."""
+
+    def open_still(self, name: str, path: str) -> None:
+        """Look at a screen that its script would soon lead away from, or change."""
+
+    def press(self, name: str, place: str, action: str, ready: str) -> None:
+        """Look at what the button of a form shows."""
+
+
+class Screens:
+    """Looks at each screen as all kinds of people would, and says what is wrong with it for any of them."""
 
     def __init__(self, tab: Any, plain: Any, visitor: Visitor) -> None:
         self._tab, self._plain, self._base = tab, plain, visitor.base
@@ -53,6 +90,13 @@ class Screens:
         self.look(name, steady=False)
         self._tab.unroute("**/page.js")
 
+    def press(self, name: str, place: str, action: str, ready: str) -> None:
+        """Look at what the button of a form shows."""
+        self._tab.goto(f"{self._base}{place}")
+        self._tab.click(f"form[action$='{action}'] button")
+        self._tab.wait_for_selector(ready)
+        self.look(name, steady=False)
+
     def look(self, name: str, *, steady: bool = True) -> None:
         """Nothing for axe-core to find, nothing that sticks out of a window, nothing that is there only with script."""
         tab = self._tab
@@ -65,6 +109,7 @@ class Screens:
                 tab.set_viewport_size({"width": width, "height": 900})
                 sticks_out = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 assert sticks_out <= 0, f"{name} is {sticks_out} px wider than a window of {width}"
+                assert tab.evaluate(UNREADABLE) == [], f"{name} in a window of {width}"
                 if self._kept:
                     tab.screenshot(path=f"{self._kept}/{name}-{width}-{scheme}.png", full_page=True)
             # In the dark only the colours are others.
@@ -109,23 +154,36 @@ def _screens(page: PageProcess, open_tab: Open) -> Screens:
 @pytest.mark.timeout(600)
 def test_every_screen_is_for_everybody(own_page: PageProcess, portal: Portal, open_tab: Open) -> None:
     """No screen may be added without being looked at here."""
-    screens = _screens(own_page, open_tab)
-    visitor, tab = screens.visitor, screens._tab
+    walk(_screens(own_page, open_tab), own_page, portal)
+
+
+@pytest.mark.slow
+def test_every_screen_in_russian(
+    own_page: PageProcess, portal: Portal, open_tab: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words are longer: nothing sticks out, is cut off or lies upon something else."""
+    monkeypatch.setenv("BULKSEND_LANG", "ru")
+    walk(_screens(own_page, open_tab), own_page, portal)
+
+
+def walk(screens: Walker, page: PageProcess, portal: Portal) -> None:
+    """Every screen there is, each with all that may stand on it; in the language of the process."""
+    visitor = screens.visitor
     screens.open("start-empty", "/")
     screens.open("portals-empty", "/portals")
     screens.open("portal_new", "/portals/new")
-    lines = rows(6, 6, "[b]Screen[/b]")
+    lines = rows(6, 6, "[b]Экран[/b]")
     served = portal(lines)
     saved(visitor, "crm", served)
-    visitor.post("/portals", {"name": "nowhere", "webhook": "http://127.0.0.1:9/rest/1/abc/"})
+    visitor.post("/portals", {"name": "crm-away", "webhook": "http://127.0.0.1:9/rest/1/abc/"})
     screens.open("portals", "/portals")
-    tab.click("button:has-text('Test crm')")
-    tab.wait_for_selector("text=crm answers.")
-    screens.look("portals-tested", steady=False)
+    screens.press("portals-tested", "/portals", "/portals/crm/test", ".notice.good")
     screens.open("portal_remove", "/portals/crm/remove")
 
     # A sheet until it is sent.
-    faulty = visitor.upload("faulty.csv", _workbook(*lines, *(("wat", "", "x", "", "") for _ in range(60)), lines[0]))
+    wrong = [("wat", "", "x", "", "") for _ in range(60)]
+    doubled = [("сделка", *line[1:]) for line in (*lines, lines[0])]
+    faulty = visitor.upload("faulty.csv", _workbook(*wrong, *doubled))
     screens.open("check-faulty", faulty)
     screens.open("check-page", f"{faulty}?problem=EMPTY_MESSAGE&page=2")
     screens.open("columns", f"{faulty}/columns")
@@ -137,13 +195,13 @@ def test_every_screen_is_for_everybody(own_page: PageProcess, portal: Portal, op
     sheet = visitor.upload_rows(lines, "list.csv")
     screens.open("check", sheet)
     screens.open("portal", f"{sheet}/portal")
-    visitor.post(f"{sheet}/portal", {"portal": "nowhere"})
-    screens.open("portal_error", f"{sheet}/confirm", "text=cannot be used")
+    visitor.post(f"{sheet}/portal", {"portal": "crm-away"})
+    screens.open("portal_error", f"{sheet}/confirm", ".notice.bad")
     visitor.confirm_page(sheet)
-    screens.open("confirm-rehearsal", f"{sheet}/confirm", "text=Rehearse it")
+    screens.open("confirm-rehearsal", f"{sheet}/confirm", "#confirm")
     _confirm_with_everything(screens, portal)
     _campaigns(screens, served, sheet)
-    _unknown_rows(screens, own_page, portal)
+    _unknown_rows(screens, page, portal)
     screens.open("error", "/nothing")
     assert screens.seen == TEMPLATES - {"sign_in"}
 
@@ -173,16 +231,16 @@ def test_the_screens_of_a_team(own_team_page: TeamPage, open_tab: Open) -> None:
     assert screens.seen == {"sign_in", "start", "campaign", "portals"}
 
 
-def _confirm_with_everything(screens: Screens, portal: Portal) -> None:
+def _confirm_with_everything(screens: Walker, portal: Portal) -> None:
     """All that may stand there at once, and what is shown while the portal is asked."""
-    visitor, lines = screens.visitor, rows(8, 8, "Everything")
+    visitor, lines = screens.visitor, rows(8, 8, "Все сразу")
     served = portal(lines)
-    name = saved(visitor, "everything", served)
+    name = saved(visitor, "crm-full", served)
     visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), name))
     served.world.add_chat(5002, status=60)
     served.world.add_chat(5003, silent=True)
     served.world.add_chat(5004, connector="whatsapp", closes_in=600)
-    sheet = visitor.upload_rows([*lines, ("deal", 77, 99, "", "nobody's chat"), ("x", 1, 2, "", "")])
+    sheet = visitor.upload_rows([*lines, ("deal", 77, 99, "", "чужой чат"), ("x", 1, 2, "", "")])
     visitor.confirm_page(sheet, name)
     later = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%dT%H:%M}"
     choices = {"at": later, "timezone": "UTC", "day": ["mon", "tue", "wed"], "from": "09:00", "to": "20:00"}
@@ -190,14 +248,14 @@ def _confirm_with_everything(screens: Screens, portal: Portal) -> None:
     stop_list = csv_of([("CHAT_ID",), (5005,)])
     visitor.post(f"{sheet}/stop-list", files={"file": ("stop.csv", stop_list)})
     visitor.settled(f"{sheet}/confirm")
-    screens.open("confirm-everything", f"{sheet}/confirm", "text=once more")
-    slow = visitor.upload_rows(rows(3, 3, "Slow"))
-    saved(visitor, "slow", portal(rows(3, 3), latency=6.0))
-    visitor.post(f"{slow}/portal", {"portal": "slow"})
+    screens.open("confirm-everything", f"{sheet}/confirm", "#confirm")
+    slow = visitor.upload_rows(rows(3, 3, "Медленно"))
+    saved(visitor, "crm-slow", portal(rows(3, 3), latency=6.0))
+    visitor.post(f"{slow}/portal", {"portal": "crm-slow"})
     screens.open_still("working", f"{slow}/confirm")
 
 
-def _campaigns(screens: Screens, served: Any, sheet: str) -> None:
+def _campaigns(screens: Walker, served: Any, sheet: str) -> None:
     """Campaigns in every state, from the first message to the deletion of the texts."""
     visitor = screens.visitor
     rehearsal = visitor.send(sheet)
@@ -210,23 +268,23 @@ def _campaigns(screens: Screens, served: Any, sheet: str) -> None:
     screens.open("campaign-canary", place)
     served.world.add_chat(5001, silent=True)
     visitor.post(f"{place}/verify")
-    wait_for(lambda: "Ask again" in visitor.get(place).text)
+    wait_for(lambda: said("Ask again") in visitor.get(place).text)
     screens.open("campaign-verified", place)
     screens.open("campaign_row", f"{place}/rows/0")
     screens.open("delete", f"{place}/delete")
     visitor.post(f"{place}/delete")
     screens.open("campaign-deleted", place)
 
-    sending = visitor.send(visitor.upload_rows(rows(60, 6, "Sending")), "crm", pace="slow")
+    sending = visitor.send(visitor.upload_rows(rows(60, 6, "Дальше")), "crm", pace="slow")
     wait_for(lambda: len(served.ledger) >= 6)
     screens.open_still("campaign-sending", f"/campaigns/{sending}")
     visitor.post(f"/campaigns/{sending}/stop")
 
     opens = datetime.now(UTC) + timedelta(hours=2)
     hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "Africa/Abidjan"}
-    number = visitor.send(visitor.upload_rows(rows(6, 6, "Hours")), "crm", **hours)
+    number = visitor.send(visitor.upload_rows(rows(6, 6, "Часы")), "crm", **hours)
     place = f"/campaigns/{number}"
-    wait_for(lambda: "Waiting for the hours" in visitor.get(f"{place}/progress").text)
+    wait_for(lambda: 'class="notice"' in visitor.get(f"{place}/progress").text)
     screens.open_still("campaign-hours", place)
     screens.open("stop", f"{place}/stop")
     visitor.post(f"{place}/pause")
@@ -238,13 +296,13 @@ def _campaigns(screens: Screens, served: Any, sheet: str) -> None:
     screens.open("campaign-stopped", place)
 
 
-def _unknown_rows(screens: Screens, page: PageProcess, portal: Portal) -> None:
+def _unknown_rows(screens: Walker, page: PageProcess, portal: Portal) -> None:
     """Rows that failed, and one of which nobody knows whether it arrived."""
-    lines = rows(3, 3, "Unknown")
+    lines = rows(3, 3, "Без ответа")
     served = portal(lines)
     served.world.add_chat(5002, refuses="MESSAGE_ADD_ERROR")
     served.faults = Faults(at={2: "close_after"}, methods={MESSAGE_ADD})
-    number = make_unknown(page, screens.visitor, served, lines, "unknown")
+    number = make_unknown(page, screens.visitor, served, lines, "crm-lost")
     screens.open("campaign-unknown", f"/campaigns/{number}")
-    assert re.search("Look into the chats", screens.visitor.get(f"/campaigns/{number}").text)
+    assert said("Look into the chats and decide") in screens.visitor.get(f"/campaigns/{number}").text
     screens.open("campaign_row-unknown", f"/campaigns/{number}/rows/1")
