@@ -57,7 +57,7 @@ async def _back(request: web.Request) -> str:
     start = page_of(request).url("/")
     came = request.headers.get("Referer", "").removeprefix(page_of(request).door.origin)
     path = came.partition("#")[0]
-    while path.startswith(start):
+    while path.startswith(start) and not path.startswith("//"):
         match = await request.app.router.resolve(request.clone(method="GET", rel_url=URL(path, encoded=True)))
         if match.http_exception is None:
             return path.removeprefix(start.rstrip("/"))

@@ -39,6 +39,12 @@ UNREADABLE = """() => {
     const holder = parent.closest("button, .button, .state, th, td, dd, p, li, label, legend, summary");
     if (holder && holder.clientWidth && holder.scrollWidth > holder.clientWidth + 1) found.push(node.data.trim());
   }
+  for (const select of document.querySelectorAll("select")) {
+    const wide = select.offsetWidth;
+    select.style.cssText = "width: max-content; max-width: none";
+    if (select.offsetWidth > wide) found.push(select.id);
+    select.style.cssText = "";
+  }
   texts.forEach(([a, one], index) => {
     for (const [b, other] of texts.slice(index + 1)) {
       const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);

@@ -450,6 +450,25 @@ def test_where_signing_in_leads_is_a_place_of_ours(link: str, leads_to: str) -> 
     assert place(link) == leads_to
 
 
+@pytest.mark.parametrize(
+    ("came", "leads_to"),
+    [
+        ("/sign-in?next=/portals", "/sign-in?next=/portals"),
+        ("/sign-out", "/"),
+        ("//evil.example/", "/"),
+        ("/portals//evil.example/", "/portals"),
+        ("/\\evil.example/", "/"),
+    ],
+)
+def test_the_language_is_chosen_by_strangers_too(team: TeamPage, came: str, leads_to: str) -> None:
+    """On the form to sign in; whatever an address says, it leads to a place of ours."""
+    stranger = Member(team)
+    answer = stranger.post("/language", {"language": "ru"}, referer=f"{team.origin}{came}")
+    assert (answer.status_code, answer.headers["Location"]) == (303, leads_to)
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "<h1>Войти</h1>" in stranger.get("/sign-in").text
+
+
 # Roles
 
 
