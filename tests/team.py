@@ -76,8 +76,9 @@ class WorkerProcess:
 class Team:
     """Colleagues who share a journal."""
 
-    def __init__(self, folder: Path, journal: str) -> None:
-        self.commands, self.journal = Commands(folder, PROGRAM), journal
+    def __init__(self, folder: Path, journal: str, *, quick: bool = True) -> None:
+        self.commands = Commands(folder, PROGRAM) if quick else Commands(folder)
+        self.journal = journal
         self._workers: list[WorkerProcess] = []
 
     def __enter__(self) -> Self:

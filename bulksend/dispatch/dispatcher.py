@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MOST_TOGETHER: Final = 8
 """Requests that leave after one sync of the journal at the most: the first of them is not to wait long for the last."""
 
+LONGEST_GATHER: Final = 0.6
+"""Seconds for which what has come back may be gathered before it is written down."""
+
 LONGEST_HOLD: Final = 60.0
 """Seconds after which a slot is asked for again, whatever was answered: the computer may have slept in between."""
 
@@ -140,7 +143,7 @@ class Dispatcher:
             self._waits.pop(method, None)
             self._departing.append(job)
             self._slots.under_way[method] += len(job.items)
-        elif grant.wait:
+        if grant.wait:
             now = time.monotonic()
             self._waits[method] = Wait(now + grant.wait, grant.reason, now + min(grant.wait, LONGEST_HOLD))
 
@@ -193,9 +196,17 @@ class Dispatcher:
     def _halt(self, why: Halted, outcome: Outcome) -> None:
         self.halted = self.halted or (why, outcome)
 
-    def wait(self, until: float) -> None:
-        """Wait until something has come back or a time has come, but not for long."""
-        self._workers.wait(until)
+    def wait(self, until: float, gather_for: str = "") -> None:
+        """Wait until something has come back or a time has come, but not for long.
+
+        Where calls of a method (``gather_for``) wait for their slot, what comes back lets none leave before, so it is
+        gathered until then: one step of the journal is enough for all of it.
+        """
+        wait = self._waits.get(gather_for)
+        if wait is not None and not wait.reason and 0 < wait.until - time.monotonic() < LONGEST_GATHER:
+            self._workers.wait(min(until, wait.until), gather=True)
+        else:
+            self._workers.wait(until)
 
     def wake(self) -> None:
         """End a `wait`. May be called from a signal handler."""

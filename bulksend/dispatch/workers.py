@@ -18,6 +18,10 @@ LONGEST_WAIT: Final = 0.5
 """Seconds; it bounds how late a signal is noticed where waiting cannot be interrupted."""
 
 
+LONGEST_IDLE: Final = 20.0
+"""Seconds without a job after which a thread ends: many campaigns are under way at once, and bursts pass."""
+
+
 class Workers(Generic[_JobT, _ReplyT]):
     """Threads that carry jobs out. They are daemons, so that a second Ctrl-C need not wait for an answer.
 
@@ -32,22 +36,36 @@ class Workers(Generic[_JobT, _ReplyT]):
         self._done: queue.SimpleQueue[tuple[_JobT, _ReplyT | Exception] | None] = queue.SimpleQueue()
         self._taken: list[tuple[_JobT, _ReplyT | Exception]] = []
         self._threads = 0
+        self._lock = threading.Lock()
         self.in_flight = 0
         """Jobs that have been started and not been taken back with `done`."""
 
     def start(self, job: _JobT) -> None:
         """Have a job carried out."""
         self.in_flight += 1
-        if self._threads < min(self._most, self.in_flight):
+        with self._lock:
+            self._jobs.put(job)
+            if self._threads >= min(self._most, self.in_flight):
+                return
             self._threads += 1
-            thread = threading.Thread(
-                target=copy_context().run, args=(self._work,), name=f"bulksend-{self._threads}", daemon=True
-            )
-            thread.start()
-        self._jobs.put(job)
+        thread = threading.Thread(
+            target=copy_context().run, args=(self._work,), name=f"bulksend-{self._threads}", daemon=True
+        )
+        thread.start()
+
+    def _next(self) -> _JobT | None:
+        """The next job for a thread; None where it is to end, since it has had none for long."""
+        while True:
+            try:
+                return self._jobs.get(timeout=LONGEST_IDLE)
+            except queue.Empty:
+                with self._lock:
+                    if self._jobs.empty():
+                        self._threads -= 1
+                        return None
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             try:
                 self._done.put((job, self._carry_out(job)))
             except Exception as error:  # noqa: BLE001 - raised again in the thread that decides
@@ -64,29 +82,36 @@ class Workers(Generic[_JobT, _ReplyT]):
             if not self._taken:
                 self._take(0.0)
                 continue
-            job, reply = self._taken.pop()
+            job, reply = self._taken.pop(0)
             self.in_flight -= 1
             if isinstance(reply, Exception):
                 raise reply
             yield job, reply
 
-    def wait(self, until: float) -> None:
-        """Wait for a job to be done, for `wake`, or until a time of the steady clock, but not for long."""
-        pause = min(until - time.monotonic(), LONGEST_WAIT)
-        if pause > 0 and not self.any_done:
-            self._take(pause)
+    def wait(self, until: float, *, gather: bool = False) -> None:
+        """Wait for a job to be done, for `wake`, or until a time of the steady clock, but not for long.
+
+        With ``gather`` jobs that are done do not end it.
+        """
+        end = min(until, time.monotonic() + LONGEST_WAIT)
+        while (pause := end - time.monotonic()) > 0 and (gather or not self.any_done):
+            if not self._take(pause):
+                return
 
     def wake(self) -> None:
         """End a `wait`. May be called from a signal handler."""
         self._done.put(None)
 
-    def _take(self, timeout: float) -> None:
+    def _take(self, timeout: float) -> bool:
+        """Take a job that is done, within a time; False where there was none in time, or `wake` was called."""
         try:
             came = self._done.get(timeout=timeout) if timeout else self._done.get_nowait()
         except queue.Empty:
-            return
-        if came is not None:
-            self._taken.append(came)
+            return False
+        if came is None:
+            return False
+        self._taken.append(came)
+        return True
 
     def stop(self) -> None:
         """Let the threads end once they have done what they were given."""

@@ -223,7 +223,7 @@ class SlotGrant:
     Attributes:
         state: the shared state from now on.
         granted: how many of the calls may leave as one request now.
-        wait: if none, for how many seconds asking again is useless.
+        wait: for how many seconds asking again is useless.
         reason: what is being waited for; empty for the ordinary rate.
     """
 

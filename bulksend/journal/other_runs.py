@@ -63,8 +63,6 @@ def rival(connection: sa.Connection, run_id: int, since: float) -> sa.ColumnElem
 def elsewhere(connection: sa.Connection, run_id: int, rows: Sequence[Row], portal: str, since: float) -> frozenset[int]:
     """Which of these rows (their ``n``) another campaign has sent after ``since``, or may have."""
     others = others_active(run_id, portal, since)
-    if connection.execute(others.limit(1)).first() is None:
-        return frozenset()
     statement = sa.select(ROWS.c.fingerprint).where(
         ROWS.c.fingerprint.in_([row.fingerprint for row in rows]), *left_since(ROWS, others, since)
     )

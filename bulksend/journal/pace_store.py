@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from bulksend.journal.holder import ABANDONED_SECONDS
+from bulksend.journal.holder import ABANDONED_SECONDS, HEARTBEAT_SECONDS
 from bulksend.journal.store import Store
 from bulksend.journal.tables import PORTALS, RUNS
 
@@ -17,11 +18,55 @@ if TYPE_CHECKING:
 
 PORTAL = sa.select(PORTALS).where(PORTALS.c.portal == sa.bindparam("b_portal")).with_for_update()
 
+SET_PORTAL: Final[dict[tuple[str, ...], sa.Update]] = {
+    names: sa.update(PORTALS)
+    .where(PORTALS.c.portal == sa.bindparam("b_portal"))
+    .values({name: sa.bindparam(f"b_{name}") for name in names})
+    for names in (("pace",), ("pace", "newest_message_id"))
+}
+"""Made once: a statement takes longer to make than to carry out, and this one is carried out for each call."""
+
 UNDER_WAY = sa.select(sa.func.sum(RUNS.c.count_sending)).where(
     RUNS.c.portal == sa.bindparam("b_portal"),
     RUNS.c.count_sending > 0,
     RUNS.c.seen_at > sa.bindparam("b_alive", type_=sa.Float),
 )
+
+
+DEPARTING = (
+    sa.select(
+        PORTALS.c.pace,
+        PORTALS.c.newest_message_id,
+        UNDER_WAY.scalar_subquery(),
+        sa.exists(
+            sa.select(RUNS.c.id).where(
+                RUNS.c.id != sa.bindparam("b_run"),
+                RUNS.c.portal == sa.bindparam("b_portal"),
+                RUNS.c.seen_at > sa.bindparam("b_since", type_=sa.Float) - HEARTBEAT_SECONDS,
+            )
+        ),
+    )
+    .where(PORTALS.c.portal == sa.bindparam("b_portal"))
+    .with_for_update(of=PORTALS)
+)
+"""All that letting rows leave needs to know of a portal: this is asked for each call."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortalRecord:
+    """What processes know together of a portal.
+
+    Attributes:
+        pace: its pace's shared state.
+        newest_message_id: the highest message id that is known.
+        under_way: rows of all campaigns that have left and are not answered.
+        others: whether another campaign could have sent anything lately.
+    """
+
+    pace: str = ""
+    newest_message_id: int | None = None
+    under_way: int = 0
+    others: bool = True
 
 
 class PaceStore(Store):
@@ -54,10 +99,14 @@ class PaceStore(Store):
 
     @staticmethod
     def _set_portal(connection: sa.Connection, portal: str, **values: Any) -> None:
-        changed = connection.execute(sa.update(PORTALS).where(PORTALS.c.portal == portal).values(**values)).rowcount
-        if not changed:
+        known = {f"b_{name}": value for name, value in values.items()}
+        if not connection.execute(SET_PORTAL[tuple(values)], {"b_portal": portal, **known}).rowcount:
             connection.execute(sa.insert(PORTALS).values(portal=portal, **values))
 
-    def _under_way(self, connection: sa.Connection, portal: str) -> int:
-        alive = self.now() - ABANDONED_SECONDS
-        return int(connection.scalar(UNDER_WAY, {"b_portal": portal, "b_alive": alive}) or 0)
+    def _departing(self, connection: sa.Connection, portal: str, run_id: int, since: float) -> PortalRecord:
+        values = {"b_portal": portal, "b_run": run_id, "b_since": since, "b_alive": self.now() - ABANDONED_SECONDS}
+        record = connection.execute(DEPARTING, values).first()
+        if record is None:
+            return PortalRecord()
+        pace, newest, under_way, others = record
+        return PortalRecord(pace, newest, int(under_way or 0), bool(others))

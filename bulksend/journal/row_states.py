@@ -176,12 +176,13 @@ class RowStates(PaceStore):
         under way or unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
         """
         with self._transaction() as connection:
-            pace, newest = self._portal(connection, portal)
-            already = frozenset() if again else elsewhere(connection, run_id, rows, portal, since)
+            known = self._departing(connection, portal, run_id, since)
+            compare = known.others and not again
+            already = elsewhere(connection, run_id, rows, portal, since) if compare else frozenset()
             if already:
-                return Departure(SlotGrant(pace, 0), already)
-            grant = take(pace, self._under_way(connection, portal))
-            if grant.state != pace:
+                return Departure(SlotGrant(known.pace, 0), already)
+            grant = take(known.pace, known.under_way)
+            if grant.state != known.pace:
                 self._set_portal(connection, portal, pace=grant.state)
             if grant.granted:
                 leaving = [row.n for row in rows[: grant.granted]]
@@ -195,14 +196,14 @@ class RowStates(PaceStore):
                         "b_leaving": leaving,
                         "b_at": at,
                         "b_portal_time": portal_time,
-                        "b_newest": newest,
+                        "b_newest": known.newest_message_id,
                     },
                 ).rowcount
                 if changed != len(leaving):
                     raise JournalError(
                         f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
                     )
-            return Departure(grant, min_message_id=newest)
+            return Departure(grant, min_message_id=known.newest_message_id)
 
     def apply(
         self,

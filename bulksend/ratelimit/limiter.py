@@ -181,7 +181,9 @@ class RateLimiter:
         until = self._slot(shared, self.limit.rate * shared.speed(now), now)
         if until > now:
             return SlotGrant(state, 0, until - now)
-        return SlotGrant(shared.write(), granted)
+        # Those who send evenly need not ask again before their next slot.
+        wait = max(0.0, shared.next_at - now) if self.limit.burst <= 1 else 0.0
+        return SlotGrant(shared.write(), granted, wait)
 
     def _slot(self, shared: _Shared, rate: float, now: float) -> float:
         """Take a slot of the rate, or give the time of the next one.

@@ -125,7 +125,7 @@ class Sender:
                 until = self._turn() if self._away_since is None else self._try_to_write()
                 if not self._dispatcher.in_flight and self._done():
                     break
-                self._dispatcher.wait(until)
+                self._dispatcher.wait(until, methods.MESSAGE_ADD)
         finally:
             self._dispatcher.stop()
         if not self._back:
@@ -285,7 +285,7 @@ class Sender:
         wait = self._dispatcher.wait_for(methods.MESSAGE_ADD)
         if self._context.connectivity.out and not self._result:
             waiting, until = self._dispatcher.waiting()
-        elif wait:
+        elif wait and wait.reason:
             waiting, until = wait.reason, wait.until
         elif self._context.doubts and self._outbox.idle:
             waiting, until = "the portal's history to settle rows in doubt", self._context.doubts.settled_by()
