@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @opts.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key (PEM).")
 @opts.option("--url", metavar="ADDRESS", help="The address that people open, if it is not https://HOST:PORT.")
+@opts.queue_option
 @opts.journal_option
 @click.pass_context
 def web(context: click.Context, /, **params: Any) -> int:
@@ -54,7 +55,7 @@ def web(context: click.Context, /, **params: Any) -> int:
 
             webbrowser.open(address)
 
-    paused = serve(opts.home(), opts.journal_address(params["journal"]), place, announce)
+    paused = serve(opts.home(), opts.journal_address(params["journal"]), place, announce, queue=params["queue"])
     if paused:
         hint(f"{paused} {'campaign' if paused == 1 else 'campaigns'} paused: the page offers to continue next time.")
     return 0

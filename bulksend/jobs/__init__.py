@@ -1,11 +1,11 @@
-"""Who carries a campaign out, and when: threads of this process (`bulksend.jobs.threads`), or workers on a queue."""
+"""Who carries a campaign out, and when: threads of this process (`threads`), or workers on a queue (`queued`)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import ExitStack
 
     from bulksend.campaign import Campaign
@@ -17,16 +17,22 @@ class CampaignJob(Protocol):
     """One campaign that is being carried out.
 
     Attributes:
-        run_id: its number; None until it is entered.
-        progress: what is known now; None until the first call.
         error: the sentence on what kept it from being sent; empty where nothing did.
         cause: the error itself.
+        here: whether this process carries it out.
     """
 
-    run_id: int | None
-    progress: Progress | None
     error: str
     cause: Exception | None
+    here: bool
+
+    @property
+    def run_id(self) -> int | None:
+        """Its number; None until it is entered."""
+
+    @property
+    def progress(self) -> Progress | None:
+        """What is known now; None until the first call."""
 
     @property
     def ended(self) -> bool:
@@ -52,7 +58,10 @@ class Jobs(Protocol):
     def of(self, run_id: int) -> CampaignJob | None:
         """The job that is at a campaign now."""
 
-    def running(self) -> list[CampaignJob]:
+    def last_of(self, run_id: int) -> CampaignJob | None:
+        """The newest job of this process that was at a campaign, ended or not."""
+
+    def running(self) -> Sequence[CampaignJob]:
         """The jobs that have not ended."""
 
     def stop(self, run_id: int) -> bool:

@@ -29,16 +29,22 @@ _BROKEN: Final = N_(
 class ThreadJob:
     """See `bulksend.jobs.CampaignJob`."""
 
+    here = True
+
     def __init__(
-        self, journal: str | Path, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]], name: str
+        self,
+        journal: str | Path,
+        prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]],
+        name: str,
+        leave: Callable[[Campaign, Options], bool],
     ) -> None:
-        """Begin at once."""
+        """Begin at once; ``leave`` is asked whether others carry the campaign out, once it is entered."""
         self.run_id: int | None = None
         self.progress: Progress | None = None
         self.result: RunResult | None = None
         self.error = ""
         self.cause: Exception | None = None
-        self._journal, self._prepare = journal, prepare
+        self._journal, self._prepare, self._leave = journal, prepare, leave
         self._campaign: Campaign | None = None
         self._stop = threading.Event()
         self._entered = threading.Event()
@@ -76,6 +82,8 @@ class ThreadJob:
             with Journal(self._journal) as journal, ExitStack() as stack:
                 campaign, options = self._prepare(journal, stack)
                 self._campaign, self.run_id = campaign, campaign.id
+                if self._leave(campaign, options):
+                    return
                 if self._stop.is_set():
                     campaign.stop()
                 self._entered.set()
@@ -93,16 +101,21 @@ class ThreadJob:
         self.progress = progress
 
 
+def _leave_none(_campaign: Campaign, _options: Options) -> bool:
+    return False
+
+
 class Threads:
     """See `bulksend.jobs.Jobs`."""
 
-    def __init__(self, journal: str | Path) -> None:
+    def __init__(self, journal: str | Path, leave: Callable[[Campaign, Options], bool] = _leave_none) -> None:
         """Set up without starting anything.
 
         Args:
             journal: the journal's address; each thread opens its own.
+            leave: asked of each campaign once it is entered, whether others carry it out.
         """
-        self._journal = journal
+        self._journal, self._leave = journal, leave
         self._jobs: list[ThreadJob] = []
         self._lock = threading.Lock()
 
@@ -112,7 +125,7 @@ class Threads:
             # The newest that ended are kept: what they ended by is still to be shown.
             ended = [job for job in self._jobs if job.ended]
             self._jobs = [job for job in self._jobs if not job.ended] + ended[-100:]
-            job = ThreadJob(self._journal, prepare, f"bulksend-campaign-{len(self._jobs) + 1}")
+            job = ThreadJob(self._journal, prepare, f"bulksend-campaign-{len(self._jobs) + 1}", self._leave)
             self._jobs.append(job)
         return job
 

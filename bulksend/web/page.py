@@ -20,6 +20,7 @@ from markupsafe import Markup
 from bulksend import __version__
 from bulksend.errors import BulksendError
 from bulksend.forecast import predict_end
+from bulksend.jobs.queued import QueuedJobs
 from bulksend.jobs.threads import Threads
 from bulksend.journal import Held, Journal
 from bulksend.locale import _, language, ngettext
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from bulksend.jobs import Jobs
     from bulksend.journal import Run
     from bulksend.locale import Language
     from bulksend.sender.options import Options
@@ -57,16 +59,17 @@ LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"en": "English", "ru": "Рус�
 class Page:
     """One process that serves the page."""
 
-    def __init__(self, home: Path, journal: str | Path, door: Door) -> None:
+    def __init__(self, home: Path, journal: str | Path, door: Door, *, queue: bool = False) -> None:
         """Set up without touching the disk.
 
         Args:
             home: the data folder.
             journal: the journal's address.
             door: who may come in.
+            queue: whether campaigns are left to workers.
         """
         self.home, self.journal, self.door = home, journal, door
-        self.jobs = Threads(journal)
+        self.jobs: Jobs = QueuedJobs(journal) if queue else Threads(journal)
         self.uploads = Uploads(home)
         self._threads = ThreadPoolExecutor(AT_ONCE, "bulksend-web")
         # Apart, so that a sheet of a million rows keeps nobody from watching a campaign.

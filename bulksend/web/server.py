@@ -71,7 +71,9 @@ def for_role(role: Role | None, handler: Handler) -> Handler:
     return handle
 
 
-def serve(home: Path, journal: str | Path, place: Listening, announce: Callable[[str], None]) -> int:
+def serve(
+    home: Path, journal: str | Path, place: Listening, announce: Callable[[str], None], *, queue: bool = False
+) -> int:
     """Serve the page until Ctrl-C or SIGTERM, and say how many campaigns were paused by that.
 
     With a certificate it is for users who sign in, else for one browser on this computer.
@@ -81,6 +83,7 @@ def serve(home: Path, journal: str | Path, place: Listening, announce: Callable[
         journal: the journal's address.
         place: where to serve it.
         announce: called once the page is there, with the address to open.
+        queue: whether campaigns are left to workers.
 
     Raises:
         UsageError: it cannot be served there.
@@ -98,7 +101,7 @@ def serve(home: Path, journal: str | Path, place: Listening, announce: Callable[
     with place.open() as listener:
         origin = place.origin(listener.getsockname()[1])
         door = TokenDoor(origin) if tls is None else SignInDoor(origin)
-        return asyncio.run(_serve(Page(home, journal, door), listener, announce, place, tls))
+        return asyncio.run(_serve(Page(home, journal, door, queue=queue), listener, announce, place, tls))
 
 
 async def _renew(place: Listening, tls: ssl.SSLContext) -> None:
@@ -136,7 +139,7 @@ async def _serve(
         if renewal is not None:
             renewal.cancel()
     finally:
-        paused = len(page.jobs.running())
+        paused = sum(job.here for job in page.jobs.running())
         await runner.cleanup()
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # asked once more: end at once
             number = getattr(signal, name, None)

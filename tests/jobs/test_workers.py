@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.processes import Commands, PortalProcess, TestRow, assert_exactly_once, rows, until, write_sheet
@@ -142,3 +143,25 @@ def test_what_cannot_be_left_to_workers(team: Team, tmp_path: Path) -> None:
     assert ended.code == 2
     assert ended.err.startswith("Error: Workers share a journal on PostgreSQL")
     assert not team.runs()
+
+
+def test_database_user_that_may_only_send(team: Team, portal: PortalProcess) -> None:
+    """What the documentation grants is enough for a worker, and not enough to enter or delete anything."""
+    lines = rows(6, chats=6)
+    team.enter("sheet", lines, "crm")
+    text = (Path(__file__).parents[2] / "docs" / "team.md").read_text(encoding="utf-8")
+    grants = text.split("```sql\n")[1].split("```")[0]
+    with psycopg.connect(team.journal, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS sender")
+        connection.execute(grants.encode())
+    address = team.journal.replace("team@", "sender@")
+    team.worker(journal=address)
+    team.wait_until_finished()
+    assert_all_sent(team, portal, lines)
+    with psycopg.connect(address, autocommit=True) as connection:
+        for forbidden in ("DELETE FROM runs", "SELECT * FROM users", "INSERT INTO rows SELECT * FROM rows"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden.encode())
+    with psycopg.connect(team.journal, autocommit=True) as connection:
+        connection.execute("DROP OWNED BY sender")
+        connection.execute("DROP ROLE sender")

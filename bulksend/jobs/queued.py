@@ -1,0 +1,125 @@
+"""Campaigns that the page leaves to workers; what only this process can do is carried out by threads here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from bulksend.jobs.queue import Queue, QueueEntry
+from bulksend.jobs.threads import Threads
+from bulksend.journal import Journal
+from bulksend.locale import N_, _
+from bulksend.sender.options import Progress
+from bulksend.target import SANDBOX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from bulksend.campaign import Campaign
+    from bulksend.jobs import CampaignJob
+    from bulksend.sender.options import Options
+
+FRESH: Final = 1.0
+"""Seconds for which what was read of the queue is believed."""
+
+_QUEUED: Final = N_("a worker that is free")
+_LATER: Final = N_("its hours")
+
+
+class QueuedJob:
+    """A campaign in the queue; see `bulksend.jobs.CampaignJob`."""
+
+    cause: Exception | None = None
+    error = ""
+    ended = False
+    here = False
+
+    def __init__(self, journal: str | Path, entry: QueueEntry) -> None:
+        with Journal(journal) as opened:
+            run = opened.run(entry.run_id)
+        self.run_id: int | None = entry.run_id
+        self.stopping = run.paused
+        self.progress: Progress | None = None
+        self._journal = journal
+        if not entry.taken:
+            waits = entry.at is not None and entry.at > time.time()
+            words, until = (_(_LATER), entry.at or 0.0) if waits else (_(_QUEUED), 0.0)
+            self.progress = Progress(run.counts, 0, words, until)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """See `bulksend.jobs.CampaignJob`."""
+        end = time.monotonic() + (3600.0 if timeout is None else timeout)
+        while time.monotonic() < end:
+            with Journal(self._journal) as journal:
+                if journal.run(self.run_id or 0).holder is None:
+                    return True
+            time.sleep(0.5)
+        return False
+
+    def wait_until_entered(self, timeout: float) -> bool:  # noqa: ARG002 - it is entered
+        """See `bulksend.jobs.CampaignJob`."""
+        return True
+
+
+class QueuedJobs:
+    """See `bulksend.jobs.Jobs`."""
+
+    def __init__(self, journal: str | Path) -> None:
+        """Connect to the queue.
+
+        Raises:
+            UsageError: the journal is a file, or procrastinate is not installed.
+            JournalError: the database cannot be reached, or its user may not make the queue.
+        """
+        self._journal, self._queue = journal, Queue(journal)
+        self._here = Threads(journal, self._leave)
+        self._known: tuple[float, dict[int, QueueEntry]] = (0.0, {})
+
+    def start(self, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]]) -> CampaignJob:
+        """See `bulksend.jobs.Jobs`."""
+        return self._here.start(prepare)
+
+    def of(self, run_id: int) -> CampaignJob | None:
+        """See `bulksend.jobs.Jobs`."""
+        here, entry = self._here.of(run_id), self._entries().get(run_id)
+        return here if here or entry is None else QueuedJob(self._journal, entry)
+
+    def last_of(self, run_id: int) -> CampaignJob | None:
+        """See `bulksend.jobs.Jobs`."""
+        return self._here.last_of(run_id)
+
+    def running(self) -> Sequence[CampaignJob]:
+        """See `bulksend.jobs.Jobs`."""
+        return [*self._here.running(), *(QueuedJob(self._journal, entry) for entry in self._entries().values())]
+
+    def stop(self, run_id: int) -> bool:
+        """See `bulksend.jobs.Jobs`."""
+        if not self._here.stop(run_id):
+            with Journal(self._journal) as journal:
+                journal.pause(run_id)
+            self._queue.remove(run_id)
+            self._known = (0.0, {})
+        return True
+
+    def close(self) -> None:
+        """Stop in good order what is carried out here; workers go on with the rest."""
+        self._here.close()
+        self._queue.close()
+
+    def _leave(self, campaign: Campaign, options: Options) -> bool:
+        run = campaign.run
+        if run.portal_name in {"", SANDBOX}:  # workers know neither rehearsals nor portals that are not saved
+            return False
+        campaign.release()
+        self._queue.put(run, late=options.late)
+        self._known = (0.0, {})
+        return True
+
+    def _entries(self) -> dict[int, QueueEntry]:
+        at, entries = self._known
+        if time.monotonic() > at + FRESH:
+            entries = self._queue.entries()
+            self._known = time.monotonic(), entries
+        return entries
