@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
 from bulksend.journal import Counts, NewRow, Repeat, Row, Run, Stage, State, ZoneRows
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import moment, number
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.error_help import advice
 from bulksend.results import default_path, free_path
@@ -46,11 +47,20 @@ class AlreadyDone(UsageError):
 
     def __init__(self, run: Run, sent_before: int = 0) -> None:
         self.run, self.sent_before = run, sent_before
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
-        left_out = f", {sent_before} left out as sent before" if sent_before else ""
+        if sent_before:
+            sentence = _(
+                "This sheet was already sent to this portal as campaign {run} on {when} (sent: {sent}, left out as "
+                "sent before: {sent_before})."
+            )
+        else:
+            sentence = _("This sheet was already sent to this portal as campaign {run} on {when} (sent: {sent}).")
         super().__init__(
-            f"This sheet was already sent to this portal as campaign {run.id} on {when} ({run.counts.sent} "
-            f"sent{left_out})."
+            sentence.format(
+                run=run.id,
+                when=moment(run.created_at),
+                sent=number(run.counts.sent),
+                sent_before=number(sent_before),
+            )
         )
 
 
@@ -59,11 +69,19 @@ class SentBefore(UsageError):
 
     def __init__(self, repeats: Sequence[Repeat]) -> None:
         self.repeats = repeats
-        rows = ", ".join(str(number) for number, _ in repeats[:10]) + (" …" if len(repeats) > 10 else "")
-        runs = ", ".join(map(str, sorted({run for _, run in repeats})))
+        sentence = ngettext(
+            "{count} row ({rows}) was sent to the same chat with the same text in the last 24 hours by campaign "
+            "{runs}.",
+            "{count} rows ({rows}) were sent to the same chat with the same text in the last 24 hours by campaign "
+            "{runs}.",
+            len(repeats),
+        )
         super().__init__(
-            f"{len(repeats)} of the rows ({rows}) {'was' if len(repeats) == 1 else 'were'} sent to the same chat with "
-            f"the same text in the last 24 hours by campaign {runs}."
+            sentence.format(
+                count=number(len(repeats)),
+                rows=", ".join(str(row) for row, _run in repeats[:10]) + (" …" if len(repeats) > 10 else ""),
+                runs=", ".join(map(str, sorted({run for _row, run in repeats}))),
+            )
         )
 
 
@@ -72,8 +90,10 @@ class CampaignChanged(UsageError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Another process has worked on this campaign in the meantime. Nothing was changed or sent: look at it "
-            "again first."
+            _(
+                "Another process has worked on this campaign in the meantime. Nothing was changed or "
+                "sent: look at it again first."
+            )
         )
 
 
@@ -207,7 +227,7 @@ class Draft:
             SheetError: the file has changed since it was checked.
         """
         if self._plan.to_look_up:
-            raise UsageError("The sheet's chats have not been looked up.")
+            raise UsageError(_("The sheet's chats have not been looked up."))
         since = self._journal.now() - SAME_TEXT_SECONDS
         compare = not self._again and self._journal.busy_since(self._target.portal, since)
         tally: Counter[State] = Counter()

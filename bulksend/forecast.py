@@ -9,6 +9,7 @@ from bulksend.dispatch.slots import Slots
 from bulksend.entry import NOTHING_REFUSED, STOP_LISTED, Draft, Forecast, Preview, take_up, unfinished
 from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
+from bulksend.locale import _
 from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.ratelimit.limiter import RateLimiter
 from bulksend.results import STATUS, write_run_results
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from bulksend.target import Target
     from bulksend.validation.stop_list import StopList
 
-WOULD_BE_SENT: Final = ("DRY_RUN", "This was a dry run: the row would have been sent.")
-"""What the sheet of a dry run says of a row that nothing keeps from being sent."""
+
+def would_be_sent() -> tuple[str, str]:
+    """What the sheet of a dry run says of a row that nothing keeps from being sent."""
+    return "DRY_RUN", _("This was a dry run: the row would have been sent.")
 
 
 _CHUNK: Final = 1_000
@@ -107,7 +110,7 @@ def dry_run(
             stop_list=stop_list,
         )
         run = journal.run(same.id)
-        written = results and write_run_results(journal, run, results, not_sent=WOULD_BE_SENT, note=False)
+        written = results and write_run_results(journal, run, results, not_sent=would_be_sent(), note=False)
         after = -1
         while (rows := journal.open_rows(same.id, State.PENDING, after, _CHUNK)) and preview.add(rows, repeats):
             after = rows[-1].n
@@ -143,6 +146,10 @@ def _write(plan: Plan, drafted: Iterator[list[NewRow]], path: Path | None) -> Pa
             pass
         return None
     try:
-        return plan.write_rows(path, drafted, (STATUS[State.PENDING], *WOULD_BE_SENT))
+        return plan.write_rows(path, drafted, (STATUS[State.PENDING], *would_be_sent()))
     except OSError as error:
-        raise UsageError(f"The sheet cannot be written to {path} ({error.strerror or 'write error'}).") from None
+        raise UsageError(
+            _("The sheet cannot be written to {path} ({reason}).").format(
+                path=path, reason=error.strerror or _("write error")
+            )
+        ) from None

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bulksend.journal import NewRow, State, ZoneRows
+from bulksend.locale import _
 from bulksend.sheet.atomic import format_of
 from bulksend.sheet.chunks import Chunk, Dialect
 from bulksend.sheet.headings import RESULT_COLUMNS, Columns, ResultCells, find_columns
@@ -199,7 +200,7 @@ class Plan:
             headings=[*self.headings, *RESULT_COLUMNS],
             rows=lines(),
             dialect=self.sheet.dialect,
-            name="Results",
+            name=_("Results"),
             status_column=self.width,
         )
 

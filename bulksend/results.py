@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.errors import SheetError, UsageError
 from bulksend.journal import State
+from bulksend.locale import N_, _
 from bulksend.portal.redaction import without_secrets
 from bulksend.target import SANDBOX
 
@@ -35,10 +36,11 @@ STATUS: Final = {
 
 _UNDER_WAY: Final = frozenset({State.SENDING, State.IN_DOUBT})
 
-_PENDING: Final = "The campaign stopped before this row: resume the campaign."
-_DOUBT: Final = (
-    "The message left, and the campaign stopped before it was known whether it arrived: resume the campaign. It is "
-    "then looked for in the chat's history, and sent again only if it is not there."
+_PENDING: Final = N_("The campaign stopped before this row: resume the campaign.")
+_DOUBT: Final = N_(
+    "The message left, and the campaign stopped before it was known whether it arrived: "
+    "resume the campaign. It is then looked for in the chat's history, and sent again only "
+    "if it is not there."
 )
 
 
@@ -64,18 +66,22 @@ def check_path(path: Path, source: Path | None = None) -> Path:
     from bulksend.sheet.atomic import can_be_written  # noqa: PLC0415
 
     if str(path) == "-":
-        raise _refused("Results are a file: give the name of one, such as results.csv, not '-'.")
+        raise _refused(_("Results are a file: give the name of one, such as results.csv, not '-'."))
     if not can_be_written(path):
-        raise _refused(f"Results are a workbook or a text: give a name in .xlsx or .csv, not '{path}'.")
+        raise _refused(
+            _("Results are a workbook or a text: give a name in .xlsx or .csv, not '{path}'.").format(path=path)
+        )
     path = path.absolute()
     if source is not None and (path == source.absolute() or _same_file(path, source)):
-        raise _refused(f"The results would overwrite {source} itself: give them another name.")
+        raise _refused(_("The results would overwrite {path} itself: give them another name.").format(path=source))
     if not path.parent.is_dir():
-        raise _refused(f"There is no folder '{path.parent}': create it, or choose another.")
+        raise _refused(_("There is no folder '{folder}': create it, or choose another.").format(folder=path.parent))
     if not _may_replace(path):
         raise _refused(
-            f"'{path}' exists and was not made by bulksend, so it is not overwritten: choose another name, or move it "
-            "away."
+            _(
+                "'{path}' exists and was not made by bulksend, so it is not overwritten: choose another "
+                "name, or move it away."
+            ).format(path=path)
         )
     return path
 
@@ -150,16 +156,18 @@ def write_run_results(
             target,
             format=format_of(target, run.sheet["format"]),
             headings=[*run.headings, *RESULT_COLUMNS],
-            rows=_rows(journal, run, not_sent or ("", _PENDING)),
+            rows=_rows(journal, run, not_sent or ("", _(_PENDING))),
             dialect=dialect_of(run.sheet),
-            name="Results",
+            name=_("Results"),
             summary=_summary(run),
             status_column=len(run.headings),
         )
     except OSError as error:
         raise UsageError(
-            f"The results sheet cannot be written to {target} ({error.strerror or 'write error'}); everything is in "
-            "the journal: write it elsewhere.",
+            _(
+                "The results sheet cannot be written to {path} ({reason}); everything is in the journal: "
+                "write it elsewhere."
+            ).format(path=target, reason=error.strerror or _("write error")),
             code="RESULTS_NOT_WRITTEN",
             run=run.id,
         ) from None
@@ -171,17 +179,26 @@ def write_run_results(
 def _rows(journal: Journal, run: Run, pending: tuple[str, str]) -> Iterator[tuple[list[str], bool]]:
     from bulksend.sheet.headings import ResultCells  # noqa: PLC0415
 
+    in_doubt = _(_DOUBT)
     sent = State.SENT  # most rows are, and looking it up for each takes longer than the comparison
-    for _, cells, state, message_id, noted_code, noted_description, sent_at, attempts, delivery in journal.outcomes(
-        run.id
-    ):
+    for (
+        _number,
+        cells,
+        state,
+        message_id,
+        noted_code,
+        noted_description,
+        sent_at,
+        attempts,
+        delivery,
+    ) in journal.outcomes(run.id):
         code = description = ""
         if state is sent:
             pass
         elif state is State.PENDING:
             code, description = pending
         elif state in _UNDER_WAY:
-            code, description = noted_code or "ANSWER_LOST", _DOUBT
+            code, description = noted_code or "ANSWER_LOST", in_doubt
         else:
             code, description = _shown(noted_code), _shown(noted_description)
         message = "" if message_id is None else str(message_id)
@@ -203,13 +220,13 @@ def _second(at: int) -> str:
 
 def _summary(run: Run) -> list[tuple[str, str | int]]:
     facts: list[tuple[str, Any]] = [
-        ("Campaign", run.id),
-        ("Sheet", Path(run.file).name),
-        ("Portal", run.portal_name or run.portal_address),
-        ("Who spoke", f"user {run.user_id} where the row names nobody"),
-        ("Begun", _moment(run.created_at)),
-        ("Written", _moment(time.time())),
+        (_("Campaign"), run.id),
+        (_("Sheet"), Path(run.file).name),
+        (_("Portal"), run.portal_name or run.portal_address),
+        (_("Who spoke"), _("user {user} where the row names nobody").format(user=run.user_id)),
+        (_("Begun"), _moment(run.created_at)),
+        (_("Written"), _moment(time.time())),
     ]
     if run.reason:
-        facts.append(("Stopped because", without_secrets(run.reason)))
+        facts.append((_("Stopped because"), without_secrets(run.reason)))
     return facts

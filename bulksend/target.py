@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bulksend.errors import NoPortalError, UsageError
+from bulksend.locale import _
 from bulksend.portal.address import is_cloud, is_loopback, looks_like_address
 from bulksend.portal.credential_store import PortalStore, resolve
 
@@ -57,7 +58,7 @@ class Target:
     def shown(self) -> str:
         """The portal as it is shown to people."""
         if self.is_ephemeral:
-            return "the sandbox (a portal inside this program: no customer gets anything)"
+            return _("the sandbox (a portal inside this program: no customer gets anything)")
         return f"{self.name} ({self.authorisation.masked})" if self.name else self.authorisation.masked
 
     def require_own(self, run: Run) -> None:
@@ -68,8 +69,9 @@ class Target:
         """
         if run.portal != self.portal:
             raise UsageError(
-                f"Campaign {run.id} belongs to {run.portal_address}, not to {self.authorisation.masked}: "
-                "name the portal it was begun with."
+                _("Campaign {run} belongs to {other}, not to {portal}: name the portal it was begun with.").format(
+                    run=run.id, other=run.portal_address, portal=self.authorisation.masked
+                )
             )
 
 
@@ -90,7 +92,7 @@ def find_target(
         PortalError: there is no such portal, or its address or credentials cannot be used.
     """
     if not text or not text.strip():
-        raise NoPortalError("No portal is named: give the name of a saved one, or a webhook's address.")
+        raise NoPortalError(_("No portal is named: give the name of a saved one, or a webhook's address."))
     if text.strip().lower() == SANDBOX:
         with _sandbox(sandbox_rows) as authorisation:
             yield Target(SANDBOX, SANDBOX, authorisation, user_id or authorisation.user_id or 0)

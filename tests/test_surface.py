@@ -23,7 +23,8 @@ NO_CONCERN = {
     *{"OAuthApp", "Operating", "read_world", "serve"},  # `bulksend sandbox` alone
     *{"Answer", "Repeats", "SandboxRow"},  # types of arguments
     *{"duration", "late_sentence", "without_secrets"},  # how a command speaks
-    *{"DOMAIN", "FOLDER", "LANGUAGES", "N_", "_", "known", "language", "ngettext", "number"},  # and in which language
+    *{"DOMAIN", "FOLDER", "LANGUAGES", "N_", "_", "entity_in_words", "known", "language"},  # and in which language
+    *{"moment", "ngettext", "number"},
     *{"Listening", "as_name", "hashed", "new_name"},  # the page's users
     *{"LATE", "days_in_words", "hours_in_words", "local_zone_name", "time_in_full", "zone_of"},  # and of times
 }

@@ -13,8 +13,9 @@ from bulksend.cli import options as opts
 from bulksend.cli.console import hint, message_line, put, say
 from bulksend.cli.hints import hint_for_findings
 from bulksend.cli.json_output import answer
-from bulksend.cli.questions import count, show_prediction, show_schedule
+from bulksend.cli.questions import show_prediction, show_schedule, stop_listed_in_words
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ def check(file: Path, **params: Any) -> int:
     for line in [*report.lines(), *hint_for_findings(report)]:
         say(line, err=False)
     say(report.outcome(), err=False)
-    for number, kind, entity, chat, _, message in report.preview:
+    for number, kind, entity, chat, _user, message in report.preview:
         put(message_line(number, kind, entity, chat, message))
     if stopped:
-        say(f"Left out: {count(stopped, 'row')} on a stop list.", err=False)
+        say(stop_listed_in_words(stopped), err=False)
     if report.good > stopped:
         options, prediction = _predict(plan, sending, stopped, findings)
         show_schedule(options)
@@ -114,7 +115,8 @@ def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:
         standing = require_connection(queries)
         turn, reopen = partial(estimate, options=options), bool(sending.reopen)
         findings = check_online(rows_of_plan(plan), queries, plan.report, turn=turn, reopen=reopen)
-    hint(f"The portal answers; the webhook's user is {standing.user_id} {standing.name}.".strip())
+    user = f"{standing.user_id} {standing.name}".strip()
+    hint(_("The portal answers; the webhook's user is {user}.").format(user=user))
     return findings
 
 
@@ -122,5 +124,9 @@ def _write_copy(plan: Plan, path: Path, findings: Findings) -> None:
     try:
         written = plan.write_problems(path, findings.refused, findings.warnings)
     except OSError as error:
-        raise UsageError(f"The copy cannot be written to {path} ({error.strerror or 'write error'}).") from None
-    hint(f"The sheet with its problems: {written}")
+        raise UsageError(
+            _("The copy cannot be written to {path} ({reason}).").format(
+                path=path, reason=error.strerror or _("write error")
+            )
+        ) from None
+    hint(_("The sheet with its problems: {path}").format(path=written))

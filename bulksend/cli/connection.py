@@ -12,6 +12,8 @@ from bulksend.cli.console import hint, say
 from bulksend.cli.options import home
 from bulksend.cli.progress import LINE_SECONDS
 from bulksend.errors import PortalError, UsageError
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
@@ -71,8 +73,10 @@ def target_of_run(run: Run, portal: str | None, sandbox_rows: Iterable[SandboxRo
     portal = portal or run.portal_name
     if not portal:
         raise UsageError(
-            f"Campaign {run.id} was sent to {run.portal_address} by its address, and addresses are not kept because "
-            "they hold a secret: give it again with --portal ADDRESS."
+            _(
+                "Campaign {run} was sent to {portal} by its address, and addresses are not kept because they hold a "
+                "secret: give it again with --portal ADDRESS."
+            ).format(run=run.id, portal=run.portal_address)
         )
     with find_target(portal, home(), user_id=run.user_id, sandbox_rows=sandbox_rows) as target:
         yield target
@@ -92,10 +96,19 @@ class _Shown:
         if now < self._next:
             return
         self._next = now + self._every
-        of = "" if asked.total is None else f" of {asked.total}"
+        if asked.total is None:
+            text = ngettext("Asking the portal: {done} answer", "Asking the portal: {done} answers", asked.done)
+        else:
+            text = ngettext(
+                "Asking the portal: {done} of {total} answer",
+                "Asking the portal: {done} of {total} answers",
+                asked.total,
+            )
+        line = text.format(done=number(asked.done), total=number(asked.total or 0))
         left = asked.until - time.time()
-        waiting = f", waiting {duration(left)} for {asked.waiting}" if asked.waiting and left > 1 else ""
-        line = f"Asking the portal: {asked.done}{of} answers{waiting}"
+        if asked.waiting and left > 1:
+            waiting = _("waiting {span} for {cause}").format(span=duration(left), cause=asked.waiting)
+            line = f"{line}, {waiting}"
         if self._terminal:
             hint(f"\r{line:<{self._written}}", end="")
             self._written = len(line)
@@ -116,9 +129,11 @@ def with_settle(options: Options, sending: Sending, target: Target) -> Options:
         return replace(options, settle=target.settle)
     if target.self_hosted:
         say(
-            "This portal is not in Bitrix24's cloud, where a call ends after 60 s: if its server lets calls run "
-            "longer, say so with --settle SECONDS, which `bulksend portal add` can remember, so that no message is "
-            "sent twice."
+            _(
+                "This portal is not in Bitrix24's cloud, where a call ends after 60 s: if its server lets calls run "
+                "longer, say so with --settle SECONDS, which `bulksend portal add` can remember, so that no message is "
+                "sent twice."
+            )
         )
     return options
 

@@ -16,6 +16,7 @@ from typing import Final
 import click
 
 from bulksend.errors import BulksendError
+from bulksend.locale import _
 from bulksend.portal.redaction import without_secrets
 
 quiet: Final[ContextVar[bool]] = ContextVar("bulksend_quiet", default=False)
@@ -43,7 +44,7 @@ def put(line: str, *, secrets: bool = False) -> None:
     try:
         click.echo(line if secrets else without_secrets(line))
     except OSError as error:
-        sentence = f"Standard output cannot be written ({error.strerror or 'write error'})."
+        sentence = _("Standard output cannot be written ({reason}).").format(reason=error.strerror or _("write error"))
         raise (ReaderGone if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
 
 
@@ -51,15 +52,17 @@ def describe_os_error(error: OSError) -> str:
     """What the operating system refused, in a sentence."""
     why = error.strerror or type(error).__name__
     place = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
-    return f"The operating system refused what was to be done: {why}{place}; correct that, then run this again."
+    return _(
+        "The operating system refused what was to be done: {reason}{place}; correct that, then run this again."
+    ).format(reason=why, place=place)
 
 
 def describe_bug(error: BaseException) -> str:
     """The sentence for an unforeseen error."""
-    return (
-        f"something went wrong inside bulksend ({type(error).__name__}). What was sent is in the journal, so "
+    return _(
+        "something went wrong inside bulksend ({error}). What was sent is in the journal, so "
         "`bulksend resume` continues safely. Please report this, with what --verbose adds."
-    )
+    ).format(error=type(error).__name__)
 
 
 def say_traceback(error: BaseException) -> None:
@@ -92,7 +95,11 @@ def hint(line: str, *, end: str = "\n", secrets: bool = False) -> None:
 
 def message_line(number: int, kind: str, entity: int, chat: int, message: str) -> str:
     """A row's message as it would be sent, in one line."""
-    line = f"  row {number}, chat {chat} ({kind} {entity}): {' '.join(message.split())}"
+    from bulksend.sheet.messages import entity_in_words
+
+    line = _("  row {number}, chat {chat} ({entity}): {message}").format(
+        number=number, chat=chat, entity=entity_in_words(kind, entity), message=" ".join(message.split())
+    )
     return line if len(line) <= _width() else f"{line[: _width() - 1]}…"
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import BulksendError, NoPortalError, UnknownPortalError
 from bulksend.journal import State
+from bulksend.locale import N_, _
+from bulksend.locale.formats import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,52 +17,53 @@ if TYPE_CHECKING:
     from bulksend.validation import Report
 
 _OF_ERRORS: Final[dict[type[BulksendError], str]] = {
-    NoPortalError: "--portal takes a saved name (see `bulksend portal add`), a webhook's address, or `sandbox` to "
-    "rehearse.",
-    UnknownPortalError: "`bulksend portal add NAME` saves one.",
+    NoPortalError: N_(
+        "--portal takes a saved name (see `bulksend portal add`), a webhook's address, or `sandbox` to rehearse."
+    ),
+    UnknownPortalError: N_("`bulksend portal add NAME` saves one."),
 }
 
 OF_ERROR_CODES: Final = {
-    "CONTINUED": "--sheet chooses one.",
-    "AT": "--at takes it.",
-    "DAYS": "--days takes them.",
-    "DOUBLED_COLUMNS": "--map {field}=HEADING does.",
-    "DURATION": "--over takes it.",
-    "EMPTY_SHEET_OF_SEVERAL": "--sheet does.",
-    "HOURS": "--hours takes them.",
-    "NOT_AFTER": "--not-after takes it.",
-    "JOURNAL_UNUSABLE": "To do so: `bulksend resume`.",
-    "MAX_FAILURES": "--max-failures takes them.",
-    "NEEDS_TLS": "Give --tls-cert and --tls-key, and add a user with `bulksend web user add NAME`.",
-    "NEEDS_URL": "--url does.",
-    "NO_USERS": "`bulksend web user add NAME` adds one.",
-    "NO_SUCH_USER": "`bulksend web user list` lists them.",
-    "USER_EXISTS": "`bulksend web user password NAME` changes the password.",
-    "NEWER_JOURNAL": "--journal names one.",
-    "NO_MESSAGES": "--message or --message-file gives one.",
-    "NO_SHEETS_HERE": "Leave out --sheet.",
-    "NO_SUCH_RUN": "`bulksend runs` lists them.",
-    "NO_VISIBLE_SHEET": "--sheet chooses one.",
-    "PORT_TAKEN": "--port or --listen names it; without them the page takes any that is free.",
-    "QUEUE_NEEDS_SERVER": "--journal takes it.",
-    "RESULTS_NOT_WRITTEN": "To do so: `bulksend results {run} --results PATH`.",
-    "RESULTS_PATH": "--results names it.",
-    "TAKEN_OVER": "`bulksend runs` shows how it goes on.",
-    "UNFINISHED": "To do so: `bulksend resume {run}`.",
-    "UNKNOWN_FIELD": "--map takes FIELD=HEADING.",
-    "UNKNOWN_HEADING": "--map {field}=HEADING chooses one.",
+    "CONTINUED": N_("--sheet chooses one."),
+    "AT": N_("--at takes it."),
+    "DAYS": N_("--days takes them."),
+    "DOUBLED_COLUMNS": N_("--map {field}=HEADING does."),
+    "DURATION": N_("--over takes it."),
+    "EMPTY_SHEET_OF_SEVERAL": N_("--sheet does."),
+    "HOURS": N_("--hours takes them."),
+    "NOT_AFTER": N_("--not-after takes it."),
+    "JOURNAL_UNUSABLE": N_("To do so: `bulksend resume`."),
+    "MAX_FAILURES": N_("--max-failures takes them."),
+    "NEEDS_TLS": N_("Give --tls-cert and --tls-key, and add a user with `bulksend web user add NAME`."),
+    "NEEDS_URL": N_("--url does."),
+    "NO_USERS": N_("`bulksend web user add NAME` adds one."),
+    "NO_SUCH_USER": N_("`bulksend web user list` lists them."),
+    "USER_EXISTS": N_("`bulksend web user password NAME` changes the password."),
+    "NEWER_JOURNAL": N_("--journal names one."),
+    "NO_MESSAGES": N_("--message or --message-file gives one."),
+    "NO_SHEETS_HERE": N_("Leave out --sheet."),
+    "NO_SUCH_RUN": N_("`bulksend runs` lists them."),
+    "NO_VISIBLE_SHEET": N_("--sheet chooses one."),
+    "PORT_TAKEN": N_("--port or --listen names it; without them the page takes any that is free."),
+    "QUEUE_NEEDS_SERVER": N_("--journal takes it."),
+    "RESULTS_NOT_WRITTEN": N_("To do so: `bulksend results {run} --results PATH`."),
+    "RESULTS_PATH": N_("--results names it."),
+    "TAKEN_OVER": N_("`bulksend runs` shows how it goes on."),
+    "UNFINISHED": N_("To do so: `bulksend resume {run}`."),
+    "UNKNOWN_FIELD": N_("--map takes FIELD=HEADING."),
+    "UNKNOWN_HEADING": N_("--map {field}=HEADING chooses one."),
 }
 """By the code of an error; those of sheets are the names of `Refusal`. Words in braces are the error's."""
 
 _OF_CODES: Final = {
-    "ALREADY_SENT": "--again sends once more what another campaign sent",
-    "BEYOND_LIMIT": "the rest is sent without --limit",
-    "CANCELED": "--join lets the user who speaks join the chat, and --user-id names another",
-    "CHAT_NOT_IN_CRM": "`bulksend lookup FILE` finds the active chats of a sheet's entities",
-    "DIALOG_FINISHED": "--reopen starts finished dialogs again; the webhook's user becomes their operator",
-    "ERROR_BATCH_LENGTH_EXCEEDED": "--batch makes batches smaller",
-    "TOO_LATE": "`bulksend retry` with a later --not-after, or with --not-after never, sends what was too late",
-    "HIDDEN_ROW": "--include-hidden sends hidden rows too",
+    "ALREADY_SENT": N_("--again sends once more what another campaign sent"),
+    "BEYOND_LIMIT": N_("the rest is sent without --limit"),
+    "CANCELED": N_("--join lets the user who speaks join the chat, and --user-id names another"),
+    "CHAT_NOT_IN_CRM": N_("`bulksend lookup FILE` finds the active chats of a sheet's entities"),
+    "DIALOG_FINISHED": N_("--reopen starts finished dialogs again; the webhook's user becomes their operator"),
+    "ERROR_BATCH_LENGTH_EXCEEDED": N_("--batch makes batches smaller"),
+    "TOO_LATE": N_("`bulksend retry` with a later --not-after, or with --not-after never, sends what was too late"),
+    "HIDDEN_ROW": N_("--include-hidden sends hidden rows too"),
 }
 
 
@@ -69,17 +72,16 @@ def hints(run_id: int, codes: Collection[tuple[State, str]], *, reopened: bool =
 
     ``reopened`` says that finished dialogs were started again.
     """
-    named = {code for _, code in codes}
+    named = {code for _state, code in codes}
     if reopened:
         named.discard("DIALOG_FINISHED")
     elif "CHAT_NOT_IN_CRM" in named:  # it may be the one as well as the other
         named.add("DIALOG_FINISHED")
-    found = [f"{code}: {_OF_CODES[code]}." for code in sorted(named) if code in _OF_CODES]
-    if any(state is State.UNKNOWN for state, _ in codes):
-        found.append(
-            "To send unknown rows again, once you have looked into their chats: "
-            f"bulksend retry {run_id} --resend-unknown"
-        )
+    found = [_of_code(code) for code in sorted(named) if code in _OF_CODES]
+    if any(state is State.UNKNOWN for state, _code in codes):
+        command = f"bulksend retry {run_id} --resend-unknown"
+        text = _("To send unknown rows again, once you have looked into their chats: {command}")
+        found.append(text.format(command=command))
     return found
 
 
@@ -87,23 +89,29 @@ def stop_sentence(result: RunResult) -> str:
     """Why a campaign stopped early, and what to do about it on the command line."""
     from bulksend.sender.options import StopReason
 
-    allowed = " --max-failures sets how many." if result.how is StopReason.TOO_MANY_FAILURES else ""
-    return f"{result.sentence}{allowed}"
+    if result.how is StopReason.TOO_MANY_FAILURES:
+        return " ".join((result.sentence, _("--max-failures sets how many.")))
+    return result.sentence
 
 
 def hint_for_findings(report: Report) -> list[str]:
     """What can be typed about rows whose dialogs the portal says are not active."""
     code = "DIALOG_FINISHED"
-    return [f"{code}: {_OF_CODES[code]}."] if any(problem.code == code for problem in report.problems) else []
+    return [_of_code(code)] if any(problem.code == code for problem in report.problems) else []
+
+
+def _of_code(code: str) -> str:
+    text = _(_OF_CODES[code])
+    return f"{code}: {text}."
 
 
 def with_hint(error: BulksendError) -> str:
     """The error's sentence, followed by what to do on the command line where the library cannot know it."""
     sentence = str(error)
     if type(error) in _OF_ERRORS:
-        return f"{sentence} {_OF_ERRORS[type(error)]}"
+        return " ".join((sentence, _(_OF_ERRORS[type(error)])))
     if error.code in OF_ERROR_CODES:
-        return f"{sentence} {OF_ERROR_CODES[error.code].format(**error.words)}"
+        return " ".join((sentence, _(OF_ERROR_CODES[error.code]).format(**error.words)))
     if error.code == "MISSING_COLUMNS":
         return " ".join(filter(None, (sentence, _for_missing(**error.words))))
     if "bulksend.entry" not in sys.modules:  # it cannot be one of its errors, and takes long to import
@@ -113,23 +121,24 @@ def with_hint(error: BulksendError) -> str:
     if isinstance(error, AlreadyDone):
         counts = error.run.counts
         uncertain = counts.failed + counts.unknown
+        said = [sentence]
         if uncertain:
-            sentence += (
-                f" Rows that did not arrive for certain: {uncertain}; for them use `bulksend retry {error.run.id}`."
-            )
-        return f"{sentence} To send all of it once more, add --again."
+            text = _("Rows that did not arrive for certain: {rows}; for them use `bulksend retry {run}`.")
+            said.append(text.format(rows=number(uncertain), run=error.run.id))
+        return " ".join([*said, _("To send all of it once more, add --again.")])
     if isinstance(error, SentBefore):
-        return f"{sentence} Nothing was sent: leave them out with --skip-sent, or send them once more with --again."
+        advice = _("Nothing was sent: leave them out with --skip-sent, or send them once more with --again.")
+        return f"{sentence} {advice}"
     if isinstance(error, CampaignChanged):
-        return f"{sentence} `bulksend runs` shows how it stands."
+        return " ".join((sentence, _("`bulksend runs` shows how it stands.")))
     return sentence
 
 
-def _for_missing(missing: object = "", near: object = None, **_: object) -> str:
+def _for_missing(missing: object = "", near: object = None, **_words: object) -> str:
     """How to choose the headings that nearly say a missing field, or what to do without the field."""
     if isinstance(near, dict) and near:
         maps = " ".join(f'--map {field}="{heading.strip()}"' for field, heading in near.items())
-        return f"To choose: {maps}."
+        return _("To choose: {options}.").format(options=maps)
     if missing == "CHAT_ID":
-        return "`bulksend lookup` fills the chats in."
-    return "--message or --message-file gives one." if missing == "MESSAGE" else ""
+        return _("`bulksend lookup` fills the chats in.")
+    return _("--message or --message-file gives one.") if missing == "MESSAGE" else ""

@@ -9,6 +9,8 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put, say
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
 
 
@@ -63,9 +65,16 @@ def lookup(file: Path, **params: Any) -> int:
         )
     for line in filled.report.lines():
         say(line)
-    had = f", {filled.had} had one" if filled.had else ""
-    put(f"{filled.filled} of {filled.rows} rows got a chat{had}; {filled.empty} have none.")
-    put(f"Filled sheet: {shown_path(filled.path)}")
+    text = ngettext(
+        "{filled} of {rows} row got a chat; had one: {had}; have none: {empty}.",
+        "{filled} of {rows} rows got a chat; had one: {had}; have none: {empty}.",
+        filled.rows,
+    )
+    words = {"filled": filled.filled, "rows": filled.rows, "had": filled.had, "empty": filled.empty}
+    put(text.format(**{name: number(rows) for name, rows in words.items()}))
+    put(_("Filled sheet: {path}").format(path=shown_path(filled.path)))
     if filled.filled or filled.had:
-        hint(f"Then: bulksend send {shown_path(filled.path)} --portal {target.name or 'ADDRESS'}")
+        portal = target.name or _("ADDRESS")
+        command = f"bulksend send {shown_path(filled.path)} --portal {portal}"
+        hint(_("Then: {command}").format(command=command))
     return 1 if filled.empty else 0

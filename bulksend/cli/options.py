@@ -11,6 +11,7 @@ import click
 
 from bulksend.cli.json_output import current
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sender.settings import BATCH_LIMIT
 
 if TYPE_CHECKING:
@@ -242,11 +243,13 @@ def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -
     for pair in params.pop("mapping"):
         name, equals, heading = pair.partition("=")
         if not equals or not name.strip() or not heading.strip():
-            raise UsageError(f"--map takes FIELD=HEADING, such as --map CHAT_ID='Chat no.', not {pair!r}.")
+            raise UsageError(
+                _("--map takes FIELD=HEADING, such as --map CHAT_ID='Chat no.', not {pair!r}.").format(pair=pair)
+            )
         mapping[name.strip().upper()] = heading.strip()
     message, message_file = params.pop("message"), params.pop("message_file")
     if message is not None and message_file is not None:
-        raise UsageError("Give the template with --message or with --message-file, not with both.")
+        raise UsageError(_("Give the template with --message or with --message-file, not with both."))
     if message_file is not None:
         from bulksend.template import load_template
 
@@ -282,5 +285,5 @@ def journal_there(named: str | None) -> str | Path:
         UsageError: a file is named that is not there: a new journal in its place would know of nothing that was sent.
     """
     if named and "://" not in named and not Path(named).exists():
-        raise UsageError(f"There is no journal at '{named}': check --journal and BULKSEND_JOURNAL.")
+        raise UsageError(_("There is no journal at '{path}': check --journal and BULKSEND_JOURNAL.").format(path=named))
     return journal_address(named)

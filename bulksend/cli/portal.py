@@ -51,19 +51,23 @@ def add(name: str, **params: Any) -> int:
 
     if params["client_id"]:
         credentials: Any = application(
-            params["address"] or _ask("The portal's address", "--address", hidden=False),
+            params["address"] or _ask(_("The portal's address"), "--address", hidden=False),
             client_id=params["client_id"],
-            client_secret=params["client_secret"] or _ask("The application's secret", "--client-secret"),
-            refresh_token=params["refresh_token"] or _ask("The refresh token", "--refresh-token"),
+            client_secret=params["client_secret"] or _ask(_("The application's secret"), "--client-secret"),
+            refresh_token=params["refresh_token"] or _ask(_("The refresh token"), "--refresh-token"),
             access_token=params["access_token"] or "",
             token_url=params["token_url"] or TOKEN_URL,
         )
     else:
-        credentials = parse_webhook(params["webhook"] or _ask("The webhook's address", "--webhook"))
+        credentials = parse_webhook(params["webhook"] or _ask(_("The webhook's address"), "--webhook"))
     saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"], settle=params["settle"])
     _record(Action.PORTAL_SAVED, saved.name, params["journal"])
-    put(f"Saved {saved.name}: {saved.masked}. Its secret is {saved.where}.")
-    hint(f"See whether it works: bulksend portal test {saved.name}")
+    put(
+        _("Saved {name}: {address}. Its secret is {where}.").format(
+            name=saved.name, address=saved.masked, where=saved.where
+        )
+    )
+    hint(_("See whether it works: {command}").format(command=f"bulksend portal test {saved.name}"))
     return 0
 
 
@@ -81,8 +85,9 @@ def _record(action: Action, name: str, journal: str | None) -> None:
 
 def _ask(what: str, name: str, *, hidden: bool = True) -> str:
     if not sys.stdin.isatty():
-        raise UsageError(f"There is no terminal to ask on: give {what[0].lower()}{what[1:]} with {name}.")
-    suffix = " (not shown while you paste it): " if hidden else ": "
+        what = f"{what[0].lower()}{what[1:]}"
+        raise UsageError(_("There is no terminal to ask on: give {what} with {option}.").format(what=what, option=name))
+    suffix = _(" (not shown while you paste it): ") if hidden else ": "
     return str(click.prompt(what, hide_input=hidden, prompt_suffix=suffix, err=True))
 
 
@@ -99,12 +104,16 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
         answer([asdict(saved) for saved in found])
         return 0
     if not found:
-        hint("No portal is saved: `bulksend portal add NAME` saves one.")
+        hint(_("No portal is saved: `bulksend portal add NAME` saves one."))
     for saved in found:
         if saved.kind == DAMAGED:
             put(f"{saved.name}  {saved.where}")
         else:
-            put(f"{saved.name}  {saved.masked}  ({saved.kind}, secret {saved.where})")
+            put(
+                _("{name}  {address}  ({kind}, secret {where})").format(
+                    name=saved.name, address=saved.masked, kind=saved.kind, where=saved.where
+                )
+            )
     return 0
 
 
@@ -118,7 +127,7 @@ def remove(name: str, journal: str | None) -> int:
 
     PortalStore(opts.home()).remove(name)
     _record(Action.PORTAL_REMOVED, name, journal)
-    put(f"Forgot {name}.")
+    put(_("Forgot {name}.").format(name=name))
     return 0
 
 

@@ -8,8 +8,10 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.portal.redaction import without_secrets
 from bulksend.sender.options import duration
 
@@ -65,15 +67,24 @@ class Bar(Display):
     def __init__(self, counts: Counts) -> None:
         from tqdm import tqdm
 
+        class InWords(tqdm):  # type: ignore[type-arg]
+            """With the pace in the reader's language, which tqdm itself has in English alone."""
+
+            @property
+            def format_dict(self) -> dict[str, Any]:
+                facts = dict(super().format_dict)
+                elapsed = facts["elapsed"]
+                rate = facts["rate"] or ((facts["n"] - facts["initial"]) / elapsed if elapsed else 0.0)
+                return {**facts, "pace": _("{rate} rows/s").format(rate=f"{rate:.2f}")}
+
         super().__init__()
         self._settled = _settled(counts)
-        self._bar = tqdm(
+        self._bar = InWords(
             total=self._settled + counts.left,
             initial=self._settled,
-            unit=" rows",
             dynamic_ncols=True,
             file=sys.stderr,
-            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}",
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {pace}]{postfix}",
         )
 
     def __exit__(self, *_: object) -> None:
@@ -111,7 +122,11 @@ class Lines(Display):
             return
         self._waiting = progress.waiting
         self._next = now + LINE_SECONDS
-        self.say(f"{_settled(progress.counts)} of {self._total} rows done: {_words(progress)}")
+        text = ngettext(
+            "{done} of {total} row done: {progress}", "{done} of {total} rows done: {progress}", self._total
+        )
+        done = number(_settled(progress.counts))
+        self.say(text.format(done=done, total=number(self._total), progress=_words(progress)))
 
     def say(self, sentence: str) -> None:
         """See `Display`."""
@@ -125,9 +140,12 @@ def _settled(counts: Counts) -> int:
 
 def _words(progress: Progress) -> str:
     counts = progress.counts
-    words = [f"sent {counts.sent}"]
-    words += [f"{name} {rows}" for name, rows in (("failed", counts.failed), ("unknown", counts.unknown)) if rows]
+    words = [_("sent {rows}").format(rows=number(counts.sent))]
+    if counts.failed:
+        words.append(_("failed {rows}").format(rows=number(counts.failed)))
+    if counts.unknown:
+        words.append(_("unknown {rows}").format(rows=number(counts.unknown)))
     left = progress.until - time.time()
     if progress.waiting and 1 < left < math.inf:
-        words.append(f"waiting {duration(left)} for {progress.waiting}")
+        words.append(_("waiting {span} for {cause}").format(span=duration(left), cause=progress.waiting))
     return ", ".join(words)

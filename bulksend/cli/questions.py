@@ -12,6 +12,8 @@ import click
 
 from bulksend.cli.console import NothingSent, hint, message_line, quiet, say
 from bulksend.errors import UsageError
+from bulksend.locale import N_, _, ngettext
+from bulksend.locale.formats import number
 from bulksend.sender.options import duration
 from bulksend.sender.settings import BATCH_LIMIT
 
@@ -26,12 +28,30 @@ if TYPE_CHECKING:
     from bulksend.sender.prediction import Prediction
     from bulksend.target import Target
 
-NOTHING = "Nothing was sent."
+NOTHING = N_("Nothing was sent.")
 
 
-def count(number: int, thing: str) -> str:
-    """A number of things: ``1 message``, ``1,204 messages``."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def messages_in_words(messages: int) -> str:
+    """A number of messages: ``1 message``, ``1,204 messages``."""
+    return ngettext("{count} message", "{count} messages", messages).format(count=number(messages))
+
+
+def stop_listed_in_words(rows: int) -> str:
+    """How many rows a stop list leaves out."""
+    return ngettext("Left out: {rows} row on a stop list.", "Left out: {rows} rows on a stop list.", rows).format(
+        rows=number(rows)
+    )
+
+
+def say_sent_elsewhere(rows: int) -> None:
+    """Say how many rows are left out since another campaign sent them."""
+    say(
+        ngettext(
+            "Left out: {rows} row that another campaign sent in the last 24 hours.",
+            "Left out: {rows} rows that another campaign sent in the last 24 hours.",
+            rows,
+        ).format(rows=number(rows))
+    )
 
 
 def has_terminal() -> bool:
@@ -46,7 +66,7 @@ def require_terminal(*, yes: bool) -> None:
         UsageError: there is nobody to ask.
     """
     if not yes and not has_terminal():
-        raise UsageError("There is no terminal to ask on: check the sheet with `bulksend check`, then add --yes.")
+        raise UsageError(_("There is no terminal to ask on: check the sheet with `bulksend check`, then add --yes."))
 
 
 def confirm(question: str) -> None:
@@ -56,9 +76,25 @@ def confirm(question: str) -> None:
         NothingSent: it was not.
     """
     with _ends_line():
-        confirmed = click.confirm(question, err=True)
+        confirmed = click.prompt(
+            _("{question} [y/N]").format(question=question),
+            default="",
+            show_default=False,
+            value_proc=_is_yes,
+            err=True,
+        )
     if not confirmed:
-        raise NothingSent(NOTHING)
+        raise NothingSent(_(NOTHING))
+
+
+def _is_yes(answer: str) -> bool:
+    """As `click.confirm` reads an answer, and in Russian too, whatever language the question is in."""
+    word = answer.strip().lower()
+    if word in {"y", "yes", "д", "да"}:
+        return True
+    if word in {"", "n", "no", "н", "нет"}:
+        return False
+    raise click.UsageError(_("please answer y or n."))
 
 
 def ask_about_repeats(error: SentBefore) -> Repeats:
@@ -71,7 +107,7 @@ def ask_about_repeats(error: SentBefore) -> Repeats:
     choices: dict[str, Repeats | None] = {"skip": "skip", "again": "send", "cancel": None}
     with _ends_line():
         answer = click.prompt(
-            "Leave them out (skip), send them (again), or send nothing (cancel)?",
+            _("Leave them out (skip), send them (again), or send nothing (cancel)?"),
             type=click.Choice(list(choices)),
             default="skip",
             show_choices=False,
@@ -79,7 +115,7 @@ def ask_about_repeats(error: SentBefore) -> Repeats:
         )
     choice = choices[answer]
     if choice is None:
-        raise NothingSent(NOTHING)
+        raise NothingSent(_(NOTHING))
     return choice
 
 
@@ -108,9 +144,10 @@ def ask_whether_late(run: Run, schedule: Schedule, now: float, *, yes: bool) -> 
         return False
     sentence = late_sentence(schedule.at, schedule.timezone)
     if yes or not has_terminal():
-        raise UsageError(f"{sentence} Give another --at, or add --late to begin now.")
+        advice = _("Give another --at, or add --late to begin now.")
+        raise UsageError(f"{sentence} {advice}")
     say(sentence)
-    confirm("Begin now?")
+    confirm(_("Begin now?"))
     return True
 
 
@@ -130,12 +167,21 @@ def show_plan(
     """
     report = plan.report
     rows = run.counts.pending
-    speakers = [f"user {user or run.user_id}" if user or run.user_id else "you" for user in plan.users[:5]]
-    to = f" to {count(report.chats, 'chat')}" if rows == report.good else ""
+    speakers = [
+        _("user {user}").format(user=user or run.user_id) if user or run.user_id else _("you")
+        for user in plan.users[:5]
+    ]
+    if rows == report.good:
+        text = ngettext("{file}, {messages} to {chats} chat", "{file}, {messages} to {chats} chats", report.chats)
+    else:
+        text = _("{file}, {messages}")
     hint("")
-    hint(f"Sheet:   {plan.sheet.path.name}, {count(rows, 'message')}{to}")
-    hint(f"Portal:  {target.shown}")
-    hint(f"Speaks:  {', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
+    _fact(
+        _("Sheet:"),
+        text.format(file=plan.sheet.path.name, messages=messages_in_words(rows), chats=number(report.chats)),
+    )
+    _fact(_("Portal:"), target.shown)
+    _fact(_("Speaks:"), f"{', '.join(dict.fromkeys(speakers))}{' …' if len(plan.users) > 5 else ''}")
     _show_counts(run.counts, options, prediction, starts)
     for row in first:
         hint(message_line(row.number, row.entity_type, row.entity_id, row.chat_id, row.message))
@@ -143,8 +189,11 @@ def show_plan(
 
 def show_run(run: Run, target: Target, options: Options, prediction: Prediction) -> None:
     """Show what is about to happen to a campaign that is in the journal."""
-    hint(f"Sheet:   {Path(run.file).name}, {count(run.counts.pending, 'message')} of campaign {run.id}")
-    hint(f"Portal:  {target.shown}")
+    sheet = _("{file}, {messages} of campaign {run}").format(
+        file=Path(run.file).name, messages=messages_in_words(run.counts.pending), run=run.id
+    )
+    _fact(_("Sheet:"), sheet)
+    _fact(_("Portal:"), target.shown)
     _show_counts(run.counts, options, prediction)
 
 
@@ -156,23 +205,27 @@ def show_schedule(options: Options) -> None:
     schedule = options.schedule
     zone = zone_of(schedule.timezone)
     if schedule.at:
-        hint(f"Begins:  {time_in_full(schedule.at, zone)}")
+        _fact(_("Begins:"), time_in_full(schedule.at, zone))
     if schedule.has_windows:
         words = f"{hours_in_words(schedule.hours)} {days_in_words(schedule.days)}".strip()
-        hint(f"Hours:   {words}, {schedule.timezone} where a row has no time zone")
+        text = _("{hours}, {zone} where a row has no time zone")
+        _fact(_("Hours:"), text.format(hours=words, zone=schedule.timezone))
     if schedule.interval:
         _show_spread(options)
     if schedule.not_after < math.inf:
-        hint(f"Not after: {time_in_full(schedule.not_after, zone)}")
+        _fact(_("Not after:"), time_in_full(schedule.not_after, zone))
 
 
 def _show_spread(options: Options) -> None:
     rows, needed = options.rows_a_call, options.rows_to_keep_up
     seconds = options.schedule.interval * rows
-    hint(f"Spread:  {'a message' if rows == 1 else count(rows, 'message')} every {seconds:.3g} s")
-    if needed > rows:
-        remedy = f"with --batch {needed}" if needed <= BATCH_LIMIT else "at a higher --rate"
-        hint(f"Slower:  at this pace it takes longer; {remedy} it would not")
+    text = ngettext("{count} message every {seconds} s", "{count} messages every {seconds} s", rows)
+    _fact(_("Spread:"), text.format(count=number(rows), seconds=number(float(f"{seconds:.3g}"))))
+    if needed > rows and needed <= BATCH_LIMIT:
+        text = _("at this pace it takes longer; with --batch {rows} it would not")
+        _fact(_("Slower:"), text.format(rows=needed))
+    elif needed > rows:
+        _fact(_("Slower:"), _("at this pace it takes longer; at a higher --rate it would not"))
 
 
 def show_prediction(prediction: Prediction, schedule: Schedule, *, at_least: bool = False) -> None:
@@ -181,25 +234,57 @@ def show_prediction(prediction: Prediction, schedule: Schedule, *, at_least: boo
     from bulksend.schedule.zones import local_zone_name, zone_of
 
     takes = prediction.ends_at - prediction.now
-    ends = ""
+    text, ends = _("at least {span}") if at_least else _("about {span}"), ""
     if takes > 3600 or not schedule.always:
         zone = local_zone_name() if schedule.always else schedule.timezone
-        ends = f": the last message will have left by {time_in_full(round(prediction.ends_at), zone_of(zone))}"
-    hint(f"Takes:   {'at least' if at_least else 'about'} {duration(takes)}{ends}")
+        text = (
+            _("at least {span}: the last message will have left by {time}")
+            if at_least
+            else _("about {span}: the last message will have left by {time}")
+        )
+        ends = time_in_full(round(prediction.ends_at), zone_of(zone))
+    _fact(_("Takes:"), text.format(span=duration(takes), time=ends))
     if prediction.too_late:
-        hint(f"Late:    about {count(prediction.too_late, 'message')} will not have left in time")
+        late = ngettext(
+            "about {count} message will not have left in time",
+            "about {count} messages will not have left in time",
+            prediction.too_late,
+        )
+        _fact(_("Late:"), late.format(count=number(prediction.too_late)))
 
 
 def _show_counts(counts: Counts, options: Options, prediction: Prediction, starts: int | None = None) -> None:
     show_schedule(options)
     show_prediction(prediction, options.schedule, at_least=options.reopen and starts is None)
     if options.reopen and starts != 0:
-        dialogs = (
-            "finished dialogs again, as they are met" if starts is None else f"up to {count(starts, 'dialog')} again"
-        )
-        hint(f"Starts:  {dialogs}; the user of the webhook or application becomes their operator")
+        if starts is None:
+            text = _(
+                "finished dialogs again, as they are met; the user of the webhook or application becomes their operator"
+            )
+        else:
+            text = ngettext(
+                "up to {count} dialog again; the user of the webhook or application becomes its operator",
+                "up to {count} dialogs again; the user of the webhook or application becomes their operator",
+                starts,
+            )
+        _fact(_("Starts:"), text.format(count=number(starts or 0)))
     if counts.sent:
-        hint(f"Sent:    {count(counts.sent, 'row')} already, not to be sent again")
+        text = ngettext(
+            "{rows} row already, not to be sent again", "{rows} rows already, not to be sent again", counts.sent
+        )
+        _fact(_("Sent:"), text.format(rows=number(counts.sent)))
     doubtful = counts.sending + counts.in_doubt
     if doubtful:
-        hint(f"Unclear: {count(doubtful, 'row')} that may have arrived; the chats' histories will tell")
+        text = ngettext(
+            "{rows} row that may have arrived; the chat's history will tell",
+            "{rows} rows that may have arrived; the chats' histories will tell",
+            doubtful,
+        )
+        _fact(_("Unclear:"), text.format(rows=number(doubtful)))
+
+
+def _fact(title: str, words: str) -> None:
+    """A line of what is about to happen: what it is about, and below one another what is said of it."""
+    # Translators: as wide as the longest of these titles but "Not after:"; end it with spaces if it is shorter.
+    width = len(_("Unclear:"))
+    hint(f"{title:<{width}} {words}")

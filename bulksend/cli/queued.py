@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.cli.console import put
 from bulksend.cli.json_output import answer
 from bulksend.cli.summary import summary
 from bulksend.errors import UsageError
-from bulksend.locale import _
-from bulksend.locale.formats import number
+from bulksend.locale import N_, _
+from bulksend.locale.formats import moment, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from bulksend.jobs.queue import QueueEntry
     from bulksend.journal import Run
     from bulksend.target import Target
+
+
+_STAGES: Final = {
+    "loading": N_("loading"),
+    "ready": N_("ready"),
+    "running": N_("running"),
+    "stopped": N_("stopped"),
+    "finished": N_("finished"),
+}
 
 
 def require_queue(address: str | Path, *, verify: bool) -> None:
@@ -113,7 +122,6 @@ def in_words(where: Mapping[str, Any]) -> str:
         case "queued":
             return _("queued")
         case "waiting":
-            until = datetime.fromisoformat(where["until"])
-            return _("waiting until {time}").format(time=f"{until:%Y-%m-%d %H:%M}")
+            return _("waiting until {time}").format(time=moment(datetime.fromisoformat(where["until"]).timestamp()))
         case other:
-            return str(other)
+            return _(_STAGES[other])

@@ -16,7 +16,6 @@ from bulksend.cli.questions import (
     ask_about_repeats,
     ask_whether_late,
     confirm,
-    count,
     has_terminal,
     require_terminal,
     show_run,
@@ -25,6 +24,8 @@ from bulksend.cli.queued import enqueue, require_queue, require_saved
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def resume(run: int | None, **params: Any) -> int:
     with Journal(opts.journal_there(request.journal)) as journal:
         found = journal.run(run) if run is not None else journal.latest(unfinished=True)
         if found is None:
-            raise UsageError("There is no unfinished campaign to continue; `bulksend runs` lists all.")
+            raise UsageError(_("There is no unfinished campaign to continue; `bulksend runs` lists all."))
         if not found.counts.left:
-            hint(f"Campaign {found.id} has no rows left to send.")
+            hint(_("Campaign {run} has no rows left to send.").format(run=found.id))
         return _take_up(journal, found, request)
 
 
@@ -108,10 +109,14 @@ def retry(run: int, **params: Any) -> int:
         unknown = found.counts.unknown if request.resend_unknown else 0
         if unknown and not request.yes:
             require_terminal(yes=False)
-            confirm(
-                f"{count(unknown, 'message')} may have arrived already; a customer who has one would read it twice. "
-                "Have you looked into the chats, and is all of it to be sent again?"
+            question = ngettext(
+                "{count} message may have arrived already; a customer who has it would read it twice. Have you looked "
+                "into the chat, and is it to be sent again?",
+                "{count} messages may have arrived already; a customer who has one would read it twice. Have you "
+                "looked into the chats, and is all of it to be sent again?",
+                unknown,
             )
+            confirm(question.format(count=number(unknown)))
         return _take_up(journal, found, request)
 
 
@@ -144,8 +149,10 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
     schedule = sending.schedule()
     if request.retry and schedule.not_after <= journal.now():
         raise UsageError(
-            f"The time after which nothing of campaign {run.id} was to leave has passed: give another --not-after, or "
-            "`--not-after never`."
+            _(
+                "The time after which nothing of campaign {run} was to leave has passed: give another "
+                "--not-after, or `--not-after never`."
+            ).format(run=run.id)
         )
     late = request.sending.late or ask_whether_late(run, schedule, journal.now(), yes=request.yes)
     with Campaign.resume(

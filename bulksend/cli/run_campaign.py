@@ -23,9 +23,10 @@ from bulksend.cli.hints import hints, stop_sentence, with_hint
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
 from bulksend.cli.signals import stopped_by_signals
-from bulksend.cli.summary import exit_code, shown_path, summary, tally
+from bulksend.cli.summary import exit_code, portal_option, shown_path, summary, tally
 from bulksend.cli.verify import say_how_to_ask_again
 from bulksend.errors import JournalError, UsageError
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ def run_campaign(
         path, unwritten = _write_results(campaign)
         result = replace(result, sentence=verified.sentence)
     if result.sentence:
-        say(f"Stopped: {stop_sentence(result)}")
+        say(_("Stopped: {reason}").format(reason=stop_sentence(result)))
     if unwritten:
         code = code or 1  # every row was sent, but nobody can see it
     reason = result.sentence or unwritten
@@ -96,11 +97,11 @@ def _answer(run: Run | None, path: Path | None, verified: Verified | None, facts
             if verified is not None:
                 put(verified.line())
             if path is not None:
-                put(f"Results: {shown_path(path)}")
+                put(_("Results: {path}").format(path=shown_path(path)))
     except ReaderGone:
         pass
     except OutputError as error:  # the campaign ended as it did
-        say(f"Error: {error}")
+        say(_("Error: {message}").format(message=error))
 
 
 def _write_results(campaign: Campaign) -> tuple[Path | None, str]:
@@ -109,7 +110,7 @@ def _write_results(campaign: Campaign) -> tuple[Path | None, str]:
         return campaign.write_results(), ""
     except (UsageError, JournalError) as error:
         sentence = with_hint(error)
-        say(f"Error: {sentence}")
+        say(_("Error: {message}").format(message=sentence))
         return None, sentence
 
 
@@ -158,7 +159,9 @@ def _log(shown: Display, *, verbose: bool) -> Iterator[None]:
 
 
 def _stop(campaign: Campaign, shown: Display) -> None:
-    shown.say_soon("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
+    shown.say_soon(
+        _("Stopping: waiting for the calls under way. Once more to stop at once; nothing is lost either way.")
+    )
     campaign.stop()
 
 
@@ -167,6 +170,7 @@ def _say_next_step(campaign: Campaign, run: Run) -> None:
         for line in hints(run.id, campaign.codes, reopened=bool(run.settings.get("reopen"))):
             say(line)
     if run.counts.left:
-        say(f"To continue: bulksend resume {run.id}{'' if run.portal_name else ' --portal ADDRESS'}")
+        say(_("To continue: {command}").format(command=f"bulksend resume {run.id}{portal_option(run)}"))
     elif run.counts.failed:
-        say(f"To send the failed rows again, once their causes are removed: bulksend retry {run.id}")
+        command = f"bulksend retry {run.id}"
+        say(_("To send the failed rows again, once their causes are removed: {command}").format(command=command))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.cli.json_output import answer
+from bulksend.locale import _
+from bulksend.locale.formats import moment
 
 
 @click.command(short_help="List campaigns.")
@@ -32,17 +33,16 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
         answer([{**summary(run, run.stage.value, Path(run.results_path), None), **where[run.id]} for run in found])
         return 0
     if not found:
-        hint("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one.")
+        hint(_("There are no campaigns yet: `bulksend send FILE --portal sandbox` rehearses one."))
         return 0
     states = {run_id: in_words(one) for run_id, one in where.items()}
     wide = max(9, *map(len, states.values()))
-    counted = f"{'sent':>7} {'failed':>7} {'unknown':>7} {'left':>7}"
-    put(f"{'run':>4}  {'when':16}  {counted}  {'state':{wide}} file → portal")
+    heads = _("run"), _("when"), _("sent"), _("failed"), _("unknown"), _("left"), _("state"), _("file → portal")
+    put("{:>5}  {:16}  {:>7} {:>7} {:>7} {:>7}  {:{wide}} {}".format(*heads, wide=wide))
     for run in found:
         counts = run.counts
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at))
         put(
-            f"{run.id:>4}  {when:16} {counts.sent:>7} {counts.failed:>7} "
+            f"{run.id:>5}  {moment(run.created_at):16}  {counts.sent:>7} {counts.failed:>7} "
             f"{counts.unknown + counts.sending + counts.in_doubt:>7} {counts.pending:>7}  {states[run.id]:{wide}} "
             f"{Path(run.file).name} → {run.portal_name or run.portal_address}"
         )
@@ -54,7 +54,7 @@ def runs(journal: str | None, as_json: bool) -> int:  # noqa: FBT001 - click pas
 @opts.results_option
 @opts.journal_option
 @opts.yes_option
-def results(run: int, results: Path | None, journal: str | None, **_: Any) -> int:
+def results(run: int, results: Path | None, journal: str | None, **_params: Any) -> int:
     """Write the results sheet of campaign RUN, from what the journal knows now.
 
     With --results it is a copy: the campaign's own results stay where they are.
@@ -67,5 +67,5 @@ def results(run: int, results: Path | None, journal: str | None, **_: Any) -> in
         found = opened.run(run)
         path = write_run_results(opened, found, results, note=results is None)
     put(tally(found))
-    put(f"Results: {shown_path(path)}")
+    put(_("Results: {path}").format(path=shown_path(path)))
     return 0

@@ -13,6 +13,7 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.errors import UsageError
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,7 +81,7 @@ def sandbox(**params: Any) -> int:
     dial = {name: params[name] for name in ("seed", "silent_seconds", "late_seconds", "ahead_seconds")}
     chance = params["fault_all"]
     if params["fault"] and chance:
-        raise UsageError("Give faults with --fault or with --fault-all, not with both.")
+        raise UsageError(_("Give faults with --fault or with --fault-all, not with both."))
     portal = Sandbox(
         world=_world(params["world"], params["chats"], params["channel"]),
         limits=_limits(params["limit_rate"], params["limit_operating"]),
@@ -115,7 +116,7 @@ def _limits(rate: str, operating: str) -> Limits:
         )
     except (TypeError, ValueError):
         raise UsageError(
-            "Limits are numbers with commas or `off`: --limit-rate 50,2 and --limit-operating 480,600,0.137."
+            _("Limits are numbers with commas or `off`: --limit-rate 50,2 and --limit-operating 480,600,0.137.")
         ) from None
 
 
@@ -137,14 +138,20 @@ def _world(path: Path | None, chats: Iterable[str], channels: Iterable[str]) -> 
         for connector, how in map(_named, channels):
             world.add_channel(connector, **_SWITCHED_OFF.get(how) or {"confirms_after": how})
     except (TypeError, ValueError) as error:
-        raise UsageError(f"--chats or --channel has a value that makes no sense: {error}.") from None
+        raise UsageError(
+            _("--chats or --channel has a value that makes no sense: {error}.").format(error=error)
+        ) from None
     return world
 
 
 def _named(text: str) -> tuple[str, str]:
     name, mark, value = text.partition("=")
     if not mark:
-        raise UsageError(f"{text!r} needs a name and a value, such as --chats status=60 or --channel telegrambot=off.")
+        raise UsageError(
+            _("{text!r} needs a name and a value, such as --chats status=60 or --channel telegrambot=off.").format(
+                text=text
+            )
+        )
     return name.strip(), value.strip()
 
 
@@ -170,7 +177,13 @@ def _announce(portal: Sandbox) -> None:
             ("refresh-token", app.refresh_token),
         ):
             put(f"{name} {value}", secrets=True)
-    hint(f"The sandbox is running. In another terminal: bulksend send FILE --portal {portal.webhook}", secrets=True)
+    file = _("FILE")
+    hint(
+        _("The sandbox is running. In another terminal: {command}").format(
+            command=f"bulksend send {file} --portal {portal.webhook}"
+        ),
+        secrets=True,
+    )
     if portal.tls:
-        hint(f"To trust it, set REQUESTS_CA_BUNDLE to {portal.ca_path}.")
-    hint("Ctrl-C ends it.")
+        hint(_("To trust it, set REQUESTS_CA_BUNDLE to {path}.").format(path=portal.ca_path))
+    hint(_("Ctrl-C ends it."))

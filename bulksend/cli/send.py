@@ -20,16 +20,19 @@ from bulksend.cli.questions import (
     ask_about_repeats,
     ask_whether_late,
     confirm,
-    count,
     require_terminal,
+    say_sent_elsewhere,
     show_plan,
     show_schedule,
+    stop_listed_in_words,
 )
 from bulksend.cli.queued import enqueue, require_queue, require_saved
 from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.summary import shown_path, summary
 from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
@@ -122,8 +125,10 @@ def send(file: Path, **params: Any) -> int:
     request = _Request(file=file, sheet=sheet, sending=Sending.take(params), **params)
     if request.dry_run and (request.lookup or request.preflight):
         raise UsageError(
-            "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
-            "`bulksend lookup` or `bulksend check --online` first."
+            _(
+                "--dry-run asks the portal nothing, so it goes with neither --lookup nor --preflight: use "
+                "`bulksend lookup` or `bulksend check --online` first."
+            )
         )
     if request.queue:
         require_queue(opts.journal_address(request.journal), verify=request.verify)
@@ -256,16 +261,17 @@ def _ask(
             run = replace(run, counts=run.counts.moved({(State.PENDING, State.SKIPPED): len(repeats)}))
     without_repeats = bool(repeats) and choice == "skip"
     if forecast.stopped:
-        say(f"Left out: {count(forecast.stopped, 'row')} on a stop list.")
+        say(stop_listed_in_words(forecast.stopped))
     first = forecast.preview.rows(without_repeats=without_repeats)
     show_plan(plan, run, first, target, options=options, prediction=prediction, starts=starts)
-    confirm(f"Send {count(run.counts.pending, 'message')}?")
+    question = ngettext("Send {count} message?", "Send {count} messages?", run.counts.pending)
+    confirm(question.format(count=number(run.counts.pending)))
     return choice
 
 
 def _say_left_out(repeats: Sequence[Repeat]) -> None:
     if repeats:
-        say(f"Left out: {count(len(repeats), 'row')} that another campaign sent in the last 24 hours.")
+        say_sent_elsewhere(len(repeats))
 
 
 def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
@@ -295,17 +301,15 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
         options = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
         prediction = predict_end(journal, target, forecast.zones, options)
     if forecast.stopped:
-        say(f"Left out: {count(forecast.stopped, 'row')} on a stop list.")
+        say(stop_listed_in_words(forecast.stopped))
     show_plan(plan, forecast.run, forecast.preview.rows(), target, options=options, prediction=prediction)
     run, counts = forecast.run, forecast.run.counts
     undecided = bool(forecast.repeats) and not request.skip_sent
     code = REFUSED if undecided else int(counts.left + counts.sent < counts.total)
     reason = ""
     if undecided:
-        reason = (
-            f"{SentBefore(forecast.repeats)} Sending will need --skip-sent, to leave them out, or --again, to send "
-            "them once more."
-        )
+        advice = _("Sending will need --skip-sent, to leave them out, or --again, to send them once more.")
+        reason = f"{SentBefore(forecast.repeats)} {advice}"
         say(reason)
     facts = summary(run, "dry run", forecast.written, code, reason)
     facts |= {"run": run.id if forecast.known else None, "forecast": prediction.to_json()}
@@ -313,10 +317,21 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
     if request.as_json:
         answer(facts)
         return code
-    continued = f", continuing campaign {run.id}" if forecast.known else ""
-    put(f"Dry run: nothing was sent. {counts.left} of {counts.total} rows would be sent{continued}.")
+    if forecast.known:
+        text = ngettext(
+            "Dry run: nothing was sent. {left} of {total} row would be sent, continuing campaign {run}.",
+            "Dry run: nothing was sent. {left} of {total} rows would be sent, continuing campaign {run}.",
+            counts.total,
+        )
+    else:
+        text = ngettext(
+            "Dry run: nothing was sent. {left} of {total} row would be sent.",
+            "Dry run: nothing was sent. {left} of {total} rows would be sent.",
+            counts.total,
+        )
+    put(text.format(left=number(counts.left), total=number(counts.total), run=run.id))
     if forecast.written is not None:
-        put(f"What would become of each row: {shown_path(forecast.written)}")
+        put(_("What would become of each row: {path}").format(path=shown_path(forecast.written)))
     return code
 
 
@@ -354,11 +369,13 @@ def _require_rows(plan: Plan, request: _Request, *, quiet: bool = False) -> None
     for line in [*report.lines(), *hint_for_findings(report)] if refused or not quiet else []:
         say(line)
     if report.errors and not request.skip_invalid:
-        raise NothingSent(
-            f"Nothing was sent: correct these rows and send again, or send the {report.good} good rows with "
-            "--skip-invalid."
-            if report.good
-            else "Nothing was sent: no row can be sent as it is."
+        if not report.good:
+            raise NothingSent(_("Nothing was sent: no row can be sent as it is."))
+        text = ngettext(
+            "Nothing was sent: correct these rows and send again, or send the {rows} good row with --skip-invalid.",
+            "Nothing was sent: correct these rows and send again, or send the {rows} good rows with --skip-invalid.",
+            report.good,
         )
+        raise NothingSent(text.format(rows=number(report.good)))
     if not report.good:
-        raise NothingSent("Nothing was sent: the sheet has no row that can be sent.")
+        raise NothingSent(_("Nothing was sent: the sheet has no row that can be sent."))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bulksend.cli import REFUSED, STOPPED
 from bulksend.cli.signals import INTERRUPTED
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 
 if TYPE_CHECKING:
     from bulksend.journal import Run
@@ -34,18 +36,32 @@ def tally(run: Run) -> str:
     counts = run.counts
     doubtful = counts.unknown + counts.sending + counts.in_doubt
     parts = [
-        f"{rows} {word}"
-        for word, rows in (
-            ("failed", counts.failed),
-            ("unknown", doubtful),
-            ("invalid", counts.invalid),
-            ("skipped", counts.skipped),
-            ("not sent", counts.pending),
+        text.format(rows=number(rows))
+        for text, rows in (
+            (_("failed: {rows}"), counts.failed),
+            (_("unknown: {rows}"), doubtful),
+            (_("invalid: {rows}"), counts.invalid),
+            (_("skipped: {rows}"), counts.skipped),
+            (_("not sent: {rows}"), counts.pending),
         )
         if rows
     ]
-    more = f"; {', '.join(parts)}" if parts else ""
-    return f"Campaign {run.id}: {counts.sent} of {counts.total} rows sent{more}."
+    if parts:
+        text = ngettext(
+            "Campaign {run}: {sent} of {total} row sent; {others}.",
+            "Campaign {run}: {sent} of {total} rows sent; {others}.",
+            counts.total,
+        )
+    else:
+        text = ngettext(
+            "Campaign {run}: {sent} of {total} row sent.", "Campaign {run}: {sent} of {total} rows sent.", counts.total
+        )
+    return text.format(run=run.id, sent=number(counts.sent), total=number(counts.total), others=", ".join(parts))
+
+
+def portal_option(run: Run) -> str:
+    """What a command on a campaign has to be given besides: the address of a portal that is not saved."""
+    return "" if run.portal_name else _(" --portal ADDRESS")
 
 
 def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str = "") -> dict[str, Any]:

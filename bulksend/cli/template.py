@@ -8,7 +8,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
-from bulksend.locale import language
+from bulksend.locale import _, language
 
 
 @click.command(short_help="Write a blank sheet to fill in.")
@@ -19,6 +19,6 @@ def template(file: Path, force: bool) -> int:  # noqa: FBT001 - click passes it 
     from bulksend.sheet.blank import write_blank
 
     written = write_blank(file, lang=language(), overwrite=force)
-    put(f"Blank sheet: {written}")
-    hint(f"Fill it in and save it, then: bulksend check {written}")
+    put(_("Blank sheet: {path}").format(path=written))
+    hint(_("Fill it in and save it, then: {command}").format(command=f"bulksend check {written}"))
     return 0

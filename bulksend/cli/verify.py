@@ -12,9 +12,11 @@ from bulksend.cli import options as opts
 from bulksend.cli.connection import asking, target_of_run
 from bulksend.cli.console import hint, put, say
 from bulksend.cli.json_output import answer
-from bulksend.cli.questions import count
 from bulksend.cli.signals import INTERRUPTED, stopped_by_signals
+from bulksend.cli.summary import portal_option
 from bulksend.errors import JournalError, UsageError
+from bulksend.locale import N_, _, ngettext
+from bulksend.locale.formats import number
 from bulksend.sender.options import duration
 
 if TYPE_CHECKING:
@@ -28,11 +30,11 @@ if TYPE_CHECKING:
     from bulksend.target import Target
 
 _WORDS: Final = {
-    "read": "read",
-    "delivered": "delivered",
-    "sending": "not confirmed yet",
-    "hidden": "hidden by silent mode",
-    "not_told": "of which the portal does not say",
+    "read": N_("read: {rows}"),
+    "delivered": N_("delivered: {rows}"),
+    "sending": N_("not confirmed yet: {rows}"),
+    "hidden": N_("hidden by silent mode: {rows}"),
+    "not_told": N_("the portal does not say: {rows}"),
 }
 
 
@@ -63,10 +65,14 @@ class Verified:
 
     def line(self) -> str:
         """What became of the messages, in one line."""
-        parts = [f"{rows:,} {_WORDS[name]}" for name, rows in self.to_json().items() if rows]
+        parts = [_(_WORDS[name]).format(rows=number(rows)) for name, rows in self.to_json().items() if rows]
         if rows := self.deliveries.get(None, 0):
-            parts.append(f"{rows:,} not asked for")
-        return f"Of {count(sum(self.deliveries.values()), 'sent message')}: {', '.join(parts) or 'none'}."
+            parts.append(_("not asked for: {rows}").format(rows=number(rows)))
+        sent = sum(self.deliveries.values())
+        if not sent:
+            return _("No message was sent.")
+        text = ngettext("Of {count} sent message: {deliveries}.", "Of {count} sent messages: {deliveries}.", sent)
+        return text.format(count=number(sent), deliveries=", ".join(parts))
 
     def to_json(self) -> dict[str, int]:
         """How many messages have each delivery."""
@@ -96,8 +102,12 @@ class _Watch:
     def waiting(self, rows: int, seconds: float) -> None:
         if not self._waiting:
             self._waiting = True
-            messages = count(rows, "message")
-            hint(f"Waiting up to {duration(seconds)} for the channels to confirm {messages}; Ctrl-C ends it.")
+            text = ngettext(
+                "Waiting up to {span} for the channel to confirm {count} message; Ctrl-C ends it.",
+                "Waiting up to {span} for the channels to confirm {count} messages; Ctrl-C ends it.",
+                rows,
+            )
+            hint(text.format(span=duration(seconds), count=number(rows)))
         self._check()
 
     def _check(self) -> None:
@@ -168,11 +178,13 @@ def verify(run: int | None, **params: Any) -> int:
     with Journal(opts.journal_there(params["journal"])) as journal:
         found = journal.run(run) if run is not None else journal.latest()
         if found is None:
-            raise UsageError("There are no campaigns yet to be verified.")
+            raise UsageError(_("There are no campaigns yet to be verified."))
         if found.portal == SANDBOX:
             raise UsageError(
-                f"Campaign {found.id} was a rehearsal, and its portal has ended: rehearse this with "
-                "`bulksend send FILE --portal sandbox --verify`."
+                _(
+                    "Campaign {run} was a rehearsal, and its portal has ended: rehearse this with `bulksend "
+                    "send FILE --portal sandbox --verify`."
+                ).format(run=found.id)
             )
         with target_of_run(found, params["portal"]) as target:
             target.require_own(found)
@@ -187,13 +199,13 @@ def _report(journal: Journal, run: Run, verified: Verified, results: Path | None
 
     path = write_run_results(journal, run, results, note=results is None)
     if verified.sentence:
-        say(f"Stopped: {verified.sentence}")
+        say(_("Stopped: {reason}").format(reason=verified.sentence))
     if as_json:
         facts = summary(run, verified.how.value, path, verified.code, verified.sentence)
         answer({**facts, "delivery": verified.to_json()})
     else:
-        put(f"Campaign {run.id}. {verified.line()}")
-        put(f"Results: {shown_path(path)}")
+        put(_("Campaign {run}. {line}").format(run=run.id, line=verified.line()))
+        put(_("Results: {path}").format(path=shown_path(path)))
     say_how_to_ask_again(run, verified)
     return verified.code
 
@@ -204,8 +216,9 @@ def say_how_to_ask_again(run: Run, verified: Verified) -> None:
 
     if run.portal == SANDBOX:  # it ends with the command
         return
-    portal = "" if run.portal_name else " --portal ADDRESS"
+    portal = portal_option(run)
     if None in verified.deliveries:
-        say(f"To ask for the rest: bulksend verify {run.id}{portal}")
+        say(_("To ask for the rest: {command}").format(command=f"bulksend verify {run.id}{portal}"))
     elif verified.on_their_way:
-        say(f"To ask again until they are confirmed: bulksend verify {run.id} --wait 10{portal}")
+        command = f"bulksend verify {run.id} --wait 10{portal}"
+        say(_("To ask again until they are confirmed: {command}").format(command=command))

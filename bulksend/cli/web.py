@@ -11,7 +11,8 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.errors import UsageError
-from bulksend.locale import _
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 
 if TYPE_CHECKING:
     from bulksend.web.listening import Listening
@@ -49,7 +50,7 @@ def web(context: click.Context, /, **params: Any) -> int:
         if place.cert is not None:
             hint(_("Users sign in there. Ctrl-C here ends the page."))
             return
-        hint("The address can be opened once, in a browser on this computer. Ctrl-C here ends the page.")
+        hint(_("The address can be opened once, in a browser on this computer. Ctrl-C here ends the page."))
         if not params["no_open"]:
             import webbrowser
 
@@ -57,7 +58,12 @@ def web(context: click.Context, /, **params: Any) -> int:
 
     paused = serve(opts.home(), opts.journal_address(params["journal"]), place, announce, queue=params["queue"])
     if paused:
-        hint(f"{paused} {'campaign' if paused == 1 else 'campaigns'} paused: the page offers to continue next time.")
+        text = ngettext(
+            "{count} campaign paused: the page offers to continue next time.",
+            "{count} campaigns paused: the page offers to continue next time.",
+            paused,
+        )
+        hint(text.format(count=number(paused)))
     return 0
 
 

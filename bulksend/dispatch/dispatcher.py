@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.dispatch.workers import Workers
+from bulksend.locale import _
 from bulksend.portal.client import Reply, call_all, outcomes_of
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.ratelimit.feedback import Feedback
@@ -99,7 +100,7 @@ class Dispatcher:
     def waiting(self) -> tuple[str, float]:
         """What all calls are waiting for and until when; empty where they are not."""
         if self.connectivity.out:
-            return "the portal, which cannot be reached", self.connectivity.given_up_at
+            return _("the portal, which cannot be reached"), self.connectivity.given_up_at
         longest = max(self._waits.values(), key=lambda wait: wait.until, default=None)
         return (longest.reason, longest.until) if longest else ("", 0.0)
 
@@ -181,7 +182,7 @@ class Dispatcher:
         self._on_reply(reply)
         if source is not self.connectivity:
             self.connectivity.heard(reply.outcome)
-        for (method, _), outcome in zip(job.calls, outcomes, strict=True):
+        for (method, _parameters), outcome in zip(job.calls, outcomes, strict=True):
             self.feedback.learn(method, outcome, reply)
             if outcome.verdict is Verdict.CAMPAIGN_REFUSED and source.stops_all(outcome):
                 self._halt(Halted.REFUSED, outcome)

@@ -19,6 +19,7 @@ from bulksend.journal.engines import engine_of_file, engine_of_server, give_back
 from bulksend.journal.files import JournalFiles
 from bulksend.journal.records import DamagedError
 from bulksend.journal.tables import META, SCHEMA, metadata
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ class Database:
         self._turn = _TURN_OF_ALL
         url = _as_url(address)
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
-            raise JournalError("A journal is an SQLite file or a PostgreSQL database: name one of those.")
+            raise JournalError(_("A journal is an SQLite file or a PostgreSQL database: name one of those."))
         self.sqlite = url.get_backend_name() == "sqlite"
         self.files = JournalFiles(Path(str(url.database))) if self.sqlite and url.database != ":memory:" else None
         self._clock: tuple[float, float] | None = None
@@ -67,7 +68,7 @@ class Database:
             self._shared = engine_of_file(url, BUSY_SECONDS, _durable) if self.sqlite else engine_of_server(url)
         except (SQLAlchemyError, ImportError):
             raise JournalError(
-                "The driver for the journal's database is not installed: run `pip install 'psycopg[binary]'` first."
+                _("The driver for the journal's database is not installed: run `pip install 'psycopg[binary]'` first.")
             ) from None
         self._engine = self._shared.engine
         self.shown = str(url.database) if self.sqlite else url.set(query={}).render_as_string(hide_password=True)
@@ -94,8 +95,10 @@ class Database:
         found = connection.execute(sa.select(META.c.schema)).scalar_one()
         if found > SCHEMA:
             raise JournalError(
-                f"The journal {self.shown} was written by a newer version of bulksend (format {found}, this one reads "
-                f"up to {SCHEMA}): use that version, or another journal.",
+                _(
+                    "The journal {journal} was written by a newer version of bulksend (format {found}, this "
+                    "one reads up to {known}): use that version, or another journal."
+                ).format(journal=self.shown, found=found, known=SCHEMA),
                 code="NEWER_JOURNAL",
             )
         if found < SCHEMA:
@@ -225,15 +228,21 @@ class Database:
             or (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
         ):
             return JournalError(
-                f"The journal {self.shown} is damaged, or not a journal: put back a copy of it with all its files. "
-                "Until then send nothing that it knows of: it cannot tell any more what was sent."
+                _(
+                    "The journal {journal} is damaged, or not a journal: put back a copy of it with all its "
+                    "files. Until then send nothing that it knows of: it cannot tell any more what was sent."
+                ).format(journal=self.shown)
             )
         reason = str(cause).partition("\n")[0] if cause is not error else type(error).__name__
-        remedy = "free the disk or correct its permissions" if self.sqlite else "see that its server can be reached"
+        remedy = (
+            _("free the disk or correct its permissions") if self.sqlite else _("see that its server can be reached")
+        )
         away = not self.sqlite and isinstance(error, (OperationalError, InterfaceError, NoConnectionFree))
         return (JournalAway if away else JournalError)(
-            f"The journal {self.shown} cannot be used ({reason}). Nothing more is sent without it: {remedy}, then "
-            "resume the campaign.",
+            _(
+                "The journal {journal} cannot be used ({reason}). Nothing more is sent without it: "
+                "{remedy}, then resume the campaign."
+            ).format(journal=self.shown, reason=reason, remedy=remedy),
             code="JOURNAL_UNUSABLE",
         )
 
@@ -281,12 +290,12 @@ def _as_url(address: str | Path) -> sa.URL:
         try:
             url = sa.make_url(address)
             if "@" in (url.host or ""):
-                raise JournalError("The journal's address has an @ in its user name or password: write it as %40.")
+                raise JournalError(_("The journal's address has an @ in its user name or password: write it as %40."))
             # Without a driver's name SQLAlchemy takes one that is older.
             return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
         except (SQLAlchemyError, ValueError):
             # The address may hold a password, so it is not repeated.
-            sentence = "The journal's address cannot be understood; give a file's path or a database address."
+            sentence = _("The journal's address cannot be understood; give a file's path or a database address.")
             raise JournalError(sentence) from None
     path = Path(address)
     if str(address) == ":memory:":
@@ -297,7 +306,11 @@ def _as_url(address: str | Path) -> sa.URL:
         with contextlib.suppress(FileExistsError, PermissionError):
             path.touch(mode=0o600, exist_ok=False)
     except OSError as error:
-        raise JournalError(f"The journal's folder {path.parent} cannot be made: {error.strerror}.") from None
+        raise JournalError(
+            _("The journal's folder {folder} cannot be made: {reason}.").format(
+                folder=path.parent, reason=error.strerror
+            )
+        ) from None
     return sa.URL.create("sqlite", database=str(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulksend.errors import JournalError
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +28,10 @@ class JournalFiles:
         self.torn = not _size(self._log)
         if not self.torn and not _size(path):
             raise JournalError(
-                f"{path} is missing, though {self._log} is there; the files of a journal belong together: put it back, "
-                "or move the other one away."
+                _(
+                    "{path} is missing, though {other} is there; the files of a journal belong together: put "
+                    "it back, or move the other one away."
+                ).format(path=path, other=self._log)
             )
         self._opened: tuple[tuple[int, int] | None, ...] = ()
 
@@ -41,8 +44,11 @@ class JournalFiles:
         for path, opened, found in zip((self._path, self._log), self._opened, self._found(), strict=False):
             if found != opened:
                 raise JournalError(
-                    f"{path} was deleted or replaced while it was in use, so nothing more is sent. The journal's files "
-                    "belong together: put them back as they were. Else only the results sheet knows what was sent."
+                    _(
+                        "{path} was deleted or replaced while it was in use, so nothing more is sent. The "
+                        "journal's files belong together: put them back as they were. Else only the results "
+                        "sheet knows what was sent."
+                    ).format(path=path)
                 )
 
     def _found(self) -> tuple[tuple[int, int] | None, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import psutil
 
 from bulksend.errors import JournalError, UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import moment
 
 HEARTBEAT_SECONDS: Final = 5.0
 """How often a process that holds a campaign gives a sign of life."""
@@ -66,7 +66,7 @@ class Holder:
     @property
     def since_text(self) -> str:
         """When the process started, in this machine's time, for people."""
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.started))
+        return moment(self.started)
 
     @property
     def is_here(self) -> bool:
@@ -103,8 +103,10 @@ class Held(UsageError):
     def __init__(self, run_id: int, holder: Holder) -> None:
         self.run_id = run_id
         super().__init__(
-            f"Campaign {run_id} is being sent by process {holder.pid} on {holder.host} since {holder.since_text}; wait "
-            "until it ends, or stop it there, then run this again."
+            _(
+                "Campaign {run} is being sent by process {pid} on {host} since {since}; wait until it "
+                "ends, or stop it there, then run this again."
+            ).format(run=run_id, pid=holder.pid, host=holder.host, since=holder.since_text)
         )
 
 
@@ -121,8 +123,10 @@ class TakenOver(JournalError):
 
     def __init__(self, run_id: int) -> None:
         super().__init__(
-            f"Campaign {run_id} was taken over by another process, because this one gave no sign of life for long (a "
-            "computer that slept?); nothing more is sent here.",
+            _(
+                "Campaign {run} was taken over by another process, because this one gave no sign of life "
+                "for long (a computer that slept?); nothing more is sent here."
+            ).format(run=run_id),
             code="TAKEN_OVER",
         )
 

@@ -15,6 +15,8 @@ from bulksend.journal.other_runs import claimed_ids, portal_of
 from bulksend.journal.records import ROW_COLUMNS, counts_of, living_holder, rows_of, undamaged
 from bulksend.journal.store import Store
 from bulksend.journal.tables import NOT_SENT_ROWS, OPEN_ROWS, ROWS, RUNS
+from bulksend.locale import N_, _, ngettext
+from bulksend.locale.formats import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 ERASED_AT_ONCE: Final = 20_000
 """Rows whose texts are erased in one transaction: campaigns under way wait for it."""
 
-SEEN_BY_A_PERSON: Final = "Seen in the chat by a person."
+SEEN_BY_A_PERSON: Final = N_("Seen in the chat by a person.")
 """What is said of an unknown row once a person has found its message."""
 
 
@@ -81,7 +83,7 @@ class Pages(Store):
         with self._reading() as connection:
             found = _records(connection.execute(_ALL.where(ROWS.c.run_id == run_id, ROWS.c.n == n)).all())
         if not found:
-            raise UsageError(f"Campaign {run_id} has no such row.")
+            raise UsageError(_("Campaign {run} has no such row.").format(run=run_id))
         return found[0]
 
     def settle(self, run_id: int, n: int, *, arrived: bool, message_id: int | None = None) -> bool:
@@ -98,12 +100,16 @@ class Pages(Store):
         with self._transaction() as connection:
             self._not_held(connection, run_id)
             if message_id is not None and claimed_ids(connection, portal_of(connection, run_id), [message_id]):
-                raise UsageError("That message belongs to another row: choose the one that is this row's.")
+                raise UsageError(_("That message belongs to another row: choose the one that is this row's."))
             after = State.PENDING
             values: dict[str, Any] = {"error_code": None, "error_description": None, "lost": 1}
             if arrived:
                 after = State.SENT
-                values |= {"message_id": message_id, "sent_at": ROWS.c.left_at, "error_description": SEEN_BY_A_PERSON}
+                values |= {
+                    "message_id": message_id,
+                    "sent_at": ROWS.c.left_at,
+                    "error_description": _(SEEN_BY_A_PERSON),
+                }
             moved = connection.execute(sa.update(ROWS).where(mine).values(state=after.value, **values)).rowcount
             count(connection, run_id, {(State.UNKNOWN, after): moved})
             if moved and not arrived:
@@ -123,10 +129,7 @@ class Pages(Store):
         with self._transaction() as connection:
             counts = counts_of(self._not_held(connection, run_id))
             if counts.sending or counts.in_doubt:
-                raise UsageError(
-                    f"Whether {counts.sending + counts.in_doubt} rows of campaign {run_id} arrived is not known yet: "
-                    "continue it until that is settled, then stop it."
-                )
+                raise _unsettled(run_id, counts.sending + counts.in_doubt)
             connection.execute(
                 sa.update(RUNS).where(RUNS.c.id == run_id).values(stage=Stage.FINISHED.value, holder=None)
             )
@@ -141,10 +144,7 @@ class Pages(Store):
         with self._transaction() as connection:
             counts = counts_of(self._not_held(connection, run_id))
             if counts.sending or counts.in_doubt:
-                raise UsageError(
-                    f"Whether {counts.sending + counts.in_doubt} rows of campaign {run_id} arrived is not known yet: "
-                    "continue it until that is settled, then delete it."
-                )
+                raise _unsettled(run_id, counts.sending + counts.in_doubt)
             connection.execute(
                 sa.update(ROWS)
                 .where(ROWS.c.run_id == run_id, OPEN_ROWS)
@@ -177,6 +177,17 @@ class Pages(Store):
         if holder is not None:
             raise Held(run_id, holder)
         return record
+
+
+def _unsettled(run_id: int, rows: int) -> UsageError:
+    sentence = ngettext(
+        "Whether {rows} row of campaign {run} arrived is not known yet: continue it until that is settled, then try "
+        "again.",
+        "Whether {rows} rows of campaign {run} arrived is not known yet: continue it until that is settled, then try "
+        "again.",
+        rows,
+    )
+    return UsageError(sentence.format(rows=number(rows), run=run_id))
 
 
 def _records(found: Sequence[Any]) -> list[RowRecord]:

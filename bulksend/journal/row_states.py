@@ -14,6 +14,7 @@ from bulksend.journal.other_runs import claimed_ids, elsewhere, portal_of, rival
 from bulksend.journal.pace_store import PaceStore
 from bulksend.journal.records import ROW_COLUMNS, rows_of
 from bulksend.journal.tables import IN_ONE_STATEMENT, OPEN_ROWS, ROWS, RUNS, open_places
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -201,7 +202,9 @@ class RowStates(PaceStore):
                 ).rowcount
                 if changed != len(leaving):
                     raise JournalError(
-                        f"Another process has changed the rows of campaign {run_id}; nothing more is sent here."
+                        _("Another process has changed the rows of campaign {run}; nothing more is sent here.").format(
+                            run=run_id
+                        )
                     )
             return Departure(grant, min_message_id=known.newest_message_id)
 
@@ -301,7 +304,11 @@ class RowStates(PaceStore):
             return
         result = connection.execute(statement, rows)
         if result.rowcount not in {-1, len(rows)}:  # -1: the driver does not tell
-            raise JournalError(f"Another process has changed the rows of campaign {run_id}; nothing more is sent here.")
+            raise JournalError(
+                _("Another process has changed the rows of campaign {run}; nothing more is sent here.").format(
+                    run=run_id
+                )
+            )
 
     def reopen(self, run_id: int, state: State, codes: Iterable[str] | None = None) -> int:
         """Make rows pending again (all in that state, or those with these error codes) and say how many.

@@ -15,6 +15,7 @@ from bulksend.journal.model import Stage
 from bulksend.journal.records import counts_of, living_holder, message_to_keep, run_of
 from bulksend.journal.store import Store
 from bulksend.journal.tables import AUDIT, ROWS, RUNS
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,8 +86,9 @@ class Runs(Store):
                     raise Held(other.id, holder)
                 elif other.stage != Stage.FINISHED:
                     raise UsageError(
-                        f"Campaign {other.id} of the same sheet on the same portal is not finished: go on with "
-                        "that one.",
+                        _(
+                            "Campaign {run} of the same sheet on the same portal is not finished: go on with that one."
+                        ).format(run=other.id),
                         code="UNFINISHED",
                         run=other.id,
                     )
@@ -112,7 +114,7 @@ class Runs(Store):
                 )
             ).inserted_primary_key
         if run_id is None:  # pragma: no cover - every supported database returns it
-            raise JournalError("The journal gave no number to the campaign.")
+            raise JournalError(_("The journal gave no number to the campaign."))
         return int(run_id[0])
 
     def add_rows(self, run_id: int, start: int, rows: Sequence[NewRow], message_column: int | None) -> None:
@@ -156,7 +158,11 @@ class Runs(Store):
             self._count_mine(connection, run_id, {})
             run = sa.select(RUNS).where(RUNS.c.id == run_id)
             if (found := counts_of(connection.execute(run).one()).total) != rows:
-                raise JournalError(f"Of the {rows} rows of campaign {run_id} the journal has {found}; enter it again.")
+                raise JournalError(
+                    _("Of the {rows} rows of campaign {run} the journal has {found}; enter it again.").format(
+                        rows=rows, run=run_id, found=found
+                    )
+                )
             connection.execute(sa.update(RUNS).where(RUNS.c.id == run_id).values(stage=Stage.READY.value))
 
     def forget(self, run_id: int) -> None:
@@ -175,7 +181,7 @@ class Runs(Store):
         """The campaign with that number; `UsageError` where there is none."""
         found = self._find(RUNS.c.id == run_id)
         if found is None:
-            raise UsageError(f"There is no campaign {run_id} in the journal.", code="NO_SUCH_RUN")
+            raise UsageError(_("There is no campaign {run} in the journal.").format(run=run_id), code="NO_SUCH_RUN")
         return found
 
     def runs(self) -> list[Run]:

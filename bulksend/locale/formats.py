@@ -1,8 +1,14 @@
-"""Numbers as the reader's language writes them."""
+"""Numbers and dates as the reader's language writes them."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from bulksend.locale import language
+
+if TYPE_CHECKING:
+    from datetime import date
 
 
 def number(value: float) -> str:
@@ -12,3 +18,25 @@ def number(value: float) -> str:
     from babel.numbers import format_decimal  # noqa: PLC0415 - it takes a while to load
 
     return format_decimal(value, locale=language())
+
+
+def day(date: date) -> str:
+    """A date: in English ``2026-11-24``, which nobody takes for another."""
+    if language() == "en":
+        return f"{date:%Y-%m-%d}"
+    from babel.dates import format_date  # noqa: PLC0415 - as above
+
+    return format_date(date, "short", locale=language())
+
+
+def moment(at: float) -> str:
+    """A time by this computer's clock, to the minute."""
+    local = datetime.fromtimestamp(at).astimezone()
+    return f"{day(local)} {local:%H:%M}"
+
+
+def weekday(number: int) -> str:
+    """The short name of a day of the week, Monday being 0."""
+    from babel.dates import get_day_names  # noqa: PLC0415 - as above
+
+    return str(get_day_names("abbreviated", locale=language())[number])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from bulksend.errors import PortalError
+from bulksend.locale import _
 
 _WRAPPING = " \t\r\n\u00a0\u200b\u2060\ufeff\"'`<>«»“”„;,"
 _WEBHOOK_PATH = re.compile(r"^(?P<base>.*?/rest)/(?P<user>[0-9]+)/(?P<secret>[A-Za-z0-9_-]+)(?:/(?P<method>[^/]*))?/*$")
@@ -84,8 +85,10 @@ def read_webhook_address(text: str) -> WebhookAddress:
     found = _WEBHOOK_PATH.match(parts.path)
     if found is None or int(found["user"]) == 0:
         raise AddressError(
-            f"The address of {origin.netloc} is not that of an incoming webhook: it must look like {_EXAMPLE} - "
-            "copy it once more from the webhook's page in the portal."
+            _(
+                "The address of {host} is not that of an incoming webhook: it must look like {example} - "
+                "copy it once more from the webhook's page in the portal."
+            ).format(host=origin.netloc, example=_EXAMPLE)
         )
     return WebhookAddress(origin, found["base"], int(found["user"]), found["secret"])
 
@@ -105,8 +108,9 @@ def read_endpoint(text: str) -> tuple[Origin, str]:
         path = "/rest"
     elif not path.endswith("/rest"):
         raise AddressError(
-            f"The address of {origin.netloc} is not that of a portal's REST: it must look like "
-            "https://portal.example/rest/"
+            _(
+                "The address of {host} is not that of a portal's REST: it must look like https://portal.example/rest/"
+            ).format(host=origin.netloc)
         )
     return origin, path
 
@@ -121,18 +125,25 @@ def read_https_address(text: str, what: str) -> str:
     return f"{_origin(parts)}{parts.path or '/'}"
 
 
-def _split(text: str, what: str = "portal's address") -> SplitResult:
+def _split(text: str, what: str = "") -> SplitResult:
+    what = what or _("portal's address")
     pasted = text.strip(_WRAPPING)
     if not pasted:
-        raise AddressError(f"The {what} is empty: it must look like {_EXAMPLE}")
+        raise AddressError(_("The {what} is empty: it must look like {example}").format(what=what, example=_EXAMPLE))
     if any(character.isspace() for character in pasted):
-        raise AddressError(f"The {what} has spaces or line breaks in it: give one address, like {_EXAMPLE}")
+        raise AddressError(
+            _("The {what} has spaces or line breaks in it: give one address, like {example}").format(
+                what=what, example=_EXAMPLE
+            )
+        )
     if "://" not in pasted:
         pasted = f"https://{pasted.lstrip('/')}"
     try:
         return urlsplit(pasted)
     except ValueError:
-        raise AddressError(f"The {what} cannot be read: it must look like {_EXAMPLE}") from None
+        raise AddressError(
+            _("The {what} cannot be read: it must look like {example}").format(what=what, example=_EXAMPLE)
+        ) from None
 
 
 def _origin(parts: SplitResult) -> Origin:
@@ -142,16 +153,24 @@ def _origin(parts: SplitResult) -> Origin:
     except ValueError:
         host, port = "", None
     if not host:
-        raise AddressError(f"The address names no host that can exist: it must look like {_EXAMPLE}")
+        raise AddressError(
+            _("The address names no host that can exist: it must look like {example}").format(example=_EXAMPLE)
+        )
     if scheme not in _DEFAULT_PORTS:
-        raise AddressError(f"The address of {host} must begin with https://")
+        raise AddressError(_("The address of {host} must begin with https://").format(host=host))
     if parts.username is not None or parts.password is not None:
-        raise AddressError(f"The address of {host} has a user name before its host: take that out (see {_EXAMPLE}).")
+        raise AddressError(
+            _("The address of {host} has a user name before its host: take that out (see {example}).").format(
+                host=host, example=_EXAMPLE
+            )
+        )
     origin = Origin(scheme, host, None if port == _DEFAULT_PORTS[scheme] else port)
     if scheme == "http" and not is_loopback(host):
         raise AddressError(
-            f"The address of {origin.netloc} begins with http://, which would send its secret in the open: "
-            "use https:// (http:// is for this computer only)."
+            _(
+                "The address of {host} begins with http://, which would send its secret in the open: use "
+                "https:// (http:// is for this computer only)."
+            ).format(host=origin.netloc)
         )
     return origin
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from filelock import FileLock, Timeout
 
 from bulksend.errors import PortalError
+from bulksend.locale import _
 from bulksend.portal.address import (
     AddressError,
     WebhookAddress,
@@ -140,7 +141,9 @@ class Webhook:
         del generation
         raise RenewalRefusedError(
             "expired_token",
-            f"The webhook {self.masked} has expired: make a new one in the portal and give its address.",
+            _("The webhook {webhook} has expired: make a new one in the portal and give its address.").format(
+                webhook=self.masked
+            ),
         )
 
     def accepted(self, generation: int) -> None:
@@ -220,17 +223,17 @@ def application(
         AddressError: an address is none, or would send tokens in the open.
         PortalError: something is missing.
     """
-    given = {"client id": client_id, "client secret": client_secret, "refresh token": refresh_token}
+    given = {_("client id"): client_id, _("client secret"): client_secret, _("refresh token"): refresh_token}
     missing = [what for what, value in given.items() if not value.strip()]
     if missing:
-        raise PortalError(f"The application's {' and '.join(missing)} must be given, too.")
+        raise PortalError(_("Of the application these are missing: {missing}.").format(missing=", ".join(missing)))
     origin, path = read_endpoint(address)
     return Application(
         client_id.strip(),
         client_secret.strip(),
         Tokens(access_token.strip(), refresh_token.strip(), f"{origin}{path}"),
         origin.netloc,
-        read_https_address(token_url, "token address"),
+        read_https_address(token_url, _("token address")),
     )
 
 
@@ -339,11 +342,12 @@ class OAuth:
                     self._renew()
             except Timeout:
                 raise RenewalUnreachableError(
-                    "Another program has been renewing this portal's sign-in for too long: wait for it or stop it."
+                    _("Another program has been renewing this portal's sign-in for too long: wait for it or stop it.")
                 ) from None
             except OSError as error:
                 raise RenewalRefusedError(
-                    RENEWAL_NOT_SAVED, f"The folder with the saved portals cannot be written ({error.strerror})."
+                    RENEWAL_NOT_SAVED,
+                    _("The folder with the saved portals cannot be written ({reason}).").format(reason=error.strerror),
                 ) from None
 
     def _renew(self) -> None:
@@ -402,24 +406,28 @@ class OAuth:
 
     def _read_tokens(self, answer: Answer) -> Tokens:
         if answer.failure is not None or answer.status is None or answer.body is None:
-            cause = "" if answer.failure is None else f": {answer.failure.cause}"
-            raise RenewalUnreachableError(f"The sign-in could not be renewed now{cause}.")
+            cause = _("no answer came") if answer.failure is None else _(answer.failure.cause)
+            raise RenewalUnreachableError(_("The sign-in could not be renewed now: {cause}.").format(cause=cause))
         try:
             said = json.loads(answer.body)
         except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
             raise RenewalUnreachableError(
-                f"The sign-in could not be renewed now: its server gave no readable answer (HTTP {answer.status})."
+                _("The sign-in could not be renewed now: its server gave no readable answer (HTTP {status}).").format(
+                    status=answer.status
+                )
             )
         code = str(said.get("error") or "")
         if code:
             if answer.status >= 500 or answer.status == 429 or code.upper() in _PASSING:
-                raise RenewalUnreachableError(f"The sign-in could not be renewed now: its server said {code}.")
+                raise RenewalUnreachableError(
+                    _("The sign-in could not be renewed now: its server said {code}.").format(code=code)
+                )
             raise RenewalRefusedError(code, advice(code, self.conceal(str(said.get("error_description") or ""))))
         access_token, refresh_token = said.get("access_token"), said.get("refresh_token")
         if not (isinstance(access_token, str) and access_token and isinstance(refresh_token, str) and refresh_token):
-            raise RenewalUnreachableError("The sign-in could not be renewed now: its server gave no tokens.")
+            raise RenewalUnreachableError(_("The sign-in could not be renewed now: its server gave no tokens."))
         return Tokens(access_token, refresh_token, self._endpoint(said), self._user(said))
 
     def _endpoint(self, said: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 
 from bulksend.errors import PortalError, UnknownPortalError
 from bulksend.folders import make_private
+from bulksend.locale import _
 from bulksend.portal.address import looks_like_address
 from bulksend.portal.authorisation import (
     Application,
@@ -114,7 +115,9 @@ class PortalStore:
         with self._locked(name):
             if not replace and self._path(name).exists():
                 raise PortalError(
-                    f"A portal called {name} is saved already: replace it, remove it first, or choose another name."
+                    _(
+                        "A portal called {name} is saved already: replace it, remove it first, or choose another name."
+                    ).format(name=name)
                 )
             record = {"name": name, **public, "settle": settle}
             if self._into_keyring(name, kept):
@@ -190,7 +193,9 @@ class PortalStore:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise PortalError(f"The saved portal cannot be removed ({error.strerror}).") from None
+                raise PortalError(
+                    _("The saved portal cannot be removed ({reason}).").format(reason=error.strerror)
+                ) from None
 
     def saved(self, name: str) -> SavedPortal:
         """What may be shown of the portal saved under a name, in whatever case.
@@ -205,18 +210,23 @@ class PortalStore:
         names = list(self._names())
         if not names:
             return UnknownPortalError(
-                "No portal is saved under that name, nor under any other: save one, or give the webhook's address."
+                _("No portal is saved under that name, nor under any other: save one, or give the webhook's address.")
             )
         folded = {known.casefold(): known for known in names}
         close = difflib.get_close_matches(name.casefold(), folded, n=1)
-        suggestion = f"did you mean {folded[close[0]]}?" if close else f"saved are {', '.join(names)}."
-        return UnknownPortalError(f"No portal is saved under that name: {suggestion}")
+        if close:
+            sentence = _("No portal is saved under that name: did you mean {name}?").format(name=folded[close[0]])
+        else:
+            sentence = _("No portal is saved under that name: saved are {names}.").format(names=", ".join(names))
+        return UnknownPortalError(sentence)
 
     def _names(self) -> Sequence[str]:
         try:
             return sorted(path.stem.removeprefix("portal-") for path in self._folder.glob("portal-*.json"))
         except OSError as error:
-            raise PortalError(f"The folder with the saved portals cannot be read ({error.strerror}).") from None
+            raise PortalError(
+                _("The folder with the saved portals cannot be read ({reason}).").format(reason=error.strerror)
+            ) from None
 
     def _path(self, name: str) -> Path:
         # The prefix keeps names such as "con" from being devices on Windows.
@@ -233,9 +243,11 @@ class PortalStore:
             make_private(self._folder)
             lock.acquire()
         except Timeout:
-            raise PortalError("Another program is changing this saved portal: try again when it is done.") from None
+            raise PortalError(_("Another program is changing this saved portal: try again when it is done.")) from None
         except OSError as error:
-            raise PortalError(f"The folder with the saved portals cannot be written ({error.strerror}).") from None
+            raise PortalError(
+                _("The folder with the saved portals cannot be written ({reason}).").format(reason=error.strerror)
+            ) from None
         try:
             yield
         finally:
@@ -247,7 +259,7 @@ class PortalStore:
         except FileNotFoundError:
             raise self.unknown(name) from None
         except OSError as error:
-            raise PortalError(f"The saved portal cannot be read ({error.strerror}).") from None
+            raise PortalError(_("The saved portal cannot be read ({reason}).").format(reason=error.strerror)) from None
         try:
             record = json.loads(text)
         except ValueError:
@@ -260,13 +272,15 @@ class PortalStore:
         try:
             _write_private(self._path(name), json.dumps(record, ensure_ascii=False, indent=1))
         except OSError as error:
-            raise PortalError(f"The portal's credentials cannot be saved ({error.strerror}).") from None
+            raise PortalError(
+                _("The portal's credentials cannot be saved ({reason}).").format(reason=error.strerror)
+            ) from None
 
     def _shown(self, record: Mapping[str, Any]) -> SavedPortal:
         where = (
-            "in the system's keyring"
+            _("in the system's keyring")
             if record["secret_in"] == _KEYRING
-            else f"in a file that only you can read, {self._path(record['name'])}"
+            else _("in a file that only you can read, {path}").format(path=self._path(record["name"]))
         )
         return SavedPortal(record["name"], record["masked"], record["kind"], where, record.get("settle"))
 
@@ -296,7 +310,7 @@ class PortalStore:
         if record["secret_in"] == _FILE:
             self._write(name, record | {"secrets": kept})
         elif not self._into_keyring(name, kept):
-            raise PortalError("The system's keyring did not take the renewed sign-in: unlock it.")
+            raise PortalError(_("The system's keyring did not take the renewed sign-in: unlock it."))
 
     def _into_keyring(self, name: str, kept: Mapping[str, Any]) -> bool:
         keyring = _usable_keyring()
@@ -316,8 +330,10 @@ class PortalStore:
                 text = keyring.get_password(_SERVICE, self._entry(name))
         if text is None:
             raise PortalError(
-                f"The system's keyring does not give the secret of the portal {name}: unlock it, or add the portal "
-                "again."
+                _(
+                    "The system's keyring does not give the secret of the portal {name}: unlock it, or add "
+                    "the portal again."
+                ).format(name=name)
             )
         try:
             return json.loads(text)
@@ -356,11 +372,13 @@ def _checked(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if looks_like_address(name) or _NAME.fullmatch(name) is None:
         raise PortalError(
-            "A portal's name is made of letters, digits, - and _, begins with a letter or digit, and has at most 64 "
-            "characters."
+            _(
+                "A portal's name is made of letters, digits, - and _, begins with a letter or digit, and "
+                "has at most 64 characters."
+            )
         )
     if _key(name) in _RESERVED:
-        raise PortalError(f"{name} is the name of the embedded portal: choose another one.")
+        raise PortalError(_("{name} is the name of the embedded portal: choose another one.").format(name=name))
     return name
 
 
@@ -378,7 +396,9 @@ def _tokens_in(kept: Mapping[str, Any]) -> Tokens:
 
 
 def _damaged(name: str) -> PortalError:
-    return PortalError(f"What is saved of the portal {name} is damaged: remove it and add it again.")
+    return PortalError(
+        _("What is saved of the portal {name} is damaged: remove it and add it again.").format(name=name)
+    )
 
 
 def _usable_keyring() -> _Keyring | None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from bulksend.locale import N_, _
 from bulksend.portal.codes import (
     ACCESS_DENIED,
     ANSWER_LOST,
@@ -73,16 +74,16 @@ class Reason(StrEnum):
 class Cause(StrEnum):
     """What broke a call, in words for people. Whether it may be made again is for `Failure.left` to say."""
 
-    HOST_NOT_FOUND = "the host name was not found"
-    CONNECTION_REFUSED = "the connection was refused"
-    NO_CONNECTION = "no connection could be made"
-    TLS = "no trusted TLS connection could be made"
-    PROXY = "the proxy did not make the connection"
-    TIMED_OUT = "no complete answer came in time"
-    CLOSED = "the connection was closed or broken"
-    CUT = "the answer was cut short"
-    TOO_LATE = "the call would have left too late"
-    TOO_LARGE = "the answer was larger than any answer should be"
+    HOST_NOT_FOUND = N_("the host name was not found")
+    CONNECTION_REFUSED = N_("the connection was refused")
+    NO_CONNECTION = N_("no connection could be made")
+    TLS = N_("no trusted TLS connection could be made")
+    PROXY = N_("the proxy did not make the connection")
+    TIMED_OUT = N_("no complete answer came in time")
+    CLOSED = N_("the connection was closed or broken")
+    CUT = N_("the answer was cut short")
+    TOO_LATE = N_("the call would have left too late")
+    TOO_LARGE = N_("the answer was larger than any answer should be")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,11 @@ def judge(
     if failure is not None or status is None or body is None:
         return _broken(failure or Failure(left=True, cause=Cause.CLOSED))
     if 300 <= status < 400:
-        return Outcome(Verdict.CAMPAIGN_REFUSED, REDIRECTED, f"HTTP {status} to {location or 'nowhere'}")
+        return Outcome(
+            Verdict.CAMPAIGN_REFUSED,
+            REDIRECTED,
+            _("HTTP {status} leads to {location}").format(status=status, location=location or "?"),
+        )
     answer = _json_object(body)
     if answer is None:
         return _without_json(status, body)
@@ -208,12 +213,17 @@ def judge(
     error = _error_in(answer)
     if error is not None:
         if answer.get("result") is not None:
-            return _lost("the answer gives both a result and an error", timing)
+            return _lost(_("the answer gives both a result and an error"), timing)
         return _refusal(*error, status=status, timing=timing)
     if status >= 400:
-        return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"HTTP {status} without an error code", timing=timing)
+        return Outcome(
+            Verdict.NOT_KNOWN,
+            GATEWAY_ERROR,
+            _("HTTP {status} without an error code").format(status=status),
+            timing=timing,
+        )
     if "result" not in answer:
-        return _lost("the answer holds neither a result nor an error", timing)
+        return _lost(_("the answer holds neither a result nor an error"), timing)
     return _result(method, answer["result"], timing)
 
 
@@ -249,7 +259,7 @@ def judge_batch(
         if isinstance(named_errors, list) and not results.keys().isdisjoint(errors):
             raise ValueError("two lists for the same calls")  # noqa: TRY301 - as unreadable as what _by_key finds
     except ValueError:
-        lost = _lost("the answer does not say which result belongs to which call", whole.timing)
+        lost = _lost(_("the answer does not say which result belongs to which call"), whole.timing)
         return lost, dict.fromkeys(methods, lost)
     try:
         times = _by_key(whole.result.get("result_time"), keys, failed=failed)
@@ -273,7 +283,7 @@ def _without_shared_ids(commands: dict[str, Outcome], methods: Mapping[str, str]
     }
     times = Counter(sent.values())
     shared = {
-        key: _lost("the answer gives several messages the same id", commands[key].timing)
+        key: _lost(_("the answer gives several messages the same id"), commands[key].timing)
         for key, message_id in sent.items()
         if times[message_id] > 1
     }
@@ -284,11 +294,11 @@ def judge_batch_command(method: str, *, result: Any, error: Any, timing: Timing 
     """Decide what one call of a batch came to, from its own parts of the batch's answer (None where it has none)."""
     if error is not None:
         if result is not None:
-            return _lost("the answer gives both a result and an error for this call", timing)
+            return _lost(_("the answer gives both a result and an error for this call"), timing)
         code, description = _error_in({"error": error}) or ("", "")
         return _refusal(code, description, status=None, timing=timing)
     if result is None:
-        return _lost("the answer leaves this call out", timing)
+        return _lost(_("the answer leaves this call out"), timing)
     return _result(method, result, timing)
 
 
@@ -327,13 +337,13 @@ def _moment(value: Any) -> float | None:
 
 def _broken(failure: Failure) -> Outcome:
     if failure.left:
-        return _lost(str(failure.cause), None)
+        return _lost(_(failure.cause), None)
     code, reason = (
         (LEFT_TOO_LATE, Reason.TOO_LATE)
         if failure.cause is Cause.TOO_LATE
         else (PORTAL_UNREACHABLE, Reason.UNREACHABLE)
     )
-    return Outcome(Verdict.NOT_CARRIED_OUT, code, str(failure.cause), reason=reason)
+    return Outcome(Verdict.NOT_CARRIED_OUT, code, _(failure.cause), reason=reason)
 
 
 def _lost(description: str, timing: Timing | None) -> Outcome:
@@ -353,9 +363,9 @@ def _without_json(status: int, body: bytes) -> Outcome:
     if status == 404:
         return Outcome(Verdict.NOT_KNOWN, NOT_A_REST_ADDRESS, f"HTTP {status}")
     if status in {401, 403, 407} or (status < 300 and body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")):
-        return Outcome(Verdict.NOT_KNOWN, NOT_THE_PORTAL, f"HTTP {status} with a page")
+        return Outcome(Verdict.NOT_KNOWN, NOT_THE_PORTAL, _("HTTP {status} with a page").format(status=status))
     if status < 300:
-        return _lost("the answer is not readable", None)
+        return _lost(_("the answer is not readable"), None)
     return Outcome(Verdict.NOT_KNOWN, GATEWAY_ERROR, f"HTTP {status}")
 
 
@@ -408,9 +418,9 @@ def _result(method: str, result: Any, timing: Timing | None) -> Outcome:
         try:
             return Outcome(Verdict.DONE, result=read_message_id(result), timing=timing)
         except ValueError:
-            return _lost("the answer holds no message id", timing)
+            return _lost(_("the answer holds no message id"), timing)
     if name == BATCH and not (isinstance(result, Mapping) and ("result" in result or "result_error" in result)):
-        return _lost("the answer is not one to a batch", timing)
+        return _lost(_("the answer is not one to a batch"), timing)
     return Outcome(Verdict.DONE, result=result, timing=timing)
 
 

@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from bulksend.locale import _, language
 from bulksend.portal.authorisation import RenewalRefusedError, RenewalResult, RenewalUnreachableError, Tokens
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def renew_in_subprocess(home: Path, name: str, stale: str) -> RenewalResult:
     try:
         answer = _run(home, name, stale)
     except subprocess.TimeoutExpired:
-        raise RenewalUnreachableError("The sign-in is being renewed, but its server does not answer.") from None
+        raise RenewalUnreachableError(_("The sign-in is being renewed, but its server does not answer.")) from None
     if answer.get("refused"):
         raise RenewalRefusedError(answer["refused"], answer["sentence"])
     if answer.get("sentence"):
@@ -64,7 +65,11 @@ def _run(home: Path, name: str, stale: str) -> Mapping[str, Any]:
             stderr=subprocess.DEVNULL,
             text=True,
             # A single executable file unpacks itself anew, for what its parent unpacked goes with the parent.
-            env={**os.environ, "PYINSTALLER_RESET_ENVIRONMENT": "1"} if frozen else None,
+            env={
+                **os.environ,
+                "BULKSEND_LANG": language(),
+                **({"PYINSTALLER_RESET_ENVIRONMENT": "1"} if frozen else {}),
+            },
             creationflags=_ALONE,
             start_new_session=True,  # Ctrl-C in the terminal is for the sender, which waits for what is under way
         )

@@ -36,6 +36,7 @@ from urllib3.exceptions import (
 
 from bulksend import __version__
 from bulksend.errors import PortalError
+from bulksend.locale import _
 from bulksend.portal.address import is_loopback
 from bulksend.portal.deadline import Deadline
 from bulksend.portal.outcomes import Cause, Failure
@@ -195,7 +196,9 @@ def _ca_bundle() -> str | bool:
     if not name:
         return True
     if not Path(name).exists():
-        raise PortalError(f"REQUESTS_CA_BUNDLE names {name}, which does not exist: correct it or unset it.")
+        raise PortalError(
+            _("REQUESTS_CA_BUNDLE names {path}, which does not exist: correct it or unset it.").format(path=name)
+        )
     return name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulksend.errors import PortalError
+from bulksend.locale import _
 from bulksend.portal import methods
 from bulksend.portal.outcomes import Verdict
 from bulksend.queries.query import say
@@ -27,4 +28,4 @@ def last_messages(queries: QueryRunner, chat_id: int) -> list[HistoryMessage]:
     try:
         return methods.read_history(outcome.result).messages
     except ValueError:
-        raise PortalError("The portal's answer holds no history that can be read.") from None
+        raise PortalError(_("The portal's answer holds no history that can be read.")) from None

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bulksend.errors import UsageError
+from bulksend.locale import N_, _
 from bulksend.queries.chats import KINDS, UNUSABLE, ask_for_chats, keys_of
 from bulksend.results import check_path, default_path
 from bulksend.sheet.atomic import format_of
@@ -37,7 +38,7 @@ NO_CHAT: Final = "NO_CHAT"
 ACCESS_DENIED: Final = "ACCESS_DENIED"
 CHATS_NOT_TOLD: Final = "CHATS_NOT_TOLD"
 
-NOT_ACTIVE: Final = "No dialog of this chat is active: it has to be started again before a message can be sent."
+NOT_ACTIVE: Final = N_("No dialog of this chat is active: it has to be started again before a message can be sent.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def find_chats(
                 continue
             chosen, note = _choose(told.chats, prefer)
             chats[place], codes[place] = chosen.id, ""
-            note = note if active else f"{note} {NOT_ACTIVE}".strip()
+            note = note if active else " ".join(filter(None, (note, _(NOT_ACTIVE))))
             if note:
                 notes[int(asked[place])] = note
             if len(told.chats) > 1:
@@ -211,8 +212,9 @@ def fill_chats(
         )
     except OSError as error:
         raise UsageError(
-            f"The filled sheet cannot be written to {target} ({error.strerror or 'write error'}): choose another "
-            "place.",
+            _(_("The filled sheet cannot be written to {path} ({reason}): choose another place.")).format(
+                path=target, reason=error.strerror or _("write error")
+            ),
             code="RESULTS_PATH",
         ) from None
     return Filled(written, copy.report.rows, copy.filled, copy.report.good - copy.filled, len(found.keys), copy.report)
@@ -227,7 +229,9 @@ def _choose(chats: Sequence[Chat], prefer: str | None) -> tuple[Chat, str]:
     chosen = (fitting or chats)[0]
     if fitting:
         return chosen, ""
-    return chosen, f"No open chat came through '{(prefer or '').strip()}': {_shown(chosen)} was taken."
+    return chosen, _("No open chat came through '{channel}': {chat} was taken.").format(
+        channel=(prefer or "").strip(), chat=_shown(chosen)
+    )
 
 
 def _shown(chat: Chat) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -11,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from bulksend.journal import State
+from bulksend.locale import _
+from bulksend.locale.formats import moment
 from bulksend.portal import methods
 from bulksend.portal.codes import ACCESS_DENIED, ANSWER_LOST, CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.outcomes import Outcome, Verdict
 from bulksend.queries.chats import ask_for_chats, entity_of, keys_of
 from bulksend.queries.dialogs import ask_for_dialogs
 from bulksend.queries.query import QueryError, say
+from bulksend.sheet.messages import entity_in_words
 from bulksend.validation.messages import describe
 
 if TYPE_CHECKING:
@@ -49,7 +51,6 @@ PROBE_TRIES: Final = 2
 """A person waits for the probe's answer, so one lost answer is all that is forgiven."""
 
 _MISSING_SCOPE = Outcome(Verdict.CAMPAIGN_REFUSED, "insufficient_scope")
-_NO_PROFILE = Outcome(Verdict.NOT_KNOWN, ANSWER_LOST, "the answer is not Bitrix24's")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def probe(queries: QueryRunner) -> ConnectionCheck:
     try:
         profile = methods.read_profile(told.result)
     except ValueError:
-        return ConnectionCheck(say(_NO_PROFILE), _NO_PROFILE.code)
+        strange = Outcome(Verdict.NOT_KNOWN, ANSWER_LOST, _("the answer is not Bitrix24's"))
+        return ConnectionCheck(say(strange), strange.code)
     scopes = _scopes(granted)
     # Where the portal does not tell what may be used, the first message will.
     wrong = _MISSING_SCOPE if scopes is not None and SCOPE not in scopes else None
@@ -325,31 +327,26 @@ def _find_obstacles(
             asked.obstacles[row] = SILENT_MODE
         elif 0 < closes_at <= now:
             asked.obstacles[row] = CHANNEL_CLOSED
-            since = f"closed since {_time(closes_at - dialogs.clock_ahead)}"
-            asked.details[row] = "the customer has forbidden them" if dialogs.forbidden[chat] else since
+            since = _("closed since {when}").format(when=moment(closes_at - dialogs.clock_ahead))
+            asked.details[row] = _("the customer has forbidden them") if dialogs.forbidden[chat] else since
         elif closes_at:
             until = closes_at - dialogs.clock_ahead
             asked.closing.append((before, until))
             if closes_at <= now + turn(before):
                 asked.obstacles[row] = CHANNEL_CLOSING
-                asked.details[row] = f"open until {_time(until)}"
-
-
-def _time(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+                asked.details[row] = _("open until {when}").format(when=moment(until))
 
 
 def _report(report: Report, asked: _Rows, refused: npt.NDArray[np.bool_], *, reopen: bool) -> None:
     for code in _ORDER:
         found = _rows((asked.codes == code) | (asked.obstacles == code))
         if found:
-            kind, number = entity_of(int(asked.keys[found[0]]))
-            chat = f"chat {asked.chats[found[0]]}"
-            example = chat
+            entity = entity_in_words(*entity_of(int(asked.keys[found[0]])))
+            example = chat = _("chat {chat}").format(chat=asked.chats[found[0]])
             if code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED}:
-                example = f"{chat} of {kind} {number}"
+                example = _("chat {chat} of {entity}").format(chat=asked.chats[found[0]], entity=entity)
             elif code in {ACCESS_DENIED, NOT_CHECKED}:
-                example = f"{kind} {number}"
+                example = entity
             elif found[0] in asked.details:
                 example = f"{chat}, {asked.details[found[0]]}"
             warning = True if reopen and code == DIALOG_FINISHED else None

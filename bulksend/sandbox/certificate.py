@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 
 try:
     from cryptography import x509
@@ -14,8 +15,10 @@ try:
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 except ImportError:
     raise UsageError(
-        "A sandbox that speaks HTTPS needs the package cryptography: run pip install cryptography, "
-        "or start the sandbox without TLS."
+        _(
+            "A sandbox that speaks HTTPS needs the package cryptography: run pip install "
+            "cryptography, or start the sandbox without TLS."
+        )
     ) from None
 
 

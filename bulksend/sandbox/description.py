@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sandbox.world import World
 
 _SWITCHES = ("history_refused", "empty_history", "escape_history")
@@ -29,7 +30,11 @@ def change(world: World, asked: Mapping[str, Any]) -> None:
             for arguments in value:
                 verbs[name](**arguments)
         else:
-            raise UsageError(f"A world has no {name!r}; it has {', '.join((*verbs, 'usual', *_SWITCHES))}.")
+            raise UsageError(
+                _("A world has no {name!r}; it has {known}.").format(
+                    name=name, known=", ".join((*verbs, "usual", *_SWITCHES))
+                )
+            )
 
 
 def read_world(path: Path, **usual: Any) -> World:
@@ -46,7 +51,7 @@ def read_world(path: Path, **usual: Any) -> World:
         world.set_usual(**usual)
         change(world, asked)
     except OSError as error:
-        raise UsageError(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise UsageError(_("{file} cannot be read: {reason}.").format(file=path.name, reason=error.strerror)) from error
     except (UsageError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path.name} does not describe a world: {error}") from error
+        raise UsageError(_("{file} does not describe a world: {error}").format(file=path.name, error=error)) from error
     return world

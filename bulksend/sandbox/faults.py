@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 
 
 class FaultKind(StrEnum):
@@ -116,7 +117,7 @@ class Faults:
         """
         self.probability = {_kind(kind): float(chance) for kind, chance in (probability or {}).items()}
         if any(chance < 0 for chance in self.probability.values()) or sum(self.probability.values()) > 1 + 1e-9:
-            raise UsageError("The probabilities of faults must not be negative, and together not above 1.")
+            raise UsageError(_("The probabilities of faults must not be negative, and together not above 1."))
         self.seed = seed
         self.at = {int(number): _kind(kind) for number, kind in (at or {}).items()}
         self.methods = None if methods is None else frozenset(method.lower() for method in methods)
@@ -151,8 +152,10 @@ class Faults:
                     probability[kind.strip()] = float(figure)
             except ValueError:
                 raise UsageError(
-                    f"{text!r} is not a fault: write KIND=PROBABILITY, such as close_after=0.02, or KIND@CALL, "
-                    "such as late@3."
+                    _(
+                        "{text!r} is not a fault: write KIND=PROBABILITY, such as close_after=0.02, or "
+                        "KIND@CALL, such as late@3."
+                    ).format(text=text)
                 ) from None
         return cls(probability, at=at, **options)
 
@@ -182,4 +185,6 @@ def _kind(name: str) -> FaultKind:
     try:
         return FaultKind(name)
     except ValueError:
-        raise UsageError(f"There is no fault {name!r}; the kinds are: {', '.join(FaultKind)}.") from None
+        raise UsageError(
+            _("There is no fault {name!r}; the kinds are: {kinds}.").format(name=name, kinds=", ".join(FaultKind))
+        ) from None

@@ -15,6 +15,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sandbox.authorisation import OAuthApp
 from bulksend.sandbox.faults import Faults
 from bulksend.sandbox.limits import Limits
@@ -121,11 +122,13 @@ class Sandbox(Portal):
     def _check_listening(self) -> None:
         if self._failure is not None:
             taken = self._failure.errno == errno.EADDRINUSE
-            why = "another program uses it" if taken else os.strerror(self._failure.errno or 0)
+            why = _("another program uses it") if taken else os.strerror(self._failure.errno or 0)
             self.close()
             raise UsageError(
-                f"The sandbox cannot listen on port {self.port}: {why}. "
-                "Choose another port, or leave it out to take any free one."
+                _(
+                    "The sandbox cannot listen on port {port}: {reason}. Choose another port, or leave it "
+                    "out to take any free one."
+                ).format(port=self.port, reason=why)
             )
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sandbox import refusal, special
 from bulksend.sandbox.chats import (
     NEVER,
@@ -134,7 +135,7 @@ class World:
                     case "confirms_after":
                         channel.confirms_after = _seconds(value)
                     case _:
-                        raise UsageError(f"A channel has no {name!r}.")
+                        raise UsageError(_("A channel has no {name!r}.").format(name=name))
 
     def add_chat(self, chat_id: int, entity_type: str = "", entity_id: int = 0, **described: Any) -> None:
         """Add a chat, or change what is named of one that is there.
@@ -183,7 +184,7 @@ class World:
                 case "read_after":
                     chat.read_after = _seconds(value)
                 case _:
-                    raise UsageError(f"A chat has no {name!r}.")
+                    raise UsageError(_("A chat has no {name!r}.").format(name=name))
 
     def say(self, chat_id: int, user_id: int, text: str, at: datetime | float | None = None) -> int:
         """Put a message into a chat's history (not into the ledger) and give its id.

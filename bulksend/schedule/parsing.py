@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from bulksend.errors import UsageError
+from bulksend.locale import _, language
 from bulksend.schedule.zones import zone_name, zone_of
 
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -68,11 +69,17 @@ def parse_time(text: str, zone: tzinfo, now: float, code: str) -> float:
         pass
     if not moments:
         raise UsageError(
-            f"A time is given as 10:00, 'tomorrow 10:00' or '2026-11-24 10:00+03:00', not {text!r}.", code=code
+            _("A time is given as 10:00, 'tomorrow 10:00' or '2026-11-24 10:00+03:00', not {text!r}.").format(
+                text=text
+            ),
+            code=code,
         )
     ahead = [moment for moment in moments if moment >= now]
     if not ahead:
-        raise UsageError(f"The time {text!r} has passed: it was {time_in_full(moments[-1], zone)}.", code=code)
+        raise UsageError(
+            _("The time {text!r} has passed: it was {time}.").format(text=text, time=time_in_full(moments[-1], zone)),
+            code=code,
+        )
     return ahead[0]
 
 
@@ -102,12 +109,14 @@ def clock_change(low: float, high: float, zone: tzinfo) -> float:
 
 def time_in_full(moment: float, zone: tzinfo) -> str:
     """A moment by the clock of a zone, with the zone: ``Tue 2026-11-24 10:00 Europe/Moscow (+03:00)``."""
+    from bulksend.locale.formats import day, weekday  # noqa: PLC0415 - most commands show no time
+
     there = datetime.fromtimestamp(moment, zone)
     clock = f"{there:%H:%M:%S}" if there.second else f"{there:%H:%M}"
     offset, name = f"{there:%z}", zone_name(zone)
     offset = f"{offset[:3]}:{offset[3:5]}"
     shown = name if name == offset else f"{name} ({offset})"
-    return f"{DAY_NAMES[there.weekday()].title()} {there:%Y-%m-%d} {clock} {shown}"
+    return f"{weekday(there.weekday())} {day(there)} {clock} {shown}"
 
 
 def iso(moment: float, zone: tzinfo) -> str:
@@ -127,7 +136,7 @@ def parse_hours(text: str) -> tuple[int, int]:
         start, end = first * 3600 + first_minute * 60, last * 3600 + last_minute * 60
         if max(first_minute, last_minute) < 60 and start < 86400 >= end and start != end:
             return start, end
-    raise UsageError(f"Hours are given as 09:00-20:00, not {text!r}.", code="HOURS")
+    raise UsageError(_("Hours are given as 09:00-20:00, not {text!r}.").format(text=text), code="HOURS")
 
 
 def parse_days(text: str) -> frozenset[int]:
@@ -141,7 +150,9 @@ def parse_days(text: str) -> frozenset[int]:
         first, *more = (_DAYS.get(name.strip()) for name in part.split("-"))
         last = more[0] if more else first
         if first is None or last is None or len(more) > 1:
-            raise UsageError(f"Days are given as mon-fri or mon,wed,sat, not {text!r}.", code="DAYS")
+            raise UsageError(
+                _("Days are given as mon-fri or mon,wed,sat, not {text!r}.").format(text=text), code="DAYS"
+            )
         days |= {day % 7 for day in range(first, last + (7 if last < first else 0) + 1)}
     return frozenset(days)
 
@@ -153,7 +164,8 @@ def hours_in_words(hours: tuple[int, int]) -> str:
 
 def days_in_words(days: frozenset[int]) -> str:
     """``mon,tue,wed``; nothing where it is all of them."""
-    return "" if len(days) == 7 else ",".join(DAY_NAMES[day] for day in sorted(days))
+    names = _RUSSIAN_DAYS if language() == "ru" else DAY_NAMES
+    return "" if len(days) == 7 else ",".join(names[day] for day in sorted(days))
 
 
 def parse_duration(text: str) -> float:
@@ -168,7 +180,7 @@ def parse_duration(text: str) -> float:
         seconds = sum(float(number.replace(",", ".")) * _SECONDS[unit] for number, unit in parts)
         if 0 < seconds <= LONGEST:
             return float(seconds)
-    raise UsageError(f"A duration is given as 6h or 10m, not {text!r}.", code="DURATION")
+    raise UsageError(_("A duration is given as 6h or 10m, not {text!r}.").format(text=text), code="DURATION")
 
 
 def _zone_in(text: str | None) -> tzinfo | None:

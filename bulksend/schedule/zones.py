@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 
 MOSCOW: Final = "Europe/Moscow"
 
@@ -25,7 +26,11 @@ def zone_of(text: str) -> tzinfo:
     name = " ".join(text.translate(_DASHES).split())
     zone = _offset(name) or _iana(name)
     if zone is None:
-        raise UsageError(f"There is no time zone {text!r}: write a name such as Europe/Moscow, or +05:00, or МСК+2.")
+        raise UsageError(
+            _("There is no time zone {text!r}: write a name such as Europe/Moscow, or +05:00, or МСК+2.").format(
+                text=text
+            )
+        )
     return zone
 
 

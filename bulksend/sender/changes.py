@@ -6,6 +6,8 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from bulksend.locale import _
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bulksend.journal import Change, Journal, Row, Run, State
+from bulksend.locale import _
 from bulksend.portal import methods
 from bulksend.portal.error_help import advice
 from bulksend.portal.outcomes import Outcome, Verdict
@@ -193,5 +194,7 @@ def hinders(outcome: Outcome) -> bool:
 
 def _give_up(doubt: Doubt, outcome: Outcome) -> Change:
     code = doubt.row.error_code or "ANSWER_LOST"
-    why = f" The portal's history could not be read ({outcome.code})." if outcome.code else ""
-    return Change(doubt.row.n, State.IN_DOUBT, State.UNKNOWN, code, advice("UNKNOWN") + why)
+    said = [advice("UNKNOWN")]
+    if outcome.code:
+        said.append(_("The portal's history could not be read ({code}).").format(code=outcome.code))
+    return Change(doubt.row.n, State.IN_DOUBT, State.UNKNOWN, code, " ".join(said))

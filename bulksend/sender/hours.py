@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulksend.journal import SlotGrant
+from bulksend.locale import _
 from bulksend.portal.deadline import Deadline
 from bulksend.schedule.parsing import time_in_full
 from bulksend.schedule.zones import zone_of
@@ -77,7 +78,11 @@ class Hours:
             return "", 0.0
         name = zone or self._schedule.timezone
         when = time_in_full(until, zone_of(name))
-        return (f"the time to begin, {when}" if until == self._schedule.at else f"the hours of {name}, {when}"), until
+        return (
+            _("the time to begin, {when}").format(when=when)
+            if until == self._schedule.at
+            else _("the hours of {zone}, {when}").format(zone=name, when=when)
+        ), until
 
     def guard(
         self, rows: Sequence[Row], row_seconds: float, ask: Callable[[int], Callable[[str, int], SlotGrant]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bulksend.locale import _
 from bulksend.portal import methods
 from bulksend.portal.outcomes import Outcome, Verdict
 from bulksend.sender.repairs import Failure, Repairs
@@ -31,20 +32,29 @@ class Joins(Repairs):
     def conclude(self, row: Row, outcome: Outcome) -> None:
         """Send the row once its speaker is a member."""
         if outcome.verdict is Verdict.DONE or outcome.code.upper() == _ALREADY_A_MEMBER:
-            self._tried[self.key(row)] = _failure("was refused again after joining it")
+            self._tried[self.key(row)] = _failure(
+                _(
+                    "The user who should speak joined this chat, and was refused again: let another user speak, or see "
+                    "in the portal why."
+                )
+            )
             self._context.chats.put_back(row)
             return
         if outcome.verdict is Verdict.NOT_KNOWN:
-            why = f"whether they joined it is not known, because the portal's answers were lost ({outcome.code})"
-            self.give_up(row, _failure(why))
+            why = _(
+                "The user who should speak is not a member of this chat, and whether they joined it is not known, "
+                "because the portal's answers were lost ({code}): add the user to the chat in the portal, or let "
+                "another user speak."
+            )
+            self.give_up(row, _failure(why.format(code=outcome.code)))
             return
-        failure = self._tried[self.key(row)] = _failure(f"the portal did not let them join it ({outcome.code})")
+        why = _(
+            "The user who should speak is not a member of this chat, and the portal did not let them join it ({code}): "
+            "add the user to the chat in the portal, or let another user speak."
+        )
+        failure = self._tried[self.key(row)] = _failure(why.format(code=outcome.code))
         self.give_up(row, failure)
 
 
-def _failure(why: str) -> Failure:
-    return Failure(
-        Joins.code,
-        f"The user who should speak is not a member of this chat, and {why}: add the user to the chat in the portal, "
-        "or let another user speak.",
-    )
+def _failure(sentence: str) -> Failure:
+    return Failure(Joins.code, sentence)

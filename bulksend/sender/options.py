@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.schedule.parsing import time_in_full
 from bulksend.schedule.schedule import Schedule
@@ -132,17 +134,24 @@ def estimate(rows: int, options: Options) -> float:
 def duration(seconds: float) -> str:
     """A time span for people: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 days 4 h``."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return _("{seconds} s").format(seconds=max(1, round(seconds)))
     minutes = round(seconds / 60)
     if minutes < 90:
-        return f"{minutes} min"
+        return _("{minutes} min").format(minutes=minutes)
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+        text = _("{hours} h {minutes} min") if minutes else _("{hours} h")
+        return text.format(hours=hours, minutes=minutes)
     days, hours = divmod(hours, 24)
-    return f"{days} days {hours} h" if hours else f"{days} days"
+    if hours:
+        text = ngettext("{days} day {hours} h", "{days} days {hours} h", days)
+    else:
+        text = ngettext("{days} day", "{days} days", days)
+    return text.format(days=number(days), hours=hours)
 
 
 def late_sentence(at: float, timezone: str) -> str:
     """What to say of a campaign that would begin long after the time that was set for it."""
-    return f"The campaign was to begin at {time_in_full(at, zone_of(timezone))}, which has long passed."
+    return _("The campaign was to begin at {time}, which has long passed.").format(
+        time=time_in_full(at, zone_of(timezone))
+    )

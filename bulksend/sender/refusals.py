@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulksend.journal import State
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from bulksend.journal import Change
@@ -34,7 +35,7 @@ class Refusals:
         self._code = change.error_code
         self._alike += 1
         if self._alike >= self._most:
-            self.sentence = (
-                f"All of the first {self._alike} rows were refused with {self._code}, so the others are kept back. "
-                f"{change.error_description} If the other rows are right, resume the campaign."
-            )
+            self.sentence = _(
+                "All of the first {rows} rows were refused with {code}, so the others are kept back. "
+                "{advice} If the other rows are right, resume the campaign."
+            ).format(rows=self._alike, code=self._code, advice=change.error_description)

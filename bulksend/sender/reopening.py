@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bulksend.locale import N_, _
 from bulksend.portal import methods
 from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM
 from bulksend.portal.error_help import advice
@@ -30,27 +31,28 @@ that in which its dialog began, so that nobody can take the two for each other."
 MOST_LOST: Final = 8
 """How often the answer to a question or to a start may be lost: as often as that to a message."""
 
-_OTHERS_CHAT: Final = Failure(
-    CHAT_NOT_IN_CRM,
-    "The chat is none of this lead's, deal's, contact's or company's: it belongs to another one, or its channel is "
-    "switched off. Check both numbers, and the channel in the portal.",
+_OTHERS_CHAT: Final = N_(
+    "The chat is none of this lead's, deal's, contact's or company's: it belongs to another "
+    "one, or its channel is switched off. Check both numbers, and the channel in the portal."
 )
-_NOT_LISTED: Final = (
-    "The dialog of this chat is not active, and it was not started again, because the portal did not list the chats of "
-    "the lead, deal, contact or company ({code}). Send the row again."
+_NOT_LISTED: Final = N_(
+    "The dialog of this chat is not active, and it was not started again, because the portal "
+    "did not list the chats of the lead, deal, contact or company ({code}). Send the row "
+    "again."
 )
-_OPEN: Final = Failure(
-    CHAT_NOT_IN_CRM,
-    "The chat is the right one, but its dialog is open without being active: nobody has taken it yet, or it waits for "
-    "the customer. Take it or answer in it in the portal, then send the row again.",
+_OPEN: Final = N_(
+    "The chat is the right one, but its dialog is open without being active: nobody has "
+    "taken it yet, or it waits for the customer. Take it or answer in it in the portal, then "
+    "send the row again."
 )
-_NO_ACCESS: Final = (
-    "The dialog of this chat is finished, and the user of the webhook or application may not start it again. Give them "
-    "access to its open channel in the portal, or start the dialog there."
+_NO_ACCESS: Final = N_(
+    "The dialog of this chat is finished, and the user of the webhook or application may not "
+    "start it again. Give them access to its open channel in the portal, or start the dialog "
+    "there."
 )
-_LOST: Final = (
-    "The dialog of this chat is not active, and whether it was started again is not known, because the portal's "
-    "answers were lost ({code}). Send the row again."
+_LOST: Final = N_(
+    "The dialog of this chat is not active, and whether it was started again is not known, "
+    "because the portal's answers were lost ({code}). Send the row again."
 )
 
 
@@ -84,13 +86,13 @@ class OwnChats(Repairs):
             if outcome.verdict is Verdict.REFUSED:
                 failure = Failure(outcome.code, advice(outcome.code, outcome.description))
             else:
-                failure = Failure(self.code, _NOT_LISTED.format(code=outcome.code))
+                failure = Failure(self.code, _(_NOT_LISTED).format(code=outcome.code))
             self.give_up(row, failure)
             return
         try:
             listed = any(chat.id == row.chat_id for chat in methods.read_chats(outcome.result))
         except ValueError:
-            self.give_up(row, Failure(self.code, _NOT_LISTED.format(code="?")))
+            self.give_up(row, Failure(self.code, _(_NOT_LISTED).format(code="?")))
             return
         key = self.key(row)
         if not listed and key not in self._absent:
@@ -98,8 +100,8 @@ class OwnChats(Repairs):
             self.add(row)
             return
         if not listed:
-            self._tried[key] = _OTHERS_CHAT
-        refused = self._starts.add(row) if listed else _OTHERS_CHAT
+            self._tried[key] = Failure(CHAT_NOT_IN_CRM, _(_OTHERS_CHAT))
+        refused = self._starts.add(row) if listed else self._tried[key]
         if refused:
             self.give_up(row, refused)
 
@@ -126,12 +128,12 @@ class Starts(Repairs):
         """Send the row, even where all answers were lost: the portal says whether the dialog is active."""
         key = self.key(row)
         if outcome.verdict is Verdict.DONE:
-            self._tried[key] = _OPEN
+            self._tried[key] = Failure(CHAT_NOT_IN_CRM, _(_OPEN))
         elif outcome.verdict is Verdict.NOT_KNOWN:
-            self._lost[key] = Failure(CHAT_NOT_IN_CRM, _LOST.format(code=outcome.code))
+            self._lost[key] = Failure(CHAT_NOT_IN_CRM, _(_LOST).format(code=outcome.code))
         else:
             denied = outcome.code.upper() == ACCESS_DENIED
-            sentence = _NO_ACCESS if denied else advice(outcome.code, outcome.description)
+            sentence = _(_NO_ACCESS) if denied else advice(outcome.code, outcome.description)
             self._tried[key] = Failure(outcome.code, sentence)
             self.give_up(row, self._tried[key])
             return

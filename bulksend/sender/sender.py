@@ -18,6 +18,7 @@ from bulksend.dispatch.slots import Slots
 from bulksend.errors import JournalError
 from bulksend.journal import HEARTBEAT_SECONDS, Change, Journal, JournalAway, Row, Run, State
 from bulksend.locale import _
+from bulksend.locale.formats import number
 from bulksend.portal import methods
 from bulksend.portal.error_help import advice
 from bulksend.ratelimit.batch_size import BatchSize
@@ -235,7 +236,7 @@ class Sender:
             minutes = max(1, round(self._options.outage / 60))
             self._end(
                 StopReason(why),
-                f"The portal could not be reached for {minutes} min; check the connection."
+                _("The portal could not be reached for {minutes} min; check the connection.").format(minutes=minutes)
                 if why is Halted.OUT_OF_REACH
                 else advice(outcome.code, outcome.description),
             )
@@ -245,7 +246,9 @@ class Sender:
         if self._options.max_failures is not None and bad > self._options.max_failures:
             self._end(
                 StopReason.TOO_MANY_FAILURES,
-                f"Rows that failed or are unknown: {bad}, more than the {self._options.max_failures} allowed.",
+                _("Rows that failed or are unknown: {rows}, more than the {allowed} allowed.").format(
+                    rows=number(bad), allowed=number(self._options.max_failures)
+                ),
             )
 
     def _look_at_the_clock(self) -> None:
@@ -288,7 +291,7 @@ class Sender:
         elif wait and wait.reason:
             waiting, until = wait.reason, wait.until
         elif self._context.doubts and self._outbox.idle:
-            waiting, until = "the portal's history to settle rows in doubt", self._context.doubts.settled_by()
+            waiting, until = _("the portal's history to settle rows in doubt"), self._context.doubts.settled_by()
         until = until - time.monotonic() + time.time() if waiting else 0.0
         if not waiting and not self._result:
             waiting, until = self._context.hours.waiting(self._closed_zones())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +101,7 @@ class Sending:
         )
         schedule = sending.over_earlier(earlier).schedule()
         if schedule.opens_at(now) is None and schedule.not_after > now:
-            raise UsageError("Nothing could leave in time: no such hours or days lie before the end.")
+            raise UsageError(_("Nothing could leave in time: no such hours or days lie before the end."))
         return sending
 
     def schedule(self) -> Schedule:
@@ -195,7 +196,9 @@ def _failures(text: str | None, rows: int) -> int | None:
         value = -1.0
     if not 0 <= value < math.inf or (not text.strip().endswith("%") and value != int(value)):
         raise UsageError(
-            f"The failures that may happen are a number of rows or a percentage, such as 20 or 5%, not {text!r}.",
+            _(
+                "The failures that may happen are a number of rows or a percentage, such as 20 or 5%, not {text!r}."
+            ).format(text=text),
             code="MAX_FAILURES",
         )
     return int(rows * value / 100) if text.strip().endswith("%") else int(value)

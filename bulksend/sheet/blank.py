@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sheet.limits import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -194,18 +195,26 @@ def write_blank(path: Path, *, lang: Language, overwrite: bool = False) -> Path:
     writers: dict[str, Callable[[_Words], bytes]] = {".xlsx": _workbook, ".csv": _text}
     writer = writers.get(path.suffix.lower())
     if writer is None:
-        raise UsageError(f"A blank sheet is a workbook or a CSV: give '{path.name}' the ending .xlsx or .csv.")
+        raise UsageError(
+            _("A blank sheet is a workbook or a CSV: give '{name}' the ending .xlsx or .csv.").format(name=path.name)
+        )
     content = writer(_WORDS[lang])
     try:
         with path.open("wb" if overwrite else "xb") as file:
             file.write(content)
     except FileExistsError:
-        raise UsageError(f"'{path}' is there already: choose another name, or delete it first.") from None
+        raise UsageError(
+            _("'{path}' is there already: choose another name, or delete it first.").format(path=path)
+        ) from None
     except FileNotFoundError:
-        raise UsageError(f"There is no folder '{path.parent}': make it first, or choose another.") from None
+        raise UsageError(
+            _("There is no folder '{folder}': make it first, or choose another.").format(folder=path.parent)
+        ) from None
     except OSError as error:
-        why = "it is a folder" if path.is_dir() else error.strerror or str(error)
-        raise UsageError(f"'{path}' cannot be written ({why}): choose another name or folder.") from None
+        why = _("it is a folder") if path.is_dir() else error.strerror or str(error)
+        raise UsageError(
+            _("'{path}' cannot be written ({reason}): choose another name or folder.").format(path=path, reason=why)
+        ) from None
     return path
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bulksend.locale import _
 from bulksend.sheet import limits
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
 from bulksend.sheet.headings import field_of, key
@@ -50,7 +51,7 @@ class DelimitedSource:
         self.dialect: Dialect | None = Dialect(encoding, delimiter, "\r\n" if "\r\n" in sample else "\n")
         scan = _scan(path, encoding, delimiter)
         if scan.width > limits.MOST_COLUMNS:
-            raise refuse(Refusal.NOT_A_SHEET, name=path.name, what="a file of another kind")
+            raise refuse(Refusal.NOT_A_SHEET, name=path.name, what=_("a file of another kind"))
         self.width = scan.width
         self._encoding, self._delimiter = encoding, delimiter
         self._first_rows = _rows_of(sample, delimiter)
@@ -103,7 +104,7 @@ class DelimitedSource:
             # the whole file was decoded before, so it has changed since
             raise refuse(Refusal.FILE_CHANGED, name=self._path.name) from error
         except OSError as error:
-            raise refuse(Refusal.CANNOT_OPEN, name=self._path.name, why=error.strerror or "read error") from None
+            raise refuse(Refusal.CANNOT_OPEN, name=self._path.name, why=error.strerror or _("read error")) from None
 
 
 def _encoding(path: Path) -> str:
@@ -117,12 +118,12 @@ def _encoding(path: Path) -> str:
         if b"\0" in start:
             wide = _wide_encoding(start)
             if wide is None:
-                raise refuse(Refusal.NOT_A_SHEET, name=path.name, what="a file of another kind")
+                raise refuse(Refusal.NOT_A_SHEET, name=path.name, what=_("a file of another kind"))
             _must_decode(path, wide)
             return wide
         controls = sum(start.count(bytes([code])) for code in (*range(1, 9), *range(14, 32)))
         if controls * 100 > len(start):
-            raise refuse(Refusal.NOT_A_SHEET, name=path.name, what="a file of another kind")
+            raise refuse(Refusal.NOT_A_SHEET, name=path.name, what=_("a file of another kind"))
     if _undecodable_row(path, "utf-8") is None:
         return "utf-8"
     row = _undecodable_row(path, "cp1251")

@@ -4,6 +4,8 @@ import zipfile
 from enum import StrEnum
 from pathlib import Path
 
+from bulksend.locale import N_, _
+from bulksend.locale.formats import number
 from bulksend.sheet.messages import Refusal, refuse
 
 
@@ -21,19 +23,19 @@ _SUSPICIOUS = 200 << 20  # from this size on, a file that is compressed far more
 _MOST_COMPRESSED = 150  # sheets are compressed 10 to 40 times, zeros 1,000 times
 
 _MAGIC = (
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"BM", "a picture"),
-    (b"II*\0", "a picture"),
-    (b"MM\0*", "a picture"),
-    (b"{\\rtf", "a text document"),
-    (b"Rar!", "an archive"),
-    (b"7z\xbc\xaf", "an archive"),
-    (b"\x1f\x8b", "an archive"),
-    (b"MZ", "a program"),
-    (b"SQLite format 3\0", "a database"),
+    (b"%PDF", N_("a PDF document")),
+    (b"\x89PNG", N_("a picture")),
+    (b"\xff\xd8\xff", N_("a picture")),
+    (b"GIF8", N_("a picture")),
+    (b"BM", N_("a picture")),
+    (b"II*\0", N_("a picture")),
+    (b"MM\0*", N_("a picture")),
+    (b"{\\rtf", N_("a text document")),
+    (b"Rar!", N_("an archive")),
+    (b"7z\xbc\xaf", N_("an archive")),
+    (b"\x1f\x8b", N_("an archive")),
+    (b"MZ", N_("a program")),
+    (b"SQLite format 3\0", N_("a database")),
 )
 
 
@@ -54,7 +56,7 @@ def kind_of(path: Path) -> Kind:
         with path.open("rb") as file:
             start = file.read(4096)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "the name cannot be used"
+        why = error.strerror if isinstance(error, OSError) and error.strerror else _("the name cannot be used")
         raise refuse(Refusal.CANNOT_OPEN, name=name, why=why.lower()) from None
     if not start:
         raise refuse(Refusal.EMPTY_FILE, name=name)
@@ -69,10 +71,10 @@ def kind_of(path: Path) -> Kind:
 def _refuse_other(name: str, start: bytes) -> None:
     for magic, what in _MAGIC:
         if start.startswith(magic) and (len(magic) > 2 or b"\0" in start):
-            raise refuse(Refusal.NOT_A_SHEET, name=name, what=what)
+            raise refuse(Refusal.NOT_A_SHEET, name=name, what=_(what))
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<?xml") and b"urn:schemas-microsoft-com:office:spreadsheet" in text:
-        raise refuse(Refusal.OTHER_WORKBOOK, name=name, what="a workbook in Excel 2003's XML")
+        raise refuse(Refusal.OTHER_WORKBOOK, name=name, what=_("a workbook in Excel 2003's XML"))
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<meta", b"<table", b"<style", b"<?xml", b"<!--")):
         raise refuse(Refusal.WEB_PAGE, name=name)
 
@@ -92,7 +94,7 @@ def _packed_kind(path: Path) -> Kind:
     size = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if size > _LARGEST or (size > _SUSPICIOUS and size > _MOST_COMPRESSED * packed):
-        raise refuse(Refusal.BOMB, name=name, size=f"{size >> 20:,}")
+        raise refuse(Refusal.BOMB, name=name, size=number(size >> 20))
     names = {member.filename.lstrip("/").lower() for member in members}
     locked = any(member.flag_bits & 1 for member in members)
     if locked or "encrypted-package" in names or b":encryption-data" in manifest:
@@ -102,16 +104,16 @@ def _packed_kind(path: Path) -> Kind:
     if "content.xml" in names and ("spreadsheet" in mimetype or not mimetype):
         return Kind.ODS
     others = {
-        "xl/workbook.bin": "an Excel binary workbook (.xlsb)",
-        "index/document.iwa": "a Numbers document",
-        "index/metadata.iwa": "a Numbers document",
+        "xl/workbook.bin": N_("an Excel binary workbook (.xlsb)"),
+        "index/document.iwa": N_("a Numbers document"),
+        "index/metadata.iwa": N_("a Numbers document"),
     }
     for member_name, what in others.items():
         if member_name in names:
-            raise refuse(Refusal.OTHER_WORKBOOK, name=name, what=what)
+            raise refuse(Refusal.OTHER_WORKBOOK, name=name, what=_(what))
     if any(n.startswith("word/") for n in names) or "opendocument.text" in mimetype:
-        raise refuse(Refusal.NOT_A_SHEET, name=name, what="a text document")
-    raise refuse(Refusal.NOT_A_SHEET, name=name, what="an archive or a damaged workbook")
+        raise refuse(Refusal.NOT_A_SHEET, name=name, what=_("a text document"))
+    raise refuse(Refusal.NOT_A_SHEET, name=name, what=_("an archive or a damaged workbook"))
 
 
 def _start_of(archive: zipfile.ZipFile, member: str) -> bytes:

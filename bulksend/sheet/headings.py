@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bulksend.locale import _, ngettext
 from bulksend.sheet.messages import Refusal, listed, quoted, refuse
 
 
@@ -196,7 +197,12 @@ def find_columns(
             found.setdefault(field, []).append(position)
     for field, positions in found.items():
         if len(positions) > 1:
-            doubled = listed([f"{quoted(headings[p])} (column {column_letters(p)})" for p in positions])
+            doubled = listed(
+                [
+                    _("{heading} (column {letters})").format(heading=quoted(headings[p]), letters=column_letters(p))
+                    for p in positions
+                ]
+            )
             raise refuse(Refusal.DOUBLED_COLUMNS, doubled=doubled, field=field)
         chosen[field] = positions[0]
 
@@ -261,7 +267,7 @@ def _overridden(headings: Sequence[str], overrides: Mapping[str, str]) -> dict[s
         position = next(iter(exact or alike), None)
         if position is None:
             close = difflib.get_close_matches(heading, [h for h in headings if h.strip()], 1, 0.6)
-            hint = f"; did you mean {quoted(close[0])}?" if close else "."
+            hint = _("; did you mean {heading}?").format(heading=quoted(close[0])) if close else "."
             raise refuse(Refusal.UNKNOWN_HEADING, field=field, heading=heading, found=_shown(headings), hint=hint)
         chosen[field] = position
     return chosen
@@ -271,14 +277,23 @@ def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Ex
     spare = [heading for position, heading in enumerate(headings) if position not in taken and key(heading)]
     near = [(field, heading) for field in missing if (heading := _near_miss(field, spare))]
     if near:
-        asked = listed([f"did {quoted(heading)} mean {field}" for field, heading in near])
-        advice = f"{asked}? Then rename {'it, or choose it' if len(near) == 1 else 'them, or choose them'} by hand"
+        guesses = [
+            _("did {heading} mean {field}").format(heading=quoted(heading), field=field) for field, heading in near
+        ]
+        advice = ngettext(
+            "{guesses}? Then rename it, or choose it by hand",
+            "{guesses}? Then rename them, or choose them by hand",
+            len(near),
+        ).format(guesses=listed(guesses))
     else:
-        advice = f"add {'a heading' if len(missing) == 1 else 'headings'} called {listed(missing)}"
-        if missing == ["CHAT_ID"]:
-            advice += ", or look the chats up"
-        if missing == ["MESSAGE"]:
-            advice += ", or write the messages with a template"
+        sentence = {
+            "CHAT_ID": _("add a heading called {missing}, or look the chats up"),
+            "MESSAGE": _("add a heading called {missing}, or write the messages with a template"),
+        }.get(
+            " ".join(missing),
+            ngettext("add a heading called {missing}", "add headings called {missing}", len(missing)),
+        )
+        advice = sentence.format(missing=listed(missing))
     return refuse(
         Refusal.MISSING_COLUMNS, missing=listed(missing), found=_shown(headings), advice=advice, near=dict(near)
     )
@@ -297,4 +312,4 @@ def _near_miss(field: str, spare: list[str]) -> str | None:
 
 def _shown(headings: Sequence[str]) -> str:
     named = [quoted(heading, 40) for heading in headings if heading.strip()]
-    return listed(named) if named else "all blank"
+    return listed(named) if named else _("all blank")

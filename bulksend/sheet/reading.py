@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bulksend.errors import SheetError
+from bulksend.locale import _
 from bulksend.sheet.chunks import Chunk, Dialect, SheetSource, blank_rows, frame
 from bulksend.sheet.delimited import DelimitedSource
 from bulksend.sheet.file_format import Kind, kind_of
@@ -90,7 +91,7 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
     except SheetError:
         raise
     except OSError as error:
-        raise refuse(Refusal.CANNOT_OPEN, name=path.name, why=(error.strerror or "read error").lower()) from None
+        raise refuse(Refusal.CANNOT_OPEN, name=path.name, why=(error.strerror or _("read error")).lower()) from None
     position = heading_position(head, heading_names)
     if position is None:
         raise refuse(Refusal.EMPTY_TABLE, name=path.name)

@@ -6,9 +6,10 @@ from typing import Any
 
 import xlsxwriter
 
+from bulksend.locale import N_, _
 from bulksend.sheet.xlsx_writer import COLOURS
 
-_GOOD = "no problem"
+_GOOD = N_("no problem")
 """What the summary calls rows without a status: `bulksend check` gives one only to rows that cannot be sent."""
 _BARS = {  # papers are too pale for a chart
     "sent": "#70AD47",
@@ -37,7 +38,8 @@ def write_summary(
     deliveries: Counter[str],
 ) -> None:
     """Add the worksheet that is called Summary."""
-    sheet = book.add_worksheet("Summary")
+    name = _("Summary")
+    sheet = book.add_worksheet(name)
     bold = book.add_format({"bold": True})
     sheet.set_landscape()
     sheet.fit_to_pages(1, 1)
@@ -61,33 +63,35 @@ def write_summary(
         return first, last
 
     if facts:
-        section("Campaign", facts)
+        section(_("Campaign"), facts)
     ordered = [
-        (status or _GOOD, statuses[status])
+        (status or _(_GOOD), statuses[status])
         for status in [*COLOURS, *sorted(set(statuses) - set(COLOURS))]
         if statuses[status]
     ]
-    first, last = section("Rows by status", ordered)
+    first, last = section(_("Rows by status"), ordered)
     if codes:
-        section("Rows by error code", codes.most_common())
+        section(_("Rows by error code"), codes.most_common())
     charts = []
     if any(statuses[status] for status in _TROUBLES):
-        charts.append(("What became of the rows", first, last, [status for status, _ in ordered]))
+        charts.append((_("What became of the rows"), first, last, [status for status, _rows in ordered]))
     if reached := [(delivery, deliveries[delivery]) for delivery in _DELIVERIES if deliveries[delivery]]:
-        first, last = section("Sent messages by delivery", reached)
-        charts.append(("What became of the sent messages", first, last, [delivery for delivery, _ in reached]))
+        first, last = section(_("Sent messages by delivery"), reached)
+        charts.append((_("What became of the sent messages"), first, last, [delivery for delivery, _rows in reached]))
     for place, chart in enumerate(charts):
-        sheet.insert_chart(1 + place * _ROWS_OF_CHART, 3, _chart(book, *chart))
+        sheet.insert_chart(1 + place * _ROWS_OF_CHART, 3, _chart(book, name, *chart))
 
 
-def _chart(book: xlsxwriter.Workbook, title: str, first: int, last: int, names: Sequence[str]) -> Any:
+def _chart(  # noqa: PLR0917 - xlsxwriter's order: sheet, rows
+    book: xlsxwriter.Workbook, sheet: str, title: str, first: int, last: int, names: Sequence[str]
+) -> Any:
     """A bar for each of some rows of the summary."""
     chart = book.add_chart({"type": "bar"})
     chart.add_series(
         {
-            "name": "Rows",
-            "categories": ["Summary", first, 0, last, 0],
-            "values": ["Summary", first, 1, last, 1],
+            "name": _("Rows"),
+            "categories": [sheet, first, 0, last, 0],
+            "values": [sheet, first, 1, last, 1],
             "points": [{"fill": {"color": _BARS.get(name, "#BFBFBF")}} for name in names],
             "data_labels": {"value": True},
             "gap": 60,

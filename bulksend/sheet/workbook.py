@@ -17,6 +17,7 @@ from python_calamine import (
 )
 
 from bulksend.errors import SheetError
+from bulksend.locale import _
 from bulksend.sheet import limits
 from bulksend.sheet.cell_text import column_texts, duration_texts
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
@@ -131,7 +132,7 @@ def _sheet_error(error: Exception, path: Path) -> Exception:
 def _choose(path: Path, sheets: list[SheetMetadata], wanted: str | None) -> int:
     """The position of the sheet asked for, else of the first that is to be seen."""
     names = [entry.name for entry in sheets if entry.typ == SheetTypeEnum.WorkSheet]
-    shown = listed([quoted(name) for name in names]) if names else "none"
+    shown = listed([quoted(name) for name in names]) if names else _("none")
     if wanted is not None:
         alike = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
         if not alike:

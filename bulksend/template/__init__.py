@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 from jinja2 import TemplateRuntimeError, UndefinedError
 
+from bulksend.locale import _
 from bulksend.template.compiled import CompiledTemplate
 from bulksend.template.files import load_template, read_template, ready_templates
 from bulksend.template.filters import CannotFillError, EmptyCellError, cell_type, empty_cell, join_texts, too_long
@@ -89,9 +90,9 @@ class MessageTemplate:
             except MemoryError:
                 problems[number] = _cannot(str(too_long()))
             except UndefinedError:
-                problems[number] = _cannot(RowFault.MISSING_PART)
+                problems[number] = _cannot(RowFault.MISSING_PART.say())
             except (TemplateRuntimeError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-                problems[number] = _cannot(RowFault.CANNOT_FILL.format(why=error))
+                problems[number] = _cannot(RowFault.CANNOT_FILL.say(why=error))
             messages.append(message)
         return Rendered(pd.Series(messages, index=cells.index, dtype=object, name="message"), problems)
 
@@ -106,8 +107,8 @@ class MessageTemplate:
 @lru_cache(maxsize=256)
 def _empty(heading: str) -> Problem:
     # Kept, for a column may be empty in a million rows.
-    description = RowFault.EMPTY.format(heading=heading, name=spelling(heading))
-    return Problem(EMPTY_VALUE, description, EMPTY_EXAMPLE.format(heading=heading))
+    description = RowFault.EMPTY.say(heading=heading, name=spelling(heading))
+    return Problem(EMPTY_VALUE, description, _(EMPTY_EXAMPLE).format(heading=heading))
 
 
 def _cannot(description: str) -> Problem:

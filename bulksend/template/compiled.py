@@ -8,6 +8,9 @@ from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
 
 from bulksend.errors import TemplateError
+from bulksend.locale import _
+from bulksend.locale.formats import number
+from bulksend.sheet.messages import listed
 from bulksend.template.language import MessageLanguage
 from bulksend.template.messages import TemplateFault
 from bulksend.template.names import Columns, spelling
@@ -30,7 +33,7 @@ class CompiledTemplate:
             TemplateError: it cannot be used with these columns; the error names the line and what to do.
         """
         if len(source) > LONGEST_TEMPLATE:
-            raise TemplateError(TemplateFault.TOO_LONG.format(longest=LONGEST_TEMPLATE))
+            raise TemplateError(TemplateFault.TOO_LONG.say(longest=number(LONGEST_TEMPLATE)))
         self.keys: dict[str, int] = {}
         """What a render's context must hold -> the position of its column."""
         environment = MessageLanguage()
@@ -46,10 +49,10 @@ class CompiledTemplate:
         except TemplateSyntaxError as error:
             hint = _spaced_name(source, error.lineno, columns)
             reason = (error.message or "").rstrip(".")
-            raise TemplateError(TemplateFault.UNREADABLE.format(line=error.lineno, why=reason, hint=hint)) from None
+            raise TemplateError(TemplateFault.UNREADABLE.say(line=error.lineno, why=reason, hint=hint)) from None
         except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError):
             # Python's own limits on nesting and on the length of a number, met while Jinja2 reads or compiles.
-            raise TemplateError(TemplateFault.TOO_DEEP) from None
+            raise TemplateError(TemplateFault.TOO_DEEP.say()) from None
 
     def _take_names(self, tree: nodes.Template, columns: Columns) -> None:
         """Find the column that each name stands for."""
@@ -61,16 +64,17 @@ class CompiledTemplate:
             else:
                 unknown.setdefault(name.name, _unknown(name, columns, tree))
         if unknown:
-            used = " and ".join(unknown.values())
-            raise TemplateError(TemplateFault.UNKNOWN_NAMES.format(names=used, columns=columns.listed()))
+            used = listed(list(unknown.values()))
+            raise TemplateError(TemplateFault.UNKNOWN_NAMES.say(names=used, columns=columns.listed()))
 
 
 def _unknown(name: nodes.Name, columns: Columns, tree: nodes.Template) -> str:
     """Return how a sentence names what no column answers to, with the near miss."""
     attempts = [f"{name.name}_{part.attr}" for part in tree.find_all(nodes.Getattr) if part.node is name]
     near = columns.near(*attempts, name.name)
-    meant = f", did you mean {near}?" if near else ""
-    return f"'{name.name}' (line {name.lineno}{meant})"
+    if near:
+        return _("'{name}' (line {line}, did you mean {near}?)").format(name=name.name, line=name.lineno, near=near)
+    return _("'{name}' (line {line})").format(name=name.name, line=name.lineno)
 
 
 def _spaced_name(source: str, line: int, columns: Columns) -> str:
@@ -82,8 +86,10 @@ def _spaced_name(source: str, line: int, columns: Columns) -> str:
         position = None if written.isidentifier() else columns.by_heading(written)
         if position is not None:
             heading = columns.headings[position]
-            return f": for the column '{heading}' write {{{{ {spelling(heading)} }}}}"
-    return ": look for a brace or a quotation mark too many or too few"
+            return _(": for the column '{heading}' write {{{{ {name} }}}}").format(
+                heading=heading, name=spelling(heading)
+            )
+    return _(": look for a brace or a quotation mark too many or too few")
 
 
 class _Closing(NodeTransformer):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bulksend.errors import TemplateError
+from bulksend.locale import _
 from bulksend.template.messages import TemplateFault
 
 LARGEST_FILE: Final = 400_000
@@ -22,16 +23,16 @@ def read_template(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise TemplateError(TemplateFault.NO_SUCH_FILE.format(path=path, ready="")) from None
+        raise TemplateError(TemplateFault.NO_SUCH_FILE.say(path=path, ready="")) from None
     except OSError as error:
         if path.is_dir():
-            raise TemplateError(TemplateFault.IS_A_FOLDER.format(path=path)) from None
-        raise TemplateError(TemplateFault.CANNOT_OPEN.format(path=path, why=error.strerror or error)) from None
+            raise TemplateError(TemplateFault.IS_A_FOLDER.say(path=path)) from None
+        raise TemplateError(TemplateFault.CANNOT_OPEN.say(path=path, why=error.strerror or error)) from None
     if len(content) > LARGEST_FILE:
-        raise TemplateError(TemplateFault.LARGE_FILE.format(path=path))
+        raise TemplateError(TemplateFault.LARGE_FILE.say(path=path))
     text = _decode(content)
     if text is None:
-        raise TemplateError(TemplateFault.NO_TEXT.format(path=path))
+        raise TemplateError(TemplateFault.NO_TEXT.say(path=path))
     return text
 
 
@@ -63,8 +64,8 @@ def load_template(name: str) -> str:
         return read_template(path)
     if name in ready:
         return _folder().joinpath(name).read_text(encoding="utf-8")
-    listed = f", or take one of the ready ones: {', '.join(ready)}"
-    raise TemplateError(TemplateFault.NO_SUCH_FILE.format(path=name, ready=listed))
+    listed = _(", or take one of the ready ones: {names}").format(names=", ".join(ready))
+    raise TemplateError(TemplateFault.NO_SUCH_FILE.say(path=name, ready=listed))
 
 
 def ready_templates() -> list[str]:

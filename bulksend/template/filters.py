@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Final, NoReturn
 from jinja2 import StrictUndefined, TemplateRuntimeError, Undefined
 from jinja2.filters import do_default
 
+from bulksend.locale import _
+from bulksend.locale.formats import number
 from bulksend.template.messages import CellFault, RowFault
 from bulksend.template.values import DEFAULT_DATE, Language, format_moment, format_number, parse_moment, parse_number
 
@@ -72,7 +74,7 @@ class Cell(str):
     __hash__ = str.__hash__
 
     def _is_text(self, *_: object) -> NoReturn:
-        raise CannotFillError(RowFault.TEXT_COMPARED.format(heading=self.heading))
+        raise CannotFillError(RowFault.TEXT_COMPARED.say(heading=self.heading))
 
     __lt__ = __le__ = __gt__ = __ge__ = _is_text
 
@@ -86,12 +88,14 @@ def named(value: object) -> str:
     """Return how a sentence names a value: by its column where that is known, and cut short."""
     text = str(value)
     shown = f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}…'"
-    return f"{shown} in the column '{value.heading}'" if isinstance(value, Cell) else shown
+    if not isinstance(value, Cell):
+        return shown
+    return _("{value} in the column '{heading}'").format(value=shown, heading=value.heading)
 
 
 def too_long() -> CannotFillError:
     """Return the error for a text that is longer than any message."""
-    return CannotFillError(RowFault.TOO_LONG.format(longest=LONGEST_TEXT))
+    return CannotFillError(RowFault.TOO_LONG.say(longest=number(LONGEST_TEXT)))
 
 
 def join_texts(parts: Iterable[object], separator: object = "") -> str:
@@ -112,7 +116,7 @@ def as_text(value: object) -> str:
     if isinstance(value, str | Undefined):
         return str(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise CannotFillError(RowFault.NO_TEXT)
+        raise CannotFillError(RowFault.NO_TEXT.say())
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -123,13 +127,13 @@ def as_number(value: object, reads: str | None = None) -> Decimal:
     try:
         return parse_number(as_text(value), reads)
     except ValueError as error:
-        raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=error)) from None
+        raise CannotFillError(RowFault.CELL.say(cell=named(value), problem=error)) from None
 
 
 def _whole_number(value: object) -> int:
     """Return an argument that must be a small whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST_TEXT:
-        raise CannotFillError(RowFault.NO_WHOLE_NUMBER)
+        raise CannotFillError(RowFault.NO_WHOLE_NUMBER.say())
     return value
 
 
@@ -151,13 +155,13 @@ def _truncate(value: object, length: int = 100, end: str = "…") -> str:
 
 def _size(value: object) -> int:
     if not isinstance(value, str | list | tuple):
-        raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=CellFault.NO_LENGTH))
+        raise CannotFillError(RowFault.CELL.say(cell=named(value), problem=CellFault.NO_LENGTH.say()))
     return len(value)
 
 
 def _end(value: object, position: int) -> object:
     if not isinstance(value, str | list | tuple) or not value:
-        raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=CellFault.NO_LENGTH))
+        raise CannotFillError(RowFault.CELL.say(cell=named(value), problem=CellFault.NO_LENGTH.say()))
     return value[position]
 
 
@@ -178,7 +182,7 @@ def _formatting_filters(language: Language) -> dict[str, Callable[..., Any]]:
         try:
             return format_moment(parse_moment(as_text(value), reads), as_text(pattern), language)
         except ValueError as error:
-            raise CannotFillError(RowFault.CELL.format(cell=named(value), problem=error)) from None
+            raise CannotFillError(RowFault.CELL.say(cell=named(value), problem=error)) from None
 
     return {"number": number, "money": money, "date": date}
 

@@ -69,11 +69,11 @@ class MessageLanguage(ImmutableSandboxedEnvironment):
             if isinstance(value, Undefined):
                 str(value)  # raises the error that the cell is empty
             if isinstance(value, bool) or not isinstance(value, int | Decimal):
-                raise CannotFillError(RowFault.TEXT_COUNTED.format(sign=operator))
+                raise CannotFillError(RowFault.TEXT_COUNTED.say(sign=operator))
         first, second = (Decimal(cast("int | Decimal", value)) for value in (left, right))
         result = _ARITHMETIC[operator](first, second)
         if not result.is_finite() or abs(result) > LARGEST:
-            raise CannotFillError(RowFault.LARGE_NUMBER)
+            raise CannotFillError(RowFault.LARGE_NUMBER.say())
         return result
 
 

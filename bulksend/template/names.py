@@ -9,6 +9,8 @@ from keyword import iskeyword
 from typing import Final
 
 from bulksend.errors import TemplateError
+from bulksend.locale import _
+from bulksend.sheet.messages import listed, quoted
 from bulksend.template.messages import TemplateFault
 
 _SHOWN: Final = 12
@@ -66,11 +68,11 @@ class Columns:
             return found[0] if found else None
         headings = [self.headings[position] for position in found]
         if len(set(headings)) == len(headings):
-            advice = f'write row["{headings[0]}"] for the one you mean'
+            advice = _('write row["{heading}"] for the one you mean').format(heading=headings[0])
         else:
-            advice = "give them different headings in the sheet"
-        shown = " and ".join(f"'{heading}'" for heading in headings)
-        raise TemplateError(TemplateFault.TWO_COLUMNS.format(name=asked, columns=shown, advice=advice))
+            advice = _("give them different headings in the sheet")
+        shown = listed([quoted(heading) for heading in headings])
+        raise TemplateError(TemplateFault.TWO_COLUMNS.say(name=asked, columns=shown, advice=advice))
 
     def near(self, *attempts: str) -> str | None:
         """Return the spelling of the column that was probably meant by one of ``attempts``, the likeliest first."""
@@ -84,5 +86,5 @@ class Columns:
     def listed(self) -> str:
         """Return the names a template may use, as the end of a sentence."""
         names = list(dict.fromkeys(spelling(heading) for heading in self.headings if heading))
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return ", ".join(names[:_SHOWN]) + more if names else "none"
+        left_out = max(0, len(names) - _SHOWN)
+        return listed(names[:_SHOWN], more=left_out) if left_out else ", ".join(names) or _("none")

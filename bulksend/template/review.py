@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 from jinja2 import nodes
 
 from bulksend.errors import TemplateError
+from bulksend.locale import _
 from bulksend.template.language import LARGEST, TESTS, TEXT_METHODS, MessageLanguage
 from bulksend.template.messages import TemplateFault
 from bulksend.template.names import Columns
@@ -64,7 +65,7 @@ class Review:
         """
         if not isinstance(node, _ALLOWED):
             what = _NAMES.get(type(node), type(node).__name__.lower())
-            self._forbid(node, f"'{what}'", "use columns' names, filters and if")
+            self._forbid(node, f"'{what}'", _("use columns' names, filters and if"))
         if review := self._reviews.get(type(node)):
             review(node)
         of_row = isinstance(node, nodes.Getitem) and is_row(node.node)
@@ -72,7 +73,7 @@ class Review:
             self.read(child)
 
     def _refuse(self, node: nodes.Node, slip: TemplateFault, **words: object) -> NoReturn:
-        raise TemplateError(slip.format(line=node.lineno, **words))
+        raise TemplateError(slip.say(line=node.lineno, **words))
 
     def _forbid(self, node: nodes.Node, what: str, advice: str) -> NoReturn:
         self._refuse(node, TemplateFault.CLOSED, what=what, advice=advice)
@@ -95,7 +96,7 @@ class Review:
 
     def _test(self, used: nodes.Test) -> None:
         if used.name not in TESTS:
-            self._forbid(used, f"'is {used.name}'", "compare with == or !=")
+            self._forbid(used, f"'is {used.name}'", _("compare with == or !="))
 
     def _call(self, call: nodes.Call) -> None:
         if isinstance(call.node, nodes.Getattr):
@@ -103,8 +104,8 @@ class Review:
                 return
             if call.node.attr in self._filters:
                 self._refuse(call, TemplateFault.METHOD_OF_A_FILTER, name=call.node.attr)
-        what = f"{call.node.name}(…)" if isinstance(call.node, nodes.Name) else "a call"
-        self._forbid(call, what, "use filters, as in name | upper")
+        what = f"{call.node.name}(…)" if isinstance(call.node, nodes.Name) else _("a call")
+        self._forbid(call, what, _("use filters, as in name | upper"))
 
     def _attribute(self, part: nodes.Getattr) -> None:
         owner = part.node.name if isinstance(part.node, nodes.Name) else ""
@@ -113,7 +114,8 @@ class Review:
         if part.attr in TEXT_METHODS:
             return
         near = self._columns.near(f"{owner}_{part.attr}") if owner and not part.attr.startswith("_") else None
-        self._forbid(part, f".{part.attr}", f"if you mean a column, write {near}" if near else "use filters instead")
+        advice = _("if you mean a column, write {name}").format(name=near) if near else _("use filters instead")
+        self._forbid(part, f".{part.attr}", advice)
 
     def _name(self, name: nodes.Name) -> None:
         if is_row(name):
@@ -131,5 +133,5 @@ class Review:
             self._refuse(item, TemplateFault.ROW_ALONE)
         if self._columns.by_heading(heading) is None:
             near = self._columns.near(heading)
-            used, hint = f'row["{heading}"]', f" (did you mean {near}?)" if near else ""
+            used, hint = f'row["{heading}"]', _(" (did you mean {near}?)").format(near=near) if near else ""
             self._refuse(item, TemplateFault.UNKNOWN_HEADING, used=used, hint=hint, columns=self._columns.listed())

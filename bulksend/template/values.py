@@ -43,22 +43,22 @@ def parse_number(text: str, reads: str | None = None) -> Decimal:
         ValueError: there is no number in it, or not only one way to read it.
     """
     if reads not in {None, ".", ","}:
-        raise ValueError(CellFault.NO_SUCH_READING.format(reads=reads))
+        raise ValueError(CellFault.NO_SUCH_READING.say(reads=reads))
     found = _NUMBER_WITH_UNIT.fullmatch(text.translate(_SPACES).strip()) if len(text) <= LONGEST_NUMBER else None
     if found is None:
-        raise ValueError(CellFault.NO_NUMBER)
+        raise ValueError(CellFault.NO_NUMBER.say())
     digits = found[1].rstrip()
     if reads is not None:
         return _read_number_with(digits, reads)
     if _COULD_BE_THOUSANDS.fullmatch(digits):
         whole, broken = re.sub(r"[.,]", "", digits), digits.replace(",", ".")
-        raise ValueError(CellFault.COMMA_OR_POINT.format(whole=whole, broken=broken))
+        raise ValueError(CellFault.COMMA_OR_POINT.say(whole=whole, broken=broken))
     if _PLAIN.fullmatch(digits):
         return Decimal(digits.replace(",", "."))
     for sign, pattern in _GROUPED.items():
         if pattern.fullmatch(digits):
             return _read_number_with(digits, sign)
-    raise ValueError(CellFault.NO_NUMBER)
+    raise ValueError(CellFault.NO_NUMBER.say())
 
 
 def _read_number_with(digits: str, sign: str) -> Decimal:
@@ -66,7 +66,7 @@ def _read_number_with(digits: str, sign: str) -> Decimal:
     other = "," if sign == "." else "."
     shape = rf"[-+]?(?:\d+|\d{{1,3}}(?:[ '\{other}]\d{{3}})+)(?:\{sign}\d+)?"
     if not re.fullmatch(shape, digits):
-        raise ValueError(CellFault.OTHER_DECIMALS.format(sign=sign))
+        raise ValueError(CellFault.OTHER_DECIMALS.say(sign=sign))
     return Decimal(re.sub(rf"[ '\{other}]", "", digits).replace(sign, "."))
 
 
@@ -121,7 +121,7 @@ def parse_moment(text: str, reads: str | None = None) -> Moment:
         try:
             moment = datetime.strptime(text, reads)  # noqa: DTZ007 - a cell's date has no zone
         except (ValueError, re.error):  # the second where the pattern has a part twice
-            raise ValueError(CellFault.OTHER_DATE.format(reads=reads)) from None
+            raise ValueError(CellFault.OTHER_DATE.say(reads=reads)) from None
         return Moment(moment.date(), moment.time() if re.search("%[HIXcTR]", reads) else None)
     found = next((match for pattern in _WHEN if (match := pattern.fullmatch(text))), None)
     if found is not None:
@@ -129,7 +129,7 @@ def parse_moment(text: str, reads: str | None = None) -> Moment:
         return Moment(_read_day(parts), _read_clock(parts))
     if alone := _CLOCK_ALONE.fullmatch(text):
         return Moment(None, _read_clock(alone.groupdict()))
-    raise ValueError(CellFault.NO_DATE)
+    raise ValueError(CellFault.NO_DATE.say())
 
 
 def _read_day(parts: dict[str, str | None]) -> date:
@@ -138,12 +138,12 @@ def _read_day(parts: dict[str, str | None]) -> date:
     if parts.get("one"):
         one, two = int(parts["one"] or 0), int(parts["two"] or 0)
         if one <= 12 and two <= 12 and one != two:
-            raise ValueError(CellFault.DAY_OR_MONTH)
+            raise ValueError(CellFault.DAY_OR_MONTH.say())
         day, month = (one, two) if one > 12 else (two, one)
     try:
         return date(year + 2000 if year < 100 else year, month, day)
     except ValueError:
-        raise ValueError(CellFault.NOT_IN_CALENDAR) from None
+        raise ValueError(CellFault.NOT_IN_CALENDAR.say()) from None
 
 
 def _read_clock(parts: dict[str, str | None]) -> time | None:
@@ -152,13 +152,13 @@ def _read_clock(parts: dict[str, str | None]) -> time | None:
         return None
     hour, half = int(parts["hour"]), (parts["half"] or "").lower()
     if half and not 1 <= hour <= 12:
-        raise ValueError(CellFault.NO_TIME)
+        raise ValueError(CellFault.NO_TIME.say())
     if half:
         hour = hour % 12 + (12 if half == "pm" else 0)
     try:
         return time(hour, int(parts["minute"] or 0), int(parts["second"] or 0))
     except ValueError:
-        raise ValueError(CellFault.NO_TIME) from None
+        raise ValueError(CellFault.NO_TIME.say()) from None
 
 
 DEFAULT_DATE: Final[dict[Language, str]] = {"en": "%-d %B %Y", "ru": "%d.%m.%Y"}
@@ -201,12 +201,12 @@ def format_moment(moment: Moment, pattern: str, language: Language) -> str:
         if part == "%%":
             return "%"
         if part in _OF_DAY and moment.day is None:
-            raise ValueError(CellFault.NO_DATE_IN_IT.format(part=part))
+            raise ValueError(CellFault.NO_DATE_IN_IT.say(part=part))
         if part in _OF_CLOCK and moment.clock is None:
-            raise ValueError(CellFault.NO_CLOCK_IN_IT.format(part=part))
+            raise ValueError(CellFault.NO_CLOCK_IN_IT.say(part=part))
         unicode_part = _OF_DAY.get(part) or _OF_CLOCK.get(part)
         if unicode_part is None:
-            raise ValueError(CellFault.UNKNOWN_PART.format(part=part, known=" ".join(known_directives())))
+            raise ValueError(CellFault.UNKNOWN_PART.say(part=part, known=" ".join(known_directives())))
         return format_datetime(when, unicode_part, locale=language)
 
     return _DIRECTIVE.sub(formatted, pattern)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bulksend.errors import UsageError
+from bulksend.locale import _
 from bulksend.sheet.chunks import Chunk, Flags
 from bulksend.sheet.headings import Columns
 from bulksend.sheet.metadata import NOT_CALCULATED
@@ -147,7 +148,7 @@ class Checker:
             self._added_duplicates = True
             again, first, chats = self._duplicates.repeats()
             if len(again):
-                example = f"the text of row {first[0]} for chat {chats[0]}"
+                example = _("the text of row {row} for chat {chat}").format(row=first[0], chat=chats[0])
                 self._report.add_rows("DUPLICATE_MESSAGE", len(again), again[:FIRST_ROWS].tolist(), example)
             self._report.chats = self._duplicates.chats()
             if not self._report.rows and not self._report.hidden:
@@ -230,7 +231,8 @@ class Checker:
     def _messages(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._template is None and self._columns.message is None:
             raise UsageError(
-                "Say what to write: the sheet has no column of messages and there is no template.", code="NO_MESSAGES"
+                _("Say what to write: the sheet has no column of messages and there is no template."),
+                code="NO_MESSAGES",
             )
         if self._template is None:
             return np.asarray(cells[self._columns.message].to_numpy())

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulksend.locale import _, ngettext
+from bulksend.locale.formats import number
 from bulksend.portal.error_help import code_help
-from bulksend.sheet.messages import listed, quoted
+from bulksend.sheet.messages import listed, quoted, rows_in_words
 
 FIRST_ROWS = 10
 """How many row numbers a group names."""
@@ -25,22 +27,19 @@ class Problem:
 
     def line(self) -> str:
         """The group as one line for people."""
-        shown = [f"{row:,}".replace(",", "") for row in self.rows]
-        more = self.count - len(shown)
-        where = ""
-        if shown:
-            names = listed([*shown, f"{more:,} more"], most=FIRST_ROWS + 2) if more > 0 else listed(shown)
-            where = f" ({'row' if self.count == 1 else 'rows'} {names})"
-        number = f"{self.count:,} {'row' if self.count == 1 else 'rows'}: " if self.rows else ""
-        such_as, sentence = "", ""
+        counted = where = such_as = sentence = ""
+        if self.rows:
+            names = listed([str(row) for row in self.rows], more=self.count - len(self.rows))
+            where = ngettext(" (row {rows})", " (rows {rows})", self.count).format(rows=names)
+            counted = f"{rows_in_words(self.count)}: "
         of_a_cell = code_help(self.code).of_cells
+        example = quoted(self.example) if of_a_cell else self.example
         if self.example.endswith(".") and not of_a_cell:
-            sentence = f"Row {self.example_row}: {self.example} "
+            sentence = _("Row {row}: {example} ").format(row=self.example_row, example=example)
         elif self.example and self.rows:
-            such_as = f", such as {quoted(self.example) if of_a_cell else self.example}"
-            if self.count > 1:
-                such_as += f" in row {self.example_row}"
-        return f"{self.code}: {number}{self.says}{such_as}{where}. {sentence}{self.advice}"
+            text = _(", such as {example} in row {row}") if self.count > 1 else _(", such as {example}")
+            such_as = text.format(example=example, row=self.example_row)
+        return f"{self.code}: {counted}{self.says}{such_as}{where}. {sentence}{self.advice}"
 
 
 @dataclass(slots=True)
@@ -121,20 +120,32 @@ class Report:
     def lines(self) -> list[str]:
         """The report for people, one line for each kind of problem; none where there is nothing to say."""
         lines = [problem.line() for problem in self.problems]
-        lines += [f"Warning: {problem.line()}" for problem in self.warnings]
+        lines += [_("Warning: {problem}").format(problem=problem.line()) for problem in self.warnings]
         if self.hidden:
-            rows = "1 row is" if self.hidden == 1 else f"{self.hidden:,} rows are"
-            text = code_help("HIDDEN_ROW")
-            lines.append(f"{rows} hidden in the sheet and left out. {text.advice}")
+            text = ngettext(
+                "{rows} row is hidden in the sheet and left out. {advice}",
+                "{rows} rows are hidden in the sheet and left out. {advice}",
+                self.hidden,
+            )
+            lines.append(text.format(rows=number(self.hidden), advice=code_help("HIDDEN_ROW").advice))
         return lines
 
     def outcome(self) -> str:
         """One sentence: how many rows can be sent."""
         if not self.rows:
-            return "There is no row to send."
-        chats = f", to {self.chats:,} {'chat' if self.chats == 1 else 'chats'}" if self.chats else ""
-        count = f"{self.good:,} of {self.rows:,} {'row' if self.rows == 1 else 'rows'} can be sent{chats}."
-        return count if self.errors else f"No problems: {count}"
+            return _("There is no row to send.")
+        if self.chats:
+            chats = ngettext("to {chats} chat", "to {chats} chats", self.chats).format(chats=number(self.chats))
+            text = ngettext(
+                "{good} of {rows} row can be sent, {to}.", "{good} of {rows} rows can be sent, {to}.", self.rows
+            )
+        else:
+            chats, text = (
+                "",
+                ngettext("{good} of {rows} row can be sent.", "{good} of {rows} rows can be sent.", self.rows),
+            )
+        outcome = text.format(good=number(self.good), rows=number(self.rows), to=chats)
+        return outcome if self.errors else _("No problems: {outcome}").format(outcome=outcome)
 
     def to_json(self) -> dict[str, Any]:
         """The report for programs, made of plain values."""

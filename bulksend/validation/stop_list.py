@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from bulksend.errors import SheetError
+from bulksend.locale import _
 from bulksend.sheet.headings import field_of, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation.values import entity_type, identifier
@@ -60,8 +61,10 @@ class StopList:
         implied = "" if entity is None or kinds is not None else implied_type(sheet.headings[entity])
         if chat is None and (entity is None or (kinds is None and not implied)):
             raise SheetError(
-                f"The stop list {path.name} names neither chats nor CRM entities: it needs a column CHAT_ID, or the "
-                "columns CRM_ENTITY_TYPE and CRM_ENTITY."
+                _(
+                    "The stop list {name} names neither chats nor CRM entities: it needs a column CHAT_ID, "
+                    "or the columns CRM_ENTITY_TYPE and CRM_ENTITY."
+                ).format(name=path.name)
             )
         if kinds is None and not implied:
             entity = None
@@ -72,8 +75,10 @@ class StopList:
                 kind = implied or ("" if kinds is None else entity_type(cells[kinds]))
                 if chat_id < 0 or entity_id < 0 or (entity_id and not kind) or not (chat_id or entity_id):
                     raise SheetError(
-                        f"Row {number} of the stop list {path.name} cannot be read: write the number of a chat, or the "
-                        "type and the number of a CRM entity."
+                        _(
+                            "Row {row} of the stop list {name} cannot be read: write the number of a chat, or the "
+                            "type and the number of a CRM entity."
+                        ).format(row=number, name=path.name)
                     )
                 if chat_id:
                     self._chats.add(chat_id)

@@ -299,7 +299,7 @@ def test_application_as_given() -> None:
     """What is missing or would send tokens in the open is said."""
     given = {"client_id": "a", "client_secret": "b", "refresh_token": "c"}
     assert application("portal.example", **given).tokens.endpoint == "https://portal.example/rest"
-    with pytest.raises(PortalError, match="client id and refresh token must be given"):
+    with pytest.raises(PortalError, match="are missing: client id, refresh token"):
         application("portal.example", **(given | {"client_id": " ", "refresh_token": ""}))
     with pytest.raises(PortalError, match="in the open"):
         application("http://portal.example", **given)
