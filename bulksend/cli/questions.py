@@ -219,7 +219,7 @@ def show_schedule(options: Options) -> None:
 def _show_spread(options: Options) -> None:
     rows, needed = options.rows_a_call, options.rows_to_keep_up
     seconds = options.schedule.interval * rows
-    text = ngettext("{count} message every {seconds} s", "{count} messages every {seconds} s", rows)
+    text = ngettext("a message every {seconds} s", "{count} messages every {seconds} s", rows)
     _fact(_("Spread:"), text.format(count=number(rows), seconds=number(float(f"{seconds:.3g}"))))
     if needed > rows and needed <= BATCH_LIMIT:
         text = _("at this pace it takes longer; with --batch {rows} it would not")

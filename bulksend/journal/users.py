@@ -26,7 +26,7 @@ FAILURES_KEPT: Final = 3600.0
 SEEN_EVERY: Final = 60.0
 """Seconds between writes of when a session was used last."""
 
-_TURN: Final = "the page's users"
+_TURN: Final = "users"
 """These tables are apart from the campaigns', which need not wait for them."""
 
 

@@ -190,7 +190,7 @@ def test_a_sheet_whose_rows_were_all_left_out_counts_them(command: Command, shee
     good = [("deal", 1, 11, "Hello"), ("deal", 1, 12, "Hello")]
     send = ("--portal", portal.webhook, "--yes", "--rate", 0, "--skip-sent")
     assert command("send", sheet("a.csv", headings, good), *send).code == 0
-    assert "(2 sent)." in command("send", "a.csv", *send).err
+    assert "(sent: 2)." in command("send", "a.csv", *send).err
     other = sheet("b.csv", headings, reversed(good))
     assert command("send", other, *send).code == 1
     assert "as campaign 2 on" in (said := command("send", other, *send).err)

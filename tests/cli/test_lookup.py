@@ -20,7 +20,7 @@ def test_a_thousand_deals_become_a_campaign_in_two_commands(command: Command, sh
     path = _deals(portal, sheet, 1000)
     filled = command("lookup", path, "--portal", portal.webhook, "--rate", 0)
     assert filled.code == 0
-    assert "1000 of 1000 rows got a chat" in filled.out
+    assert "1,000 of 1,000 rows got a chat" in filled.out
     assert len(portal.calls) <= 25
     sent = command("send", "deals.filled.csv", "--portal", portal.webhook, "--rate", 0, "--batch", 50, "--yes")
     assert sent.code == 0

@@ -110,7 +110,7 @@ def test_three_rows_changed(case: Case) -> None:
     changed = case.sheet([*lines[:9], *rows(3, 3, f"{case.folder.name} mended")], "changed.csv")
     ended = case.commands.run(*case.sending(changed))
     assert ended.code == 2
-    assert "9 of the rows" in ended.err
+    assert "9 rows (2, 3" in ended.err
     assert len(case.ledger) == 12
     ended = case.commands.run(*case.sending(changed, "--skip-sent"))
     assert ended.code == 1

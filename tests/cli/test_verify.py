@@ -34,7 +34,7 @@ def test_results_have_the_delivery(portal: Sandbox, command: Command, sent: Path
     assert [line["delivery"] for line in lines(sent)] == ["", ""]
     said = command("verify", "--portal", portal.webhook, "--rate", 0)
     assert said.code == 1
-    assert "Of 2 sent messages: 1 delivered, 1 hidden by silent mode." in said.out
+    assert "Of 2 sent messages: delivered: 1, hidden by silent mode: 1." in said.out
     assert "a.results.csv" in said.out
     results = lines(sent)
     assert [(line["status"], line["delivery"]) for line in results] == [("sent", "delivered"), ("sent", "hidden")]
@@ -54,7 +54,7 @@ def test_at_the_end_of_sending(portal: Sandbox, sheet: Sheet, command: Command) 
     send = ("--portal", portal.webhook, "--yes", "--rate", 0, "--verify")
     said = command("send", one, *send)
     assert said.code == 0, said.err
-    assert "Of 1 sent message: 1 delivered." in said.out
+    assert "Of 1 sent message: delivered: 1." in said.out
     two = sheet("b.csv", HEADINGS, [("deal", 1, 1, "Hello again"), ("deal", 2, 2, "Hello again")])
     said = command("send", two, *send, "--json")
     assert said.code == 1
@@ -78,7 +78,7 @@ def test_a_rehearsal(command: Command) -> None:
         "out.xlsx",
     )
     assert said.code == 1
-    assert "1 read" in said.out
+    assert "read: 1," in said.out
     assert "1 hidden by silent mode" in said.out
     assert "bulksend verify" not in said.err  # there will be nobody to ask
     book = calamine.CalamineWorkbook.from_path("out.xlsx")
@@ -101,7 +101,7 @@ def test_what_cannot_be_verified(portal: Sandbox, command: Command, sent: Path) 
     portal.refusal = "no_auth"
     said = command("verify", 1, "--portal", portal.webhook)
     assert said.code == 3
-    assert "Of 2 sent messages: 2 not asked for." in said.out
+    assert "Of 2 sent messages: not asked for: 2." in said.out
     assert [line["status"] for line in lines(sent)] == ["sent", "sent"]
 
 
@@ -139,7 +139,7 @@ def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> No
             assert said.code == 130
             calls = sum(call["commands"] for call in portal.calls(asked) if call["method"] == "batch")
             assert calls == 2 * known, "answers that were under way were dropped"
-            assert f"{known} delivered, {400 - known} not asked for" in said.out
+            assert f"delivered: {known}, not asked for: {400 - known}" in said.out
             assert "bulksend verify 1" in said.err
             assert sum(line["delivery"] == "delivered" for line in lines(tmp_path / "a.results.csv")) == known
         before = len(portal.calls())
