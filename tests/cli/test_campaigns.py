@@ -194,7 +194,7 @@ def test_a_sheet_whose_rows_were_all_left_out_counts_them(command: Command, shee
     other = sheet("b.csv", headings, reversed(good))
     assert command("send", other, *send).code == 1
     assert "as campaign 2 on" in (said := command("send", other, *send).err)
-    assert "(0 sent, 2 left out as sent before). To send all of it once more, add --again." in said
+    assert "(sent: 0, left out as sent before: 2). To send all of it once more, add --again." in said
 
 
 def test_what_was_left_out_as_sent_before_can_still_be_sent(command: Command, sheet: Sheet, portal: Sandbox) -> None:

@@ -121,7 +121,7 @@ NAMES = {
     *("access", "client", "id", "secret", "send", "check", "lookup", "retry", "portal", "add", "delivery", "status"),
     *("whatsapp", "telegrambot", "server", "ahead", "late", "close", "after", "filled", "default", "float", "upper"),
     *("row", "money", "date", "reads", "if", "viewer", "OpenDocument", "Ctrl-C", "SIGTERM", "GET", "ledger"),
-    *("procrastinate", "TIMEZONE", "line-off", "http", "results.csv", "filled.xlsx"),
+    *("crm", "procrastinate", "TIMEZONE", "line-off", "http", "results.csv", "filled.xlsx"),
 }
 """Latin words that a Russian sentence keeps: names, what is typed, what a file holds."""
 TYPED = re.compile(
