@@ -38,7 +38,7 @@ class Changes:
             state, code = change.after.value, change.error_code
             event = {"event": "row", "run": self._run.id, "row": row.number, "state": state, "error_code": code or None}
             _log.info(
-                "Row %d: %s %s", row.number, state, code, extra={"event": {**event, "message_id": change.message_id}}
+                _("Row %d: %s %s"), row.number, state, code, extra={"event": {**event, "message_id": change.message_id}}
             )
 
     def written(self, before: State, after: State, rows: int) -> None:
