@@ -143,6 +143,7 @@ def test_every_program_works(page: Path, folder: Path, monkeypatch: pytest.Monke
         assert done.returncode == 0, f"{source}\n{done.stderr}"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_it_builds_without_a_warning(tmp_path: Path, language: str) -> None:
     """Every page is in a table of contents, every link leads to a page or a heading."""
