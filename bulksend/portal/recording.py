@@ -26,7 +26,7 @@ _CLOCKS: Final = frozenset(
 """Keys, in lower case, of numbers that are times."""
 _VOCABULARY: Final = frozenset(
     {
-        *("connector_id", "error", "language_id", "license", "license_family", "license_type", "status", "scope"),
+        *("error", "language_id", "license", "license_family", "license_type", "status", "scope"),
         *("type", "entity_type", "entitytype", "message_type", "messagetype", "role", "componentid", "class"),
         *("active_only", "crm_entity_type"),
     }
@@ -37,7 +37,7 @@ _BARRED: Final = re.compile(r"entity_?(?:id|data_?\d)|id")
 _CLOCK_PLACES: Final = {"entity_data_1": {6, 8}, "entitydata1": {6, 8}}
 """Where among values with bars between them there are times: the dialog's beginning, and when the channel closes."""
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,47}")
-_CAPITALS: Final = re.compile(r"[A-Z_]{1,16}")
+_IN_BARS: Final = frozenset({"", "0", "1", "Y", "N", "LEAD", "DEAL", "CONTACT", "COMPANY", "NONE", "USER"})
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 _CHAT: Final = re.compile(r"chat(\d+)")
 _SAID: Final = "error_description"
@@ -168,7 +168,9 @@ def _clean_text(text: str, key: str, numbers: Mapping[int, int]) -> str:
         return text
     if number := _number(text):
         return f"chat{numbers[number]}" if text.startswith("chat") else str(numbers[number])
-    known = key.lower() in _VOCABULARY or name in _VOCABULARY
+    if name == "connector_id":
+        return text if text in _CONNECTORS else TEXT  # others may bear their maker's name
+    known = name in _VOCABULARY
     # Scopes and commands stand in lists without a key of their own.
     listed = key in {"result", "cmd"} or re.fullmatch(r"r\d+", key)
     if (known and _WORD.fullmatch(text)) or (listed and re.fullmatch(r"[a-z][a-z0-9_.]{1,40}", text)):
@@ -179,7 +181,7 @@ def _clean_text(text: str, key: str, numbers: Mapping[int, int]) -> str:
 def _clean_part(part: str, numbers: Mapping[int, int]) -> str:
     if number := _number(part):
         return str(numbers[number])
-    return part if part in {"", "0", "1"} or _CAPITALS.fullmatch(part) or part in _CONNECTORS else TEXT
+    return part if part in _IN_BARS or part in _CONNECTORS else TEXT
 
 
 _CONNECTORS: Final = frozenset(
