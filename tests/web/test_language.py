@@ -11,13 +11,16 @@ from jinja2 import Environment, nodes
 
 import bulksend.web
 from tests.processes import SLOWEST
-from tests.web.conftest import PageProcess, Visitor
+from tests.web.conftest import PageProcess, Portal, Visitor
+from tests.web.test_screens import walk
 
 TEMPLATES = sorted((Path(bulksend.web.__file__).parent / "templates").glob("*.html"))
 NOT_WORDS = re.compile(r"bulksend|https://\S+|data-\w+=")
-NAMES = re.compile(r"\S+@\S+|https?://\S+|\S+\.(csv|xlsx)\b|crm(-\w+)?\b|\w+_\w+|\b\w+/\w+|\b\d+[hm]\b")
-"""What is typed or looked up rather than said: users, addresses, files, portals, columns, methods, zones, durations."""
-NAMED = frozenset("bulksend Excel OpenDocument CSV CRM ID UTC Sandbox Operator Refresh imopenlines wat".split())  # noqa: SIM905
+TYPED = re.compile(r"\S+@\S+|\S*/\S*|\S*\.(csv|xlsx)\b|crm(-\w+)?\b|\w+_\w+|MESSAGE\b|\b\d+[hm]\b|\bwat\b")
+"""What is typed rather than said: users, addresses, zones, files, portals, headings, durations, cells."""
+NAMES = {"bulksend", "Excel", "OpenDocument", "CSV", "CRM", "ID", "UTC", "PDF", "Refresh", "imopenlines"}
+OF_THE_PORTAL = ("Sandbox Operator", "Message isn't added", "Hello")
+"""What a portal says comes as it says it."""
 READ_ALOUD = frozenset({"alt", "aria-label", "label", "placeholder", "title"})
 
 
@@ -160,3 +163,42 @@ def test_who_is_turned_away_is_told_in_their_language(page: PageProcess) -> None
     answer = requests.get(f"{page.origin}/", headers={"Accept-Language": "ru"}, timeout=SLOWEST)
     assert answer.status_code == 403
     assert "Вернитесь в окно браузера" in answer.text
+
+
+class Reading:
+    """Reads each screen, without a browser, and says what on it is still in English."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor, self.seen = visitor, set[str]()
+        self.english: list[tuple[str, str]] = []
+
+    def open(self, name: str, path: str, ready: str = "h1") -> None:
+        """See `tests.web.test_screens.Walker`."""
+        self._read(name, self.visitor.settled(path))
+
+    def open_still(self, name: str, path: str) -> None:
+        """See `tests.web.test_screens.Walker`."""
+        self._read(name, self.visitor.get(path).text)
+
+    def press(self, name: str, place: str, action: str, ready: str) -> None:
+        """See `tests.web.test_screens.Walker`."""
+        self._read(name, self.visitor.post(action).text)
+
+    def _read(self, name: str, html: str) -> None:
+        self.seen.add(name.partition("-")[0])
+        assert '<html lang="ru">' in html
+        said = " ".join(Read(re.sub("<code>.*?</code>", "", html, flags=re.DOTALL)).said)
+        for words in OF_THE_PORTAL:
+            said = said.replace(words, "")
+        assert re.findall(r"[а-я][.,:;!?][А-Яа-я]+", said) == [], name
+        self.english += [(name, word) for word in re.findall(r"[A-Za-z]{2,}", TYPED.sub("", said)) if word not in NAMES]
+
+
+def test_every_screen_is_in_russian_alone(
+    own_page: PageProcess, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands there in Latin letters are names, or what was typed."""
+    monkeypatch.setenv("BULKSEND_LANG", "ru")
+    reading = Reading(own_page.start().enter())
+    walk(reading, own_page, portal)
+    assert reading.english == []
