@@ -12,8 +12,12 @@ def system_language() -> str:
         if value := os.environ.get(variable):
             return value.split(":")[0]
     if sys.platform == "win32":
-        return _windows()
-    return _macos() if sys.platform == "darwin" else ""
+        name = _windows()
+    elif sys.platform == "darwin":
+        name = _macos()
+    else:
+        name = ""
+    return name
 
 
 def _windows() -> str:
