@@ -24,6 +24,7 @@ class CodeHelp:
         checked: whether checks of a sheet find it.
         warning: whether the row is sent all the same.
         of_cells: whether its examples are what cells hold, which is shown in quotation marks.
+        field: the field of a sheet's row in whose cell it stands, as `Columns` calls it; empty where in none.
     """
 
     means: str
@@ -33,6 +34,7 @@ class CodeHelp:
     checked: bool = False
     warning: bool = False
     of_cells: bool = False
+    field: str = ""
 
     @property
     def finding(self) -> tuple[str, str]:
@@ -40,12 +42,12 @@ class CodeHelp:
         return self.found or self.means, self.asking or self.advice
 
 
-def _cell(means: str, advice: str) -> CodeHelp:
-    return CodeHelp(means, advice, checked=True, of_cells=True)
+def _cell(field: str, means: str, advice: str) -> CodeHelp:
+    return CodeHelp(means, advice, checked=True, of_cells=True, field=field)
 
 
-def _found(means: str, advice: str) -> CodeHelp:
-    return CodeHelp(means, advice, checked=True)
+def _found(means: str, advice: str, *, field: str = "") -> CodeHelp:
+    return CodeHelp(means, advice, checked=True, field=field)
 
 
 def _warning(means: str, advice: str, *, of_cells: bool = False) -> CodeHelp:
@@ -62,25 +64,34 @@ _RIGHT_THEN_RESUME: Final = N_("Edit it in the portal, give it the right `imopen
 HELP: Final[Mapping[str, CodeHelp]] = {
     # Found in a sheet.
     "INVALID_ENTITY_TYPE": _cell(
-        N_("the entity type is empty or not one of the four"), N_("Write lead, deal, contact or company.")
+        "entity_type",
+        N_("the entity type is empty or not one of the four"),
+        N_("Write lead, deal, contact or company."),
     ),
     "INVALID_ENTITY_ID": _cell(
+        "entity_id",
         N_("the entity id is empty or not a whole number above zero"),
         N_("Write the number of the lead, deal, contact or company, like 288."),
     ),
     "INVALID_CHAT_ID": _cell(
-        N_("the chat id is empty or not a whole number above zero"), N_("Write the number of the chat, like 8773.")
+        "chat_id",
+        N_("the chat id is empty or not a whole number above zero"),
+        N_("Write the number of the chat, like 8773."),
     ),
     "INVALID_USER_ID": _cell(
+        "user_id",
         N_("the user id is not a whole number above zero"),
         N_("Write the number of the employee who speaks, like 27, or leave the cell empty."),
     ),
     "INVALID_TIMEZONE": _cell(
+        "timezone",
         N_("the time zone cannot be read"),
         N_("Write a name such as Europe/Moscow, +05:00 or МСК+2, or leave the cell empty."),
     ),
     "EMPTY_MESSAGE": _found(
-        N_("the message is empty or 0, which the portal takes for empty"), N_("Write the text, or delete the row.")
+        N_("the message is empty or 0, which the portal takes for empty"),
+        N_("Write the text, or delete the row."),
+        field="message",
     ),
     "EMPTY_VALUE": _found(
         N_("a cell that the message needs is empty"),
@@ -90,12 +101,14 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         N_("the message template could not be filled in"), N_("Correct the cells, or the template.")
     ),
     "FORMULA_ERROR": _cell(
+        "message",
         N_("a formula in the message gave an error or was never calculated"),
         N_("Open the sheet in Excel, correct the formula and save it."),
     ),
     "TOO_MANY_CELLS": _found(
         N_("the row has more cells than there are headings, so its text may have been cut at a separator"),
         N_("Put the text in quotation marks, or save the sheet as .xlsx."),
+        field="message",
     ),
     "HIDDEN_ROW": _found(
         N_("the row is hidden in the sheet, so it is left out"),
@@ -146,13 +159,17 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     ACCESS_DENIED: _found(
         N_("the webhook's user, or the user who speaks, may not read this lead, deal, contact or company"),
         N_("Check its number, give them the right to read it in the portal, or let another user speak."),
+        field="entity_id",
     ),
     "NO_CHAT": _found(
         N_("the lead, deal, contact or company has no chat with an active dialog"),
         N_("Take or start a dialog in the portal, or wait until the customer writes; then look the chats up again."),
+        field="entity_id",
     ),
     "CHATS_NOT_TOLD": _found(
-        N_("the portal did not list the chats of the lead, deal, contact or company"), N_("Look the chats up again.")
+        N_("the portal did not list the chats of the lead, deal, contact or company"),
+        N_("Look the chats up again."),
+        field="entity_id",
     ),
     "NOT_CHECKED": _warning(
         N_("the portal did not say whether the chat can be written to, or whether the customer would get the message"),

@@ -18,6 +18,7 @@ import numpy as np
 from bulksend.errors import BulksendError, UsageError
 from bulksend.locale import _, language
 from bulksend.plan import examine
+from bulksend.portal.error_help import code_help
 from bulksend.sheet.headings import column_letters, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.web.uploads import open_private
@@ -37,21 +38,6 @@ ROWS_A_PAGE: Final = 50
 SAMPLE_ROWS: Final = 5
 _KEPT_PLANS: Final = 5
 """Checked sheets that are kept in memory: a large workbook takes much of it, and is soon read again."""
-
-_COLUMN_OF_CODE: Final = {
-    "INVALID_ENTITY_TYPE": "entity_type",
-    "INVALID_ENTITY_ID": "entity_id",
-    "INVALID_CHAT_ID": "chat_id",
-    "INVALID_USER_ID": "user_id",
-    "INVALID_TIMEZONE": "timezone",
-    "EMPTY_MESSAGE": "message",
-    "FORMULA_ERROR": "message",
-    "TOO_MANY_CELLS": "message",
-    "NO_CHAT": "entity_id",
-    "ACCESS_DENIED": "entity_id",
-    "CHATS_NOT_TOLD": "entity_id",
-}
-"""Where a problem stands: the field whose cell is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +219,13 @@ class _Keeper:
 
     def close(self, plan: Plan) -> None:
         """All rows are seen: mark their cells, now that it is known where each field stands."""
-        for code, name in _COLUMN_OF_CODE.items():
-            position = getattr(plan.columns, name)
+        for problem in plan.report.problems:
+            field = code_help(problem.code).field
+            position = getattr(plan.columns, field) if field else None
             if position is not None:
                 self._kept.execute(
                     "UPDATE faulty SET marked = json_insert(marked, '$[#]', ?) "
                     "WHERE row IN (SELECT row FROM found WHERE code = ?)",
-                    (position, code),
+                    (position, problem.code),
                 )
         self._kept.execute("COMMIT")
