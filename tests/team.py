@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from bulksend.journal import Journal, Run
-from tests.processes import Commands, Ended, PortalProcess, until, write_sheet
+from bulksend import Campaign, Journal, PortalStore, Queue, Run, Sending, examine, find_target, parse_webhook
+from bulksend.cli.queued import entries_of, standing
+from tests.processes import Commands, PortalProcess, until, write_sheet
 
 if TYPE_CHECKING:
     import subprocess
@@ -92,17 +95,26 @@ class Team:
     def save(self, name: str, portal: PortalProcess | str) -> None:
         """Save a portal on the machine that all of the team's processes are on."""
         webhook = portal if isinstance(portal, str) else portal.webhook
-        ended = self.commands.run("portal", "add", name, "--webhook", webhook)
-        assert ended.code == 0, ended.said
+        os.environ["BULKSEND_NO_KEYRING"] = "1"
+        PortalStore(self.commands.home).add(name, parse_webhook(webhook))
 
-    def enter(self, name: str, lines: list[TestRow], portal: str, *options: object) -> Ended:
-        """Send a sheet by leaving it to workers."""
+    def enter(self, name: str, lines: list[TestRow], portal: str, **sending: Any) -> int:
+        """Enter a sheet and leave it to workers, as `bulksend send --queue` does; its number."""
         sheet = write_sheet(self.commands.folder / f"{name}.csv", lines)
-        return self.commands.run(
-            *("send", sheet, "--portal", portal, "--journal", self.journal, "--yes", "--queue", "--no-preflight"),
-            *("--timeout", 1, "--settle", 1, "--rate", 0),
-            *options,
-        )
+        settings = Sending(**{"rate": 0.0, "timeout": 1.0, "settle": 1.0, **sending}).resolved(time.time(), {})
+        with Journal(self.journal) as journal, Queue(self.journal) as queue:
+            with (
+                find_target(portal, self.commands.home, user_id=27) as target,
+                Campaign.enter(journal, examine(sheet), target, settings=settings.settings()) as campaign,
+            ):
+                pass
+            queue.put(journal.run(campaign.id))
+        return campaign.id
+
+    def states(self) -> list[str]:
+        """What `bulksend runs` says of the campaigns."""
+        entries = entries_of(self.journal)
+        return [str(standing(run, entries.get(run.id))["state"]) for run in self.runs()]
 
     def worker(self, *options: object, journal: str | None = None) -> WorkerProcess:
         """Start a worker."""

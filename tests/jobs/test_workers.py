@@ -36,7 +36,9 @@ def assert_all_sent(team: Team, portal: PortalProcess, *sheets: list[TestRow]) -
 def test_entered_and_sent(team: Team, portal: PortalProcess) -> None:
     """Whoever enters a campaign goes home; a worker sends it, and ends in good order."""
     lines = rows(12, chats=6)
-    entered = team.enter("sheet", lines, "crm")
+    sheet = write_sheet(team.commands.folder / "sheet.csv", lines)
+    options = ("--journal", team.journal, "--queue", "--yes", "--rate", 0, "--timeout", 1, "--settle", 1)
+    entered = team.commands.run("send", sheet, "--portal", "crm", *options)
     assert (entered.code, entered.out.splitlines()[0]) == (0, "Campaign 1: 12 of 12 rows are left to the workers.")
     assert not portal.calls()
     listed = team.commands.run("runs", "--journal", team.journal)
@@ -52,7 +54,7 @@ def test_entered_and_sent(team: Team, portal: PortalProcess) -> None:
 def test_handed_over(team: Team, portal: PortalProcess) -> None:
     """A worker that is stopped politely leaves nothing in doubt, and another goes on at once."""
     lines = rows(60, chats=60)
-    team.enter("sheet", lines, "crm", "--max-in-flight", 2)
+    team.enter("sheet", lines, "crm", max_in_flight=2)
     first = team.worker()
     portal.wait_for_calls(5)
     assert first.hand_over() == 0
@@ -69,7 +71,7 @@ def test_handed_over(team: Team, portal: PortalProcess) -> None:
 def test_taken_over(team: Team, portal: PortalProcess, end: str) -> None:
     """A worker is killed, or its machine sleeps: another goes on, and the one that wakes up sends nothing more."""
     lines = rows(80, chats=20)
-    team.enter("sheet", lines, "crm", "--max-in-flight", 2)
+    team.enter("sheet", lines, "crm", max_in_flight=2)
     first = team.worker()
     portal.wait_for_calls(8)
     second = team.worker()
@@ -87,7 +89,7 @@ def test_taken_over(team: Team, portal: PortalProcess, end: str) -> None:
 def test_paused_from_anywhere(team: Team, portal: PortalProcess) -> None:
     """Whoever sends it stops, nobody else takes it up, and a decision lets it go on."""
     lines = rows(60, chats=60)
-    team.enter("sheet", lines, "crm", "--max-in-flight", 2)
+    team.enter("sheet", lines, "crm", max_in_flight=2)
     worker = team.worker()
     portal.wait_for_calls(5)
     assert team.commands.run("pause", 1, "--journal", team.journal).code == 0
@@ -96,7 +98,7 @@ def test_paused_from_anywhere(team: Team, portal: PortalProcess) -> None:
         if team.runs()[0].holder is None:
             break
     sent = len(portal.ledger)
-    assert "  paused " in team.commands.run("runs", "--journal", team.journal).out
+    assert team.states() == ["paused"]
     time.sleep(1.5)
     assert len(portal.ledger) == sent < 60
     went_on = team.commands.run("resume", 1, "--journal", team.journal, "--queue", "--yes")
@@ -107,14 +109,14 @@ def test_paused_from_anywhere(team: Team, portal: PortalProcess) -> None:
 
 def test_waiting_holds_no_place(team: Team, portal: PortalProcess) -> None:
     """A campaign for tomorrow gives the only place back, and another is sent meanwhile."""
-    team.enter("later", rows(3, chats=3, text="Later"), "crm", "--at", "tomorrow 10:00")
+    team.enter("later", rows(3, chats=3, text="Later"), "crm", at="tomorrow 10:00")
     worker = team.worker("--campaigns", 1)
     worker.wait_until_said("wait for their hours")
     lines = rows(3, chats=3)
     team.enter("now", lines, "crm")
     worker.wait_until_said("Campaign 2: 3 of 3 rows sent.")
     assert_exactly_once(lines, portal.ledger)
-    assert "waiting until" in team.commands.run("runs", "--journal", team.journal).out
+    assert team.states() == ["waiting", "finished"]
 
 
 def test_portal_that_is_not_saved_here(team: Team, portal: PortalProcess, tmp_path: Path) -> None:
