@@ -25,6 +25,7 @@ import sys
 if sys.argv[1] == "worker":
     import bulksend.jobs.worker as worker, bulksend.sender.hours as hours, bulksend.sender.sender as sender
     import bulksend.journal.holder as holder, bulksend.journal.pace_store as pace
+    worker.TURN = 3.0
     worker.HEARTBEAT, worker.DEAD, worker.ROUND, worker.SOON, worker.SHORT_WAIT = 0.5, 2.0, 0.5, 0.5, 1.0
     holder.ABANDONED_SECONDS = pace.ABANDONED_SECONDS = 4.0
     sender.HEARTBEAT_SECONDS, hours.LATEST_DEPARTURE = 0.5, 2.0

@@ -51,6 +51,7 @@ def test_entered_and_sent(team: Team, portal: PortalProcess) -> None:
     assert (written.code, written.out.splitlines()[0]) == (0, "Campaign 1: 12 of 12 rows sent.")
 
 
+@pytest.mark.slow
 def test_handed_over(team: Team, portal: PortalProcess) -> None:
     """A worker that is stopped politely leaves nothing in doubt, and another goes on at once."""
     lines = rows(60, chats=60)
@@ -67,7 +68,7 @@ def test_handed_over(team: Team, portal: PortalProcess) -> None:
     assert_all_sent(team, portal, lines)
 
 
-@pytest.mark.parametrize("end", ["kill", "freeze"])
+@pytest.mark.parametrize("end", [pytest.param("kill", marks=pytest.mark.slow), "freeze"])
 def test_taken_over(team: Team, portal: PortalProcess, end: str) -> None:
     """A worker is killed, or its machine sleeps: another goes on, and the one that wakes up sends nothing more."""
     lines = rows(80, chats=20)
@@ -107,6 +108,7 @@ def test_paused_from_anywhere(team: Team, portal: PortalProcess) -> None:
     assert_all_sent(team, portal, lines)
 
 
+@pytest.mark.slow
 def test_waiting_holds_no_place(team: Team, portal: PortalProcess) -> None:
     """A campaign for tomorrow gives the only place back, and another is sent meanwhile."""
     team.enter("later", rows(3, chats=3, text="Later"), "crm", at="tomorrow 10:00")
@@ -119,6 +121,23 @@ def test_waiting_holds_no_place(team: Team, portal: PortalProcess) -> None:
     assert team.states() == ["waiting", "finished"]
 
 
+@pytest.mark.slow
+def test_long_campaign_lets_short_one_pass(team: Team, portal: PortalProcess) -> None:
+    """With one place, a campaign that has had it for long gives it to one that waits, and goes on behind it."""
+    long, short = rows(100, chats=100), rows(3, chats=3, text="Short")
+    team.enter("long", long, "crm", rate=8.0)
+    worker = team.worker("--campaigns", 1)
+    portal.wait_for_calls(3)
+    team.enter("short", short, "crm")
+    worker.wait_until_said("Campaign 1: gives its place to another.", 60)
+    worker.wait_until_said("Campaign 2: 3 of 3 rows sent.")
+    assert team.runs()[0].counts.left
+    team.wait_until_finished()
+    assert [run.counts.sent for run in team.runs()] == [100, 3]
+    assert len(portal.ledger) == 103
+
+
+@pytest.mark.slow
 def test_portal_that_is_not_saved_here(team: Team, portal: PortalProcess, tmp_path: Path) -> None:
     """It is left to a worker that has it, and said."""
     team.enter("sheet", rows(3, chats=3), "crm")
@@ -147,6 +166,7 @@ def test_what_cannot_be_left_to_workers(team: Team, tmp_path: Path) -> None:
     assert not team.runs()
 
 
+@pytest.mark.slow
 def test_database_user_that_may_only_send(team: Team, portal: PortalProcess) -> None:
     """What the documentation grants is enough for a worker, and not enough to enter or delete anything."""
     lines = rows(6, chats=6)
