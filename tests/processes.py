@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import requests
 
+from tests.untranslate import as_asserted
+
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
 SECRET = "s3cr3tW3bh00kk3y"
 SLOWEST = 60.0
@@ -108,7 +110,7 @@ def end(process: subprocess.Popen[str], timeout: float = SLOWEST) -> Ended:
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"the command hung; it said:\n{out}\n{err}") from None
-    return Ended(process.returncode, out or "", err or "")
+    return Ended(process.returncode, as_asserted(out or ""), as_asserted(err or ""))
 
 
 class PortalProcess:

@@ -5,6 +5,7 @@ It goes by the catalogue, so a sentence that lost a word or a place on the way i
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +19,11 @@ _FIELD = re.compile(r"\{(\w+)[^{}]*\}|%\((\w+)\)s|%([sd])")
 _TITLES = "Sheet|Portal|Speaks|Begins|Hours|Spread|Slower|Takes|Late|Starts|Sent|Unclear"
 
 
+def as_asserted(text: str) -> str:
+    """What a command has written, in the language of the tests' assertions, whichever it spoke."""
+    return text if os.environ.get("BULKSEND_TEST_LANG", "en") == "en" else english(text)
+
+
 def english(text: str) -> str:
     """A text that a command has written, with all that the catalogue knows put back into English."""
     text = re.sub(r"(?<=\d)\xa0(?=\d{3})", ",", text)
@@ -29,7 +35,7 @@ def english(text: str) -> str:
                 text = pattern.sub(replace, text)
         if text == before:
             break
-    text = re.sub(r"(?<=[\w'…]) и (?=[\w'])", " and ", text)
+    text = re.sub(r"(?<=[\w'…)&]) и (?=[\w'])", " and ", text)
     return re.sub(rf"^({_TITLES}): +", lambda match: f"{match[0].strip():<8} ", text, flags=re.MULTILINE)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bulksend.cli import run as run_command
 from bulksend.sandbox import Limits, Sandbox, World
+from tests.untranslate import as_asserted
 
 Command = Callable[..., "Said"]
 Sheet = Callable[..., Path]
@@ -42,7 +43,7 @@ def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
         capsys.readouterr()
         code = run_command([str(argument) for argument in arguments])
         said = capsys.readouterr()
-        return Said(code, said.out, said.err)
+        return Said(code, as_asserted(said.out), as_asserted(said.err))
 
     return run
 
@@ -63,7 +64,7 @@ def sheet(tmp_path: Path) -> Sheet:
 def lines(path: Path) -> list[dict[str, str]]:
     """A CSV sheet's rows by heading."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+        return [{name: as_asserted(value) for name, value in line.items()} for line in csv.DictReader(file)]
 
 
 @pytest.fixture
