@@ -23,6 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SAMPLES = ROOT / "samples"
 MINUTES = 60
+"""Seconds."""
 
 pytestmark = pytest.mark.timeout(15 * MINUTES)
 
@@ -137,6 +138,7 @@ def test_the_readmes_first_command(built: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(45 * MINUTES)
 def test_one_executable_file(tmp_path: Path) -> None:
     """Made by PyInstaller, it needs no Python and no other file."""
     if shutil.which("pyinstaller", path=_path()) is None:
