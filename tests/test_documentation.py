@@ -129,18 +129,12 @@ def _prepare(page: Path, portal: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_program_works(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_program_works(page: Path, folder: Path) -> None:
     """One after the other, each as it is printed, at a pace for which nobody has to wait."""
     programs = [block.body for block in blocks(page) if block.kind == "python"]
     for number, source in enumerate(programs, 1):
         fast = source.replace("Options()", "Options(rate_limit=__import__('bulksend').RateLimit(rate=0))")
-        program = folder / f"program{number}.py"
-        program.write_text(fast, encoding="utf-8")
-        monkeypatch.setenv("PYTHONPATH", str(ROOT))
-        done = subprocess.run(
-            [sys.executable, program], cwd=folder, capture_output=True, encoding="utf-8", check=False, timeout=60
-        )
-        assert done.returncode == 0, f"{source}\n{done.stderr}"
+        exec(compile(fast, f"{page.name}, program {number}", "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.timeout(300)
