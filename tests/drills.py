@@ -291,12 +291,17 @@ def chaos(
         through = [made.journal.replace(f":{server.port}/", f":{line.port}/") for line in lines]
         options = ("--campaigns", campaigns)
         workers: list[WorkerProcess] = [made.team.worker(*options, journal=address) for address in through]
+        for worker in workers:
+            worker.wait_until_said("Sending through", 120)
         attacks = resumed = 0
         next_at = time.monotonic() + every
         while any(run.counts.left for run in made.team.runs()) and time.monotonic() < began + 1500:
             time.sleep(0.5)
             if time.monotonic() < next_at:
                 continue
+            ended = [worker for worker in workers if worker.process.poll() is not None]
+            if ended:
+                raise AssertionError("a worker ended by itself:\n" + "\n".join(ended[0].lines))
             resumed += made.resume()
             next_at, attacks, victim = time.monotonic() + every, attacks + 1, dice.randrange(2)
             if kind == "kill":
@@ -314,9 +319,6 @@ def chaos(
                 lines[victim].cut()
                 time.sleep(pause)
                 lines[victim].mend()
-        for worker in workers:
-            if worker.process.poll() is not None:
-                raise AssertionError("a worker ended by itself:\n" + "\n".join(worker.lines))
         found = made.broken()
     found["attacks"], found["resumed"] = attacks, resumed
     found["seconds"] = round(time.monotonic() - began)
