@@ -103,13 +103,20 @@ class Chats:
         """
         self._load_more(zones)
         rows: list[Row] = []
-        while len(rows) < most and (heads := self._first(zones)):
-            chat = heads[0][1]
+        heaps = self._heaps(zones)
+        first = [(heap[0], place) for place, heap in enumerate(heaps)]
+        heapq.heapify(first)
+        while len(rows) < most and first:
+            (_, chat), place = first[0]
             if together and most > 1 and batch_may_change(self._waiting[chat][0].message):
                 if rows:
                     break
                 most = 1
-            heapq.heappop(heads)
+            heapq.heappop(heaps[place])
+            if heaps[place]:
+                heapq.heapreplace(first, (heaps[place][0], place))
+            else:
+                heapq.heappop(first)
             row = self._waiting[chat].popleft()
             rows.append(row)
             self._busy[chat] += 1
@@ -127,10 +134,9 @@ class Chats:
             return zones
         return (ANY,) if zones else ()
 
-    def _first(self, zones: Collection[str]) -> list[tuple[int, int]]:
-        """The heap whose first row is the first of all in these zones; an empty one where there is none."""
-        heaps = [heap for zone in self._open(zones) if (heap := self._heads[zone])]
-        return min(heaps, key=lambda heap: heap[0]) if heaps else []
+    def _heaps(self, zones: Collection[str]) -> list[list[tuple[int, int]]]:
+        """The heads of these zones in which there are any."""
+        return [heap for zone in self._open(zones) if (heap := self._heads[zone])]
 
     def _part_of(self, row: Row) -> Part:
         if self._mixed_part and row.chat_id in self._mixed:
@@ -144,7 +150,7 @@ class Chats:
         mixed = self._mixed_part
         # Where all that are loaded are in zones that are closed, some behind them may not be.
         while mixed and not mixed.all_loaded:
-            if mixed.rows > mixed.window // 2 and not (zones and not self._first(zones)):
+            if mixed.rows > mixed.window // 2 and not (zones and not self._heaps(zones)):
                 break
             self._add(mixed.next_rows())
 

@@ -125,7 +125,7 @@ class Hours:
         seconds = LATEST_DEPARTURE
         if not self._always:
             now = self._now()
-            seconds = min(seconds, *(self._phase(row.timezone, now).until - now for row in rows))
+            seconds = min(seconds, *(self._phase(zone, now).until - now for zone in {row.timezone for row in rows}))
         return Deadline.after(seconds)
 
     def _phase(self, zone: str, now: float) -> _Phase:
