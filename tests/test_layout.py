@@ -13,6 +13,7 @@ ROOMS = [
     "cli",
     "web",
     "jobs",
+    "metrics",
     "forecast",
     "campaign",
     "entry",

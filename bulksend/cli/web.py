@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @opts.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key (PEM).")
 @opts.option("--url", metavar="ADDRESS", help="The address that people open, if it is not https://HOST:PORT.")
 @opts.queue_option
+@opts.option("--metrics-token", metavar="TOKEN", help="Serve /metrics to programs that name this token (OpenMetrics).")
 @opts.journal_option
 @click.pass_context
 def web(context: click.Context, /, **params: Any) -> int:
@@ -56,7 +57,8 @@ def web(context: click.Context, /, **params: Any) -> int:
 
             webbrowser.open(address)
 
-    paused = serve(opts.home(), opts.journal_address(params["journal"]), place, announce, queue=params["queue"])
+    address, token = opts.journal_address(params["journal"]), params["metrics_token"] or ""
+    paused = serve(opts.home(), address, place, announce, queue=params["queue"], metrics_token=token)
     if paused:
         text = ngettext(
             "{count} campaign paused: the page offers to continue next time.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,13 +14,19 @@ from bulksend.cli.signals import stopped_by_signals
 from bulksend.errors import UsageError
 from bulksend.locale import _
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @click.command(short_help="Send the campaigns of a journal that a team shares.")
 @opts.option(
     "--campaigns", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N", help="How many at once."
 )
+@opts.option(
+    "--metrics", type=click.IntRange(1, 65535), metavar="PORT", help="Serve /metrics there, to this computer alone."
+)
 @opts.journal_option
-def worker(campaigns: int, journal: str | None) -> int:
+def worker(campaigns: int, metrics: int | None, journal: str | None) -> int:
     """Send what was entered with --queue, N campaigns at once, until this is stopped.
 
     Any number of workers may share a journal on PostgreSQL. Each sends through the portals that are saved on its own
@@ -40,9 +47,26 @@ def worker(campaigns: int, journal: str | None) -> int:
         say(_("Handing over: waiting for the calls under way. Once more to stop at once; nothing is lost either way."))
         made.stop()
 
+    if metrics is not None:
+        _serve_metrics(metrics, address)
     with stopped_by_signals(stop):
         made.run()
     return 0
+
+
+def _serve_metrics(port: int, journal: str | Path) -> None:
+    from prometheus_client import start_http_server
+
+    from bulksend.metrics import registry
+
+    try:
+        start_http_server(port, "127.0.0.1", registry(journal))
+    except OSError as error:
+        raise UsageError(
+            _("The metrics cannot be served on port {port} ({why}): choose another.").format(
+                port=port, why=error.strerror
+            )
+        ) from None
 
 
 @click.command(short_help="Stop a campaign, wherever it is being sent.")

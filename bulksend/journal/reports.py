@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from bulksend.journal.model import State
 from bulksend.journal.records import OUTCOME_COLUMNS, DamagedError, outcomes_of, undamaged
 from bulksend.journal.store import Store
-from bulksend.journal.tables import ROWS
+from bulksend.journal.tables import OPEN_ROWS, ROWS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,14 @@ class Reports(Store):
             except DamagedError as error:
                 raise self._database.explained(error) from None
             after = records[-1].n
+
+    def oldest_doubt(self) -> float | None:
+        """When the first of all rows left of which it is not known whether they arrived; None where there is none."""
+        doubtful = sa.select(RUNS.c.id).where(RUNS.c.count_in_doubt > 0)
+        mine = sa.and_(ROWS.c.run_id.in_(doubtful), OPEN_ROWS, ROWS.c.state == State.IN_DOUBT.value)
+        with self._reading() as connection:
+            oldest: float | None = connection.scalar(sa.select(sa.func.min(ROWS.c.left_at)).where(mine))
+        return oldest
 
     def codes(self, run_id: int) -> dict[tuple[State, str], int]:
         """How many rows ended in each state with each error code."""

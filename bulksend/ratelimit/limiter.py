@@ -26,7 +26,7 @@ from bulksend.ratelimit.bucket import Bucket
 from bulksend.ratelimit.execution_time import Budget, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LATENESS: Final = 0.1
 """Seconds by which a call may leave late without the following ones being put off: timers are not exact, and a disk
@@ -153,6 +153,14 @@ class _Shared:
 def _plain(values: Any) -> dict[str, Any]:
     """A dataclass's fields by name, as they are; `dataclasses.asdict` copies them all, which takes its time."""
     return {known.name: getattr(values, known.name) for known in fields(values)}
+
+
+def execution_times(state: str, now: float) -> Iterator[tuple[str, str, float]]:
+    """Whose execution time of which method is known to be used up how far (seconds), of a portal's shared state."""
+    for name, budget in _Shared.read(state).budgets.items():
+        caller, _, method = name.rpartition(" ")
+        if now < budget.reset_at:
+            yield caller, method, math.inf if budget.refused else budget.operating
 
 
 class RateLimiter:

@@ -30,6 +30,9 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 PUBLIC: Final = "/static/"
 """Styles and script, which hold nothing of anybody's."""
 
+METRICS: Final = "/metrics"
+"""For programs, with a token of their own (`bulksend.web.metrics`)."""
+
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -96,7 +99,7 @@ class Door(ABC):
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn away who was not let in; the others are `USER` from here on."""
-        return await handler(request) if request.path.startswith(PUBLIC) else await self.let_in(request, handler)
+        return await handler(request) if _is_public(request.path) else await self.let_in(request, handler)
 
     @abstractmethod
     async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -106,6 +109,10 @@ class Door(ABC):
         """Give every answer the headers that keep other pages out."""
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+
+
+def _is_public(path: str) -> bool:
+    return path == METRICS or path.startswith(PUBLIC)
 
 
 class TokenDoor(Door):

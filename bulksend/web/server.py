@@ -15,7 +15,7 @@ from bulksend.errors import UsageError
 from bulksend.journal import Journal, Role
 from bulksend.locale import _
 from bulksend.web import campaign, confirm, language, portals, sheets, start
-from bulksend.web.door import PUBLIC, USER, TokenDoor
+from bulksend.web.door import METRICS, PUBLIC, USER, TokenDoor
 from bulksend.web.page import PAGE, Page, excuses, page_of
 from bulksend.web.sign_in import SignInDoor
 
@@ -41,8 +41,8 @@ RENEWED_EVERY: Final = 3600.0
 """Seconds after which the certificate is read again: it may have been renewed."""
 
 
-def make_app(page: Page) -> web.Application:
-    """The page as an application of aiohttp's."""
+def make_app(page: Page, metrics_token: str = "") -> web.Application:
+    """The page as an application of aiohttp's; with a token it has the metrics too."""
     app = web.Application(
         middlewares=[language.speak, page.door.guard, excuses, page.door.admit], client_max_size=LONGEST_FORM
     )
@@ -52,6 +52,10 @@ def make_app(page: Page) -> web.Application:
         app.router.add_route(method, f"{page.door.prefix}{path}", for_role(role, handler))
     for method, path, answer in page.door.routes:
         app.router.add_route(method, path, answer)
+    if metrics_token:
+        from bulksend.web.metrics import Metrics  # noqa: PLC0415 - only where they are asked for
+
+        app.router.add_get(METRICS, Metrics(page.journal, metrics_token).show)
     app.router.add_static(PUBLIC, Path(__file__).parent / "static")
     return app
 
@@ -72,7 +76,13 @@ def for_role(role: Role | None, handler: Handler) -> Handler:
 
 
 def serve(
-    home: Path, journal: str | Path, place: Listening, announce: Callable[[str], None], *, queue: bool = False
+    home: Path,
+    journal: str | Path,
+    place: Listening,
+    announce: Callable[[str], None],
+    *,
+    queue: bool = False,
+    metrics_token: str = "",
 ) -> int:
     """Serve the page until Ctrl-C or SIGTERM, and say how many campaigns were paused by that.
 
@@ -84,6 +94,7 @@ def serve(
         place: where to serve it.
         announce: called once the page is there, with the address to open.
         queue: whether campaigns are left to workers.
+        metrics_token: what a program has to name to read the metrics; none are there without it.
 
     Raises:
         UsageError: it cannot be served there.
@@ -101,7 +112,8 @@ def serve(
     with place.open() as listener:
         origin = place.origin(listener.getsockname()[1])
         door = TokenDoor(origin) if tls is None else SignInDoor(origin)
-        return asyncio.run(_serve(Page(home, journal, door, queue=queue), listener, announce, place, tls))
+        page = Page(home, journal, door, queue=queue)
+        return asyncio.run(_serve(make_app(page, metrics_token), listener, announce, place, tls))
 
 
 async def _renew(place: Listening, tls: ssl.SSLContext) -> None:
@@ -114,14 +126,15 @@ async def _renew(place: Listening, tls: ssl.SSLContext) -> None:
 
 
 async def _serve(
-    page: Page,
+    app: web.Application,
     listener: socket.socket,
     announce: Callable[[str], None],
     place: Listening,
     tls: ssl.SSLContext | None,
 ) -> int:
+    page = app[PAGE]
     await page.do(page.uploads.tidy)
-    runner = web.AppRunner(make_app(page), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bulksend.campaign import Campaign
@@ -261,7 +261,7 @@ def over_kills(case: Case, *, faults: bool) -> None:
     dice = random.Random(case.seed)
     with world(case) as there:
         commands = Commands(there.folder, PROGRAM)
-        first = ("send", case.sheet(there.folder), "--portal", there.portal.webhook, "--yes", "--settle", 5)
+        first = ("send", case.sheet(there.folder), "--portal", there.portal.webhook, "--yes", "--late", "--settle", 5)
         command: tuple[object, ...] = (*first, *options_of(case))
         if faults:
             there.portal.faults = Faults(dict.fromkeys(LOST, 0.05), seed=case.seed)
@@ -342,5 +342,8 @@ def in_doubt(there: World) -> frozenset[int]:
 @given(case=cases())
 def test_what_may_leave_leaves_and_nothing_else_over_kills(faults: bool, case: Case) -> None:
     """Also where processes are killed; where answers are lost too, the rest still leaves in its hours alone."""
-    # Options are given to the second.
-    over_kills(replace(case, start=float(int(case.start))), faults=faults)
+    # Options are given to the second, and what could not leave at all is not entered.
+    not_after = case.not_after if case.not_after == math.inf else float(math.floor(case.not_after))
+    case = replace(case, start=float(int(case.start)), at=float(int(case.at)), not_after=not_after)
+    assume(case.schedule.opens_at(case.start) is not None)
+    over_kills(case, faults=faults)
