@@ -36,12 +36,12 @@ class Instant:
     def __init__(self) -> None:
         self._ids = itertools.count(1)
 
-    def call(self, method: str, params: Mapping[str, Any]) -> Reply:
+    def call(self, method: str, params: Mapping[str, Any], *, deadline: object = None) -> Reply:
         """One message."""
         now = time.time()
         return Reply(self._done(), now, now, now)
 
-    def batch(self, calls: Mapping[str, tuple[str, Mapping[str, Any]]]) -> BatchReply:
+    def batch(self, calls: Mapping[str, tuple[str, Mapping[str, Any]]], *, deadline: object = None) -> BatchReply:
         """As many as there are."""
         now = time.time()
         commands = {key: self._done() for key in calls}
