@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.dispatch.workers import Workers
-from bulksend.locale import _
+from bulksend.locale import N_
 from bulksend.portal.client import Reply, call_all, outcomes_of
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.ratelimit.feedback import Feedback
@@ -98,9 +98,9 @@ class Dispatcher:
         return self._waits.get(method)
 
     def waiting(self) -> tuple[str, float]:
-        """What all calls are waiting for and until when; empty where they are not."""
+        """What all calls are waiting for, as the catalogue has it, and until when; empty where they are not."""
         if self.connectivity.out:
-            return _("the portal, which cannot be reached"), self.connectivity.given_up_at
+            return N_("the portal, which cannot be reached"), self.connectivity.given_up_at
         longest = max(self._waits.values(), key=lambda wait: wait.until, default=None)
         return (longest.reason, longest.until) if longest else ("", 0.0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bulksend.jobs.queue import Queue, QueueEntry
 from bulksend.jobs.threads import Threads
 from bulksend.journal import Journal
-from bulksend.locale import N_, _
+from bulksend.locale import N_
 from bulksend.sender.options import Progress
 from bulksend.target import SANDBOX
 
@@ -45,7 +45,7 @@ class QueuedJob:
         self._journal = journal
         if not entry.taken:
             waits = entry.at is not None and entry.at > time.time()
-            words, until = (_(_LATER), entry.at or 0.0) if waits else (_(_QUEUED), 0.0)
+            words, until = (_LATER, entry.at or 0.0) if waits else (_QUEUED, 0.0)
             self.progress = Progress(run.counts, 0, words, until)
 
     def wait(self, timeout: float | None = None) -> bool:

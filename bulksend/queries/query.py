@@ -16,6 +16,7 @@ from bulksend.dispatch.dispatcher import Dispatcher
 from bulksend.dispatch.slots import Slots
 from bulksend.dispatch.source import Job, Source
 from bulksend.errors import PortalError
+from bulksend.locale import _
 from bulksend.portal.error_help import advice
 from bulksend.portal.methods import LONGEST_BATCH, PROFILE, SCOPE
 from bulksend.portal.outcomes import Outcome, Verdict
@@ -92,7 +93,7 @@ class QueryRunner:
         rate_limit: RateLimit,
         *,
         max_in_flight: int = MOST_IN_FLIGHT,
-        on_progress: Callable[[QueryProgress], None] = lambda _: None,
+        on_progress: Callable[[QueryProgress], None] = lambda _progress: None,
     ) -> None:
         """Get ready.
 
@@ -146,7 +147,7 @@ class QueryRunner:
     def _report(self, dispatcher: Dispatcher, done: int, total: int | None) -> None:
         waiting, until = dispatcher.waiting()
         until = until - time.monotonic() + time.time() if waiting else 0.0
-        self._on_progress(QueryProgress(done, total, dispatcher.in_flight, waiting, until))
+        self._on_progress(QueryProgress(done, total, dispatcher.in_flight, _(waiting), until))
 
 
 @dataclass(slots=True, order=True)

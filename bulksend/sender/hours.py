@@ -7,10 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bulksend.journal import SlotGrant
-from bulksend.locale import _
+from bulksend.locale import N_
 from bulksend.portal.deadline import Deadline
-from bulksend.schedule.parsing import time_in_full
-from bulksend.schedule.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,18 +69,13 @@ class Hours:
         closed = ((phase.until, zone) for zone in zones if not (phase := self._phase(zone, now)).open)
         return min(closed, default=(math.inf, ""))
 
-    def waiting(self, zones: Iterable[str]) -> tuple[str, float]:
-        """What rows of closed zones are waiting for and until when (Unix seconds); empty where none is."""
+    def waiting(self, zones: Iterable[str]) -> tuple[str, float, str]:
+        """What rows of closed zones are waiting for, until when (Unix seconds), in which zone; empty where none is."""
         until, zone = self.next_opening(zones)
         if until == math.inf:
-            return "", 0.0
-        name = zone or self._schedule.timezone
-        when = time_in_full(until, zone_of(name))
-        return (
-            _("the time to begin, {when}").format(when=when)
-            if until == self._schedule.at
-            else _("the hours of {zone}, {when}").format(zone=name, when=when)
-        ), until
+            return "", 0.0, ""
+        cause = N_("the time to begin, {when}") if until == self._schedule.at else N_("the hours of {zone}, {when}")
+        return cause, until, zone or self._schedule.timezone
 
     def guard(
         self, rows: Sequence[Row], row_seconds: float, ask: Callable[[int], Callable[[str, int], SlotGrant]]

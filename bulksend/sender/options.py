@@ -113,12 +113,27 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is known at a moment: the campaign's counts, calls under way, and what is being waited for until when."""
+    """What is known at a moment.
+
+    Attributes:
+        counts: the campaign's rows.
+        in_flight: calls under way.
+        cause: what is being waited for, as the catalogue has it; see `waiting`.
+        until: until when (Unix seconds).
+        zone: whose hours those are, where it is hours.
+    """
 
     counts: Counts
     in_flight: int
-    waiting: str = ""
+    cause: str = ""
     until: float = 0.0
+    zone: str = ""
+
+    @property
+    def waiting(self) -> str:
+        """What is being waited for, in the language of whoever asks; empty where nothing is."""
+        when = time_in_full(self.until, zone_of(self.zone)) if self.zone else ""
+        return _(self.cause).format(zone=self.zone, when=when)
 
 
 def estimate(rows: int, options: Options) -> float:

@@ -18,7 +18,7 @@ def test_a_wait_without_an_end_is_no_time_span(
     counts = Counts(pending=2, sent=1)
     with kind(counts) as shown:
         for until in (math.inf, time.time() + 40):
-            shown.show(Progress(counts, in_flight=1, waiting="the portal", until=until))
+            shown.show(Progress(counts, in_flight=1, cause="the portal", until=until))
     said = capsys.readouterr().err
     assert "sent 1" in said
     assert said.count("waiting") == said.count("waiting 40 s for the portal")

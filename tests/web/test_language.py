@@ -2,6 +2,7 @@
 
 import re
 from copy import copy
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import requests
 from jinja2 import Environment, nodes
 
 import bulksend.web
-from tests.processes import SLOWEST
-from tests.web.conftest import PageProcess, Portal, Visitor
+from tests.processes import SLOWEST, rows
+from tests.web.conftest import PageProcess, Portal, Visitor, wait_for
 from tests.web.test_screens import walk
 
 TEMPLATES = sorted((Path(bulksend.web.__file__).parent / "templates").glob("*.html"))
@@ -202,3 +203,13 @@ def test_every_screen_is_in_russian_alone(
     reading = Reading(own_page.start().enter())
     walk(reading, own_page, portal)
     assert reading.english == []
+
+
+def test_what_a_campaign_waits_for_is_said_in_the_viewers_language(visitor: Visitor, reader: Visitor) -> None:
+    """Whoever began it, and whatever language was theirs."""
+    opens = datetime.now(UTC) + timedelta(hours=2)
+    hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "Africa/Abidjan"}
+    place = f"/campaigns/{visitor.send(visitor.upload_rows(rows(2, 2)), **hours)}"
+    wait_for(lambda: "Waiting for the hours of Africa/Abidjan" in visitor.get(f"{place}/progress").text)
+    assert "Ожидание: часы" in reader.get(f"{place}/progress", headers={"Accept-Language": "ru"}).text
+    visitor.post(f"{place}/pause")
