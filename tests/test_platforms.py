@@ -89,4 +89,5 @@ def test_the_workflow_runs_what_is_declared() -> None:
 def test_this_system_is_one_that_is_known() -> None:
     """The types are checked for these three."""
     assert sys.platform in {"linux", "win32", "darwin"}
-    assert "win32 darwin | xargs -P 2 -I % .venv/bin/mypy --platform %" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "win32 darwin | xargs -P 2 -I % .venv/bin/mypy --platform %" in script
