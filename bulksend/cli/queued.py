@@ -68,7 +68,7 @@ def entries_of(address: str | Path) -> dict[int, QueueEntry]:
     from bulksend.jobs.queue import Queue
 
     try:
-        with Queue(address) as queue:
+        with Queue(address, make=False) as queue:
             return queue.entries()
     except UsageError:
         return {}

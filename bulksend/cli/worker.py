@@ -87,7 +87,7 @@ def pause(run: int, journal: str | None) -> int:
             raise UsageError(_("Campaign {run} has no rows left to send.").format(run=run))
         opened.pause(run)
         opened.record(Action.PAUSED, run)
-    with suppress(UsageError), Queue(address) as queue:
+    with suppress(UsageError), Queue(address, make=False) as queue:
         queue.remove(run)
     said = _("Campaign {run}: it stops within a few seconds.") if found.holder else _("Campaign {run}: paused.")
     put(said.format(run=run))

@@ -89,8 +89,12 @@ def connection_settings(address: str | Path) -> dict[str, Any]:
 class Queue:
     """The queue of a journal, for those who put campaigns there."""
 
-    def __init__(self, address: str | Path) -> None:
+    def __init__(self, address: str | Path, *, make: bool = True) -> None:
         """Connect.
+
+        Args:
+            address: the journal's.
+            make: whether to make the queue's tables where there are none; else nothing is in the queue then.
 
         Raises:
             UsageError: the journal is a file, or procrastinate is not installed.
@@ -103,7 +107,10 @@ class Queue:
         with explained():
             self._app.open()
         try:
-            prepare(self._app, address)
+            if make:
+                prepare(self._app, address)
+            with explained():
+                self._there = self._app.check_connection()
         except BaseException:
             self.close()
             raise
@@ -134,6 +141,8 @@ class Queue:
 
     def remove(self, run_id: int) -> None:
         """Take a campaign out that waits; one that a worker has taken stays with it."""
+        if not self._there:
+            return
         with explained():
             for job in self._app.job_manager.list_jobs(task=TASK, status="todo", lock=f"campaign-{run_id}"):
                 if job.id is not None:
@@ -141,6 +150,8 @@ class Queue:
 
     def entries(self) -> dict[int, QueueEntry]:
         """The campaigns in the queue, by their numbers."""
+        if not self._there:
+            return {}
         with explained():
             jobs = [
                 job for status in ("todo", "doing") for job in self._app.job_manager.list_jobs(task=TASK, status=status)

@@ -187,3 +187,10 @@ def test_database_user_that_may_only_send(team: Team, portal: PortalProcess) -> 
     with psycopg.connect(team.journal, autocommit=True) as connection:
         connection.execute("DROP OWNED BY sender")
         connection.execute("DROP ROLE sender")
+
+
+def test_looking_makes_no_queue(database: str, tmp_path: Path) -> None:
+    """The list of campaigns makes no tables, which its user may not be allowed to."""
+    assert Commands(tmp_path).run("runs", "--journal", database).code == 0
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchall() == [(None,)]
