@@ -163,7 +163,30 @@ def test_every_screen_is_for_everybody(own_page: PageProcess, portal: Portal, op
     walk(_screens(own_page, open_tab), own_page, portal)
 
 
+def test_the_way_to_the_customers_in_russian(own_page: PageProcess, open_tab: Open, tmp_path: Path) -> None:
+    """From the switch to the end of a campaign, as a newcomer goes it; and back to English."""
+    screens = _screens(own_page, open_tab)
+    tab = screens._tab
+    tab.click("button:has-text('Русский')")
+    (tmp_path / "list.csv").write_bytes(_workbook(*rows(3, 3, "Добрый день")))
+    tab.set_input_files("#file", tmp_path / "list.csv")
+    tab.click("button:has-text('Загрузить и проверить')")
+    tab.wait_for_selector("h1:has-text('В таблице все в порядке')")
+    screens.look("check", steady=False)
+    tab.click("a.button:has-text('Выбрать портал')")
+    tab.click("button:has-text('Продолжить')")
+    tab.wait_for_selector("h1:has-text('Пробная отправка')")
+    screens.look("confirm", steady=False)
+    tab.click("button:has-text('Пробно отправить 3 сообщения')")
+    tab.wait_for_selector(".state:has-text('Завершена')")
+    assert " г." in tab.inner_text("dl time >> nth=0")  # the script writes times as the language has them
+    screens.look("campaign", steady=False)
+    tab.click("button:has-text('English')")
+    tab.wait_for_selector(".state:has-text('Finished')")
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_screen_in_russian(
     own_page: PageProcess, portal: Portal, open_tab: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
