@@ -100,7 +100,8 @@ class Sending:
             not_after=in_full(self.not_after, code="NOT_AFTER"),
         )
         schedule = sending.over_earlier(earlier).schedule()
-        if schedule.opens_at(now) is None and schedule.not_after > now:
+        anywhere = (None, *(f"{hours:+03d}:00" for hours in range(-12, 15)))  # rows may have zones of their own
+        if schedule.not_after > now and all(schedule.opens_at(now, zone) is None for zone in anywhere):
             raise UsageError(_("Nothing could leave in time: no such hours or days lie before the end."))
         return sending
 

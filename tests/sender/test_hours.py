@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from bulksend.campaign import Campaign
+from bulksend.errors import UsageError
 from bulksend.journal import Journal, State
 from bulksend.plan import SheetOptions, examine
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import Sandbox
 from bulksend.schedule.schedule import Schedule
 from bulksend.sender.options import StopReason
+from bulksend.sender.settings import Sending
 from tests.clocks import PROGRAM, Clock
 from tests.processes import Commands, assert_exactly_once, end, read_results, rows, until, write_sheet
 from tests.sender.conftest import SWIFT, Desk
@@ -132,6 +134,14 @@ def test_messages_are_spread_evenly(desk: Desk) -> None:
     gaps = [later - earlier for earlier, later in pairwise(at)]
     assert max(abs(gap - interval) for gap in gaps) < 0.2 * interval + BUSY, gaps
     assert at[-1] - at[0] == pytest.approx(14 * interval, abs=0.02 * 14 * interval + BUSY)
+
+
+def test_hours_that_are_over_here_may_be_open_elsewhere() -> None:
+    """Refused is only what can leave in no zone at all: rows may have zones of their own."""
+    evening = datetime(2026, 11, 23, 18, 30, tzinfo=UTC).timestamp()
+    Sending(hours="9:00-18:00", not_after="23:00", timezone="UTC").resolved(evening, {})
+    with pytest.raises(UsageError, match="Nothing could leave in time"):
+        Sending(hours="9:00-18:00", days="sun", not_after="23:00", timezone="UTC").resolved(evening, {})
 
 
 def test_a_campaign_does_not_begin_long_after_its_time_unasked(desk: Desk) -> None:
