@@ -157,6 +157,7 @@ def _screens(page: PageProcess, open_tab: Open) -> Screens:
     return Screens(tabs[0], tabs[1], visitor)
 
 
+@pytest.mark.screens
 @pytest.mark.timeout(600)
 def test_every_screen_is_for_everybody(own_page: PageProcess, portal: Portal, open_tab: Open) -> None:
     """No screen may be added without being looked at here."""
