@@ -79,7 +79,7 @@ def test_taken_over(team: Team, portal: PortalProcess, end: str) -> None:
     first.kill() if end == "kill" else first.freeze()
     died = time.monotonic()
     second.wait_until_said("Campaign 1: sending", 60)
-    assert time.monotonic() - died < 15
+    assert time.monotonic() - died < 40  # a few seconds where nothing else runs
     if end == "freeze":
         first.thaw()
         first.wait_until_said("another worker has taken it over")
