@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.processes import SLOWEST, environment
+from tests.untranslate import as_asserted
 
 _SERVER = get_context("forkserver") if sys.platform != "win32" else None
 """Starts commands with everything imported already: a question is then asked after a tenth of a second."""
@@ -45,7 +46,7 @@ class Terminal:
 
     def __init__(self, home: Path, *arguments: object, changes: Mapping[str, str] | None = None) -> None:
         assert _SERVER is not None
-        self.shown = ""
+        self.shown = self._shown = ""
         self._keyboard, screen = os.openpty()
         variables = environment(home, {"COLUMNS": "80", "LINES": "24", **(changes or {})})
         words = (os.ttyname(screen), str(home.parent), variables, [str(argument) for argument in arguments])
@@ -104,4 +105,5 @@ class Terminal:
 
     def _read(self) -> None:
         if self._readable(0.02):
-            self.shown += os.read(self._keyboard, 65536).decode("utf-8", "replace").replace("\r\n", "\n")
+            self._shown += os.read(self._keyboard, 65536).decode("utf-8", "replace").replace("\r\n", "\n")
+            self.shown = as_asserted(self._shown)
