@@ -29,6 +29,7 @@ IN_HELP = {"help", "short_help", "epilog"}
 """Arguments of click, whose help is taken from the commands."""
 OTHERS_WORDS = {
     "cli/version.py": "a bug report, which its readers want in English",
+    "metrics/__init__.py": "descriptions for programs that watch",
     "sandbox/control.py": "the door for tests",
     "sandbox/refusal.py": "the portal's own words",
     "sandbox/server.py": "the portal's own words",
@@ -121,7 +122,7 @@ NAMES = {
     *("access", "client", "id", "secret", "send", "check", "lookup", "retry", "portal", "add", "delivery", "status"),
     *("whatsapp", "telegrambot", "server", "ahead", "late", "close", "after", "filled", "default", "float", "upper"),
     *("row", "money", "date", "reads", "if", "viewer", "OpenDocument", "Ctrl-C", "SIGTERM", "GET", "ledger"),
-    *("crm", "procrastinate", "TIMEZONE", "line-off", "http", "results.csv", "filled.xlsx"),
+    *("crm", "metrics", "OpenMetrics", "procrastinate", "TIMEZONE", "line-off", "http", "results.csv", "filled.xlsx"),
 }
 """Latin words that a Russian sentence keeps: names, what is typed, what a file holds."""
 TYPED = re.compile(
