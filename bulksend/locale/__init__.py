@@ -10,10 +10,10 @@ import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
+from gettext import GNUTranslations, NullTranslations, translation
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from bulksend.locale.catalogues import open_catalogue
+from bulksend.locale.catalogues import DOMAIN, FOLDER, open_catalogue
 from bulksend.locale.system import system_language
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ def translations(chosen: Language) -> NullTranslations:
     if chosen == "en":
         return NullTranslations()
     with open_catalogue(chosen) as file:
-        return GNUTranslations(cast("Any", file))
+        try:
+            return translation(DOMAIN, FOLDER, [chosen])  # as click finds it, so that it is read once
+        except OSError:  # it could not be kept
+            return GNUTranslations(cast("Any", file))
 
 
 @cache

@@ -79,7 +79,7 @@ def test_a_rehearsal(command: Command) -> None:
     )
     assert said.code == 1
     assert "read: 1," in said.out
-    assert "1 hidden by silent mode" in said.out
+    assert "hidden by silent mode: 1" in said.out
     assert "bulksend verify" not in said.err  # there will be nobody to ask
     book = calamine.CalamineWorkbook.from_path("out.xlsx")
     told = {str(row[0]): row[1] for row in book.get_sheet_by_name("Summary").to_python() if row[0]}
