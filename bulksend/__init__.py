@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         User,
     )
     from bulksend.locale import use_language
+    from bulksend.metrics import metrics_registry
     from bulksend.plan import Plan, SheetOptions, examine
     from bulksend.portal.authorisation import application, parse_webhook
     from bulksend.portal.client import Client
@@ -103,6 +104,7 @@ _MODULES = {
     "jobs.queue": ["Queue", "QueueEntry"],
     "jobs.worker": ["Worker"],
     "locale": ["use_language"],
+    "metrics": ["metrics_registry"],
     "plan": ["Plan", "SheetOptions", "examine"],
     "portal.authorisation": ["application", "parse_webhook"],
     "portal.client": ["Client"],
@@ -201,6 +203,7 @@ __all__ = [
     "find_target",
     "load_template",
     "look_up",
+    "metrics_registry",
     "parse_webhook",
     "predict",
     "predict_end",

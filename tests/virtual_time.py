@@ -135,7 +135,9 @@ class _Queue:
             self._clock.count(-1)
 
     def get(self, timeout: float | None = None) -> Any:
-        if timeout is None:
+        from bulksend.dispatch.workers import LONGEST_IDLE  # noqa: PLC0415 - as above
+
+        if timeout in {None, LONGEST_IDLE}:  # a thread that has nothing to do is no reason for time to pass
             return self._queue.get()
         until = self._clock.now() + timeout
         busy = False

@@ -28,7 +28,7 @@ SHORTEST: Final = 5.0
 """Seconds over which a pace is reckoned at the least."""
 
 
-def registry(address: str | Path) -> CollectorRegistry:
+def metrics_registry(address: str | Path) -> CollectorRegistry:
     """What `prometheus_client` serves or writes: the metrics of the journal at that address."""
     made = CollectorRegistry()
     made.register(_Campaigns(address))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from bulksend.metrics import registry
+from bulksend.metrics import metrics_registry
 from bulksend.web.page import page_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Metrics:
     """Serves the metrics of a journal to whoever names the token."""
 
     def __init__(self, journal: str | Path, token: str) -> None:
-        self._registry, self._token = registry(journal), token
+        self._registry, self._token = metrics_registry(journal), token
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with OpenMetrics, or Prometheus's own format, as is asked for."""

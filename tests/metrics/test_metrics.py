@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed_as
 
 from bulksend.campaign import Campaign
 from bulksend.journal import Change, Journal, SlotGrant, State
-from bulksend.metrics import registry
+from bulksend.metrics import metrics_registry
 from bulksend.plan import SheetOptions, examine
 from bulksend.portal.authorisation import parse_webhook
 from bulksend.ratelimit.limiter import RateLimit
@@ -54,7 +54,7 @@ def journal(tmp_path: Path) -> Path:
 
 def test_what_they_say(journal: Path) -> None:
     """Rows by outcome, campaigns by state, pace, budget left, oldest doubt; in both formats."""
-    source = registry(journal)
+    source = metrics_registry(journal)
     found = values(openmetrics(source).decode())
     assert [found["bulksend_rows", status] for status in ("sent", "failed", "not_sent", "unknown")] == [3, 1, 4, 0]
     assert found["bulksend_campaigns", "finished"] == found["bulksend_campaigns", "waiting"] == 1
@@ -84,7 +84,7 @@ def test_a_doubt_grows_older(journal: Path) -> None:
         )
         opened.apply(2, [Change(row.n, State.SENDING, State.IN_DOUBT)])
         opened.release(2, "")
-    found = values(openmetrics(registry(journal)).decode())
+    found = values(openmetrics(metrics_registry(journal)).decode())
     assert found["bulksend_oldest_doubt_seconds", ""] == pytest.approx(30, abs=20)
 
 
@@ -110,5 +110,5 @@ def test_the_page_serves_them_to_whoever_names_the_token(journal: Path, tmp_path
 def test_every_metric_is_documented(journal: Path) -> None:
     """The page names them all, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "watching.md").read_text(encoding="utf-8")
-    found = {name for name, _ in values(openmetrics(registry(journal)).decode())}
+    found = {name for name, _ in values(openmetrics(metrics_registry(journal)).decode())}
     assert set(re.findall(r"`(bulksend_\w+)`", page)) == found
