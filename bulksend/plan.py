@@ -192,7 +192,7 @@ class Plan:
                 if row.error_code:
                     status, code, why = words.get(row.state, pending[0]), row.error_code, row.error_description
                     results = ResultCells(status, error_code=code, error_description=why)
-                yield [*row.cells, *results], False
+                yield [*row.cells, *results], row.error_code == "HIDDEN_ROW"
 
         return write_sheet(
             path,

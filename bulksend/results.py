@@ -203,7 +203,7 @@ def _rows(journal: Journal, run: Run, pending: tuple[str, str]) -> Iterator[tupl
             code, description = _shown(noted_code), _shown(noted_description)
         message = "" if message_id is None else str(message_id)
         results = ResultCells(STATUS[state], message, code, description, _moment(sent_at), str(attempts), delivery)
-        yield [*cells, *results], False
+        yield [*cells, *results], code == "HIDDEN_ROW"  # as it was: it is not to be sent from here either
 
 
 _shown = lru_cache(maxsize=1_000)(without_secrets)  # few different sentences for many rows

@@ -3,11 +3,19 @@
 import csv
 from pathlib import Path
 
+import openpyxl
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 
+from bulksend.campaign import Campaign
 from bulksend.journal import Change, Journal, NewRow, State
-from bulksend.plan import fingerprint
+from bulksend.plan import examine, fingerprint
+from bulksend.portal.authorisation import parse_webhook
+from bulksend.ratelimit.limiter import RateLimit
 from bulksend.results import write_run_results
+from bulksend.sandbox import Limits, Sandbox
+from bulksend.sender.options import Options
+from bulksend.target import Target
 
 
 @pytest.fixture
@@ -52,3 +60,25 @@ def test_what_the_portal_said_stays_as_it_was_but_for_secrets(journal: Journal, 
     journal.apply(run_id, [Change(n, State.PENDING, State.FAILED, "ERROR_CORE", text) for n, text in enumerate(said)])
     written = write_run_results(journal, journal.run(run_id))
     assert _described(written) == [said[0], said[1].replace("s3cret", "…")]
+
+
+def test_a_hidden_row_stays_hidden(tmp_path: Path) -> None:
+    """Also in the copy with the problems: corrected and uploaded, it would be sent to somebody who was left out."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    sheet.append(["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"])
+    for n in range(3):
+        sheet.append(["deal", n + 1, 5001 + n, f"Message {n}"])
+    sheet.row_dimensions[3].hidden = True
+    book.save(tmp_path / "sheet.xlsx")
+    plan = examine(tmp_path / "sheet.xlsx")
+    assert plan.report.hidden == 1
+    assert examine(plan.write_problems(tmp_path / "problems.xlsx")).report.hidden == 1
+    with Sandbox(limits=Limits.none()) as portal, Journal(tmp_path / "journal.db") as journal:
+        caller = parse_webhook(portal.webhook)
+        target = Target(caller.portal, "", caller, 27)
+        with Campaign.enter(journal, plan, target) as campaign:
+            campaign.send(Options(rate_limit=RateLimit(rate=0), same_refusals=None))
+            results = write_run_results(journal, campaign.run)
+    assert examine(results).report.hidden == 1

@@ -228,17 +228,28 @@ def original_width(headings: Sequence[str]) -> int:
 
 
 def guess_columns(headings: Sequence[str]) -> dict[str, int]:
-    """The most likely column of each field, for a person to confirm: as headings say, else by what they resemble."""
+    """The most likely column of each field, for a person to confirm: as headings say, else by what they resemble.
+
+    The columns that a results sheet has beside its own are none of them.
+    """
+    own = headings[: original_width(headings)]
     guessed: dict[str, int] = {}
-    for position, heading in enumerate(headings):
+    for position, heading in enumerate(own):
         field = field_of(heading)
         if field and field not in guessed:
             guessed[field] = position
     for field in FIELDS:
-        spare = [heading for position, heading in enumerate(headings) if position not in guessed.values()]
-        if field not in guessed and (near := _near_miss(field, [heading for heading in spare if key(heading)])):
-            guessed[field] = next(p for p, h in enumerate(headings) if h == near and p not in guessed.values())
+        spare = [heading for position, heading in enumerate(own) if position not in guessed.values()]
+        spare = [heading for heading in spare if key(heading)]
+        if field not in guessed and (near := _near_miss(field, spare) or _begins_with(field, spare)):
+            guessed[field] = next(p for p, h in enumerate(own) if h == near and p not in guessed.values())
     return guessed
+
+
+def _begins_with(field: str, spare: list[str]) -> str | None:
+    """A heading that begins with a field's name, such as "Text for the customer"."""
+    names = {key(name) for name in FIELDS[field].names}
+    return next((heading for heading in spare if key(heading.split()[0]) in names), None)
 
 
 def implied_type(heading: str) -> str:

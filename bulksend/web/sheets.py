@@ -211,11 +211,15 @@ async def match_columns(request: web.Request) -> web.Response:
         value = chosen(form, field)
         if value.isdecimal() and int(value) < len(sheet.headings) and sheet.headings[int(value)].strip():
             mapping[field] = sheet.headings[int(value)]
+    written = chosen(form, "message") if chosen(form, "MESSAGE") == "write" else None
+    if written == "":
+        sentence = _("Choose the column with the message, or write the message below.")
+        return await _columns(page, draft, UsageError(sentence))
     changed = draft.read_otherwise(
         mapping=mapping,
         entity_type=kind if (kind := chosen(form, "CRM_ENTITY_TYPE")) in KINDS else "",
         look_up=chosen(form, "CHAT_ID") == "ask",
-        message=chosen(form, "message") if chosen(form, "MESSAGE") == "write" else None,
+        message=written,
         sheet=chosen(form, "sheet") or None,
         include_hidden=bool(chosen(form, "include_hidden")),
     )

@@ -207,6 +207,8 @@ def test_columns_are_guessed_for_a_person_to_confirm() -> None:
     """What headings say comes first, then what they resemble; a column is guessed for one field alone."""
     headings = ["Чат", "Deal ID", "Name", "Body", "Manager"]
     assert guess_columns(headings) == {"CRM_ENTITY": 1, "CHAT_ID": 0, "MESSAGE": 3}
+    headings = ["Deal no", "Text for the customer", *RESULT_COLUMNS]  # what results are added with is never guessed
+    assert guess_columns(headings) == {"MESSAGE": 1}
     assert implied_type("Deal ID") == "deal"
     assert guess_columns(["", "", ""]) == {}
 

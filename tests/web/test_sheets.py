@@ -84,6 +84,15 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
     assert "Добрый день, Олег!" in visitor.get(f"{sheet}/row?row=3").text
 
 
+def test_a_message_that_is_nowhere_is_asked_for(visitor: Visitor) -> None:
+    """Rather than every row blamed for having none."""
+    sheet = visitor.upload("odd.csv", csv_of([("Deal", "Room", "Words"), (1, 5001, "Hello")]))
+    form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "1", "MESSAGE": "write", "message": " "}
+    answer = visitor.post(f"{sheet}/columns", form)
+    assert answer.status_code == 400
+    assert "Choose the column with the message, or write the message below." in answer.text
+
+
 def test_a_template_that_does_not_fit_says_so_beside_it(visitor: Visitor) -> None:
     """And what was typed is still there."""
     sheet = visitor.upload("t.csv", csv_of([HEADINGS, GOOD]))
