@@ -167,7 +167,10 @@ def test_nobody_needs_to_hear_the_talk(commands: Commands) -> None:
             said = commands.run(*words, stderr=writing)
             os.close(writing)
             heard = commands.run(*words)
-            assert (said.code, json.loads(said.out)) == (heard.code, json.loads(heard.out))
+            answers = json.loads(said.out), json.loads(heard.out)
+            for answer in answers:
+                answer["forecast"] = answer["forecast"] is not None and answer["forecast"]["seconds"]  # later by now
+            assert (said.code, answers[0]) == (heard.code, answers[1])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
