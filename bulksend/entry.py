@@ -31,6 +31,11 @@ ALREADY_SENT: Final = "ALREADY_SENT"
 TOO_LATE: Final = "TOO_LATE"
 STOP_LISTED: Final = "STOP_LISTED"
 
+RETRIED: Final[Mapping[State, Sequence[str]]] = MappingProxyType(
+    {State.INVALID: (CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED), State.SKIPPED: (TOO_LATE,)}
+)
+"""What is sent again besides all that failed, by state and error code."""
+
 Repeats = Literal["skip", "send", "refuse"]
 """What becomes of rows whose text another campaign sent to the same chat in the last 24 hours."""
 
@@ -326,8 +331,7 @@ def take_up(
         reopened += journal.reopen(run.id, State.SKIPPED, [BEYOND_LIMIT])
     if retry:
         reopened += journal.reopen(run.id, State.FAILED)
-        reopened += journal.reopen(run.id, State.INVALID, [CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED])
-        reopened += journal.reopen(run.id, State.SKIPPED, [TOO_LATE])
+        reopened += sum(journal.reopen(run.id, state, codes) for state, codes in RETRIED.items())
     if resend_unknown:
         reopened += journal.reopen(run.id, State.UNKNOWN)
     if again:

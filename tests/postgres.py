@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ class Server:
         assert pg_ctl is not None
         command = [pg_ctl, "-D", str(self.folder / "data"), *map(str, arguments)]
         subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, **self.options)
+
+
+@contextmanager
+def serving_or_skip() -> Iterator[Server]:
+    """A server for a test, which is skipped where there can be none."""
+    try:
+        with serving() as server:
+            yield server
+    except NoServerError as error:
+        pytest.skip(str(error))
 
 
 @contextmanager

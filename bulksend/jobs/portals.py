@@ -6,13 +6,12 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Final
 
-from bulksend.errors import PortalError
 from bulksend.portal.client import Client
 from bulksend.portal.credential_store import PortalStore
 from bulksend.target import find_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bulksend.journal import Run
@@ -33,17 +32,13 @@ class SavedPortals:
         """
         self._home, self._store = home, PortalStore(home)
         self._lock = threading.Lock()
-        self._names: dict[str, list[str]] = {}
+        self._names: dict[str, Sequence[str]] = {}
         self._clients: dict[tuple[str, float], tuple[Client, int]] = {}
 
-    def load(self) -> dict[str, list[str]]:
+    def load(self) -> dict[str, Sequence[str]]:
         """The names under which each portal is saved; damaged ones are left out."""
-        found: dict[str, list[str]] = {}
-        for saved in self._store.list():
-            with contextlib.suppress(PortalError):
-                found.setdefault(self._store.get(saved.name).portal, []).append(saved.name)
-        self._names = found
-        return found
+        self._names = self._store.names_by_portal()
+        return self._names
 
     def name_for(self, run: Run) -> str | None:
         """The name by which a campaign's portal is saved here: the one it was given by, else another of the same."""

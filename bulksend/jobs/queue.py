@@ -61,7 +61,11 @@ def entry_of(job: Job) -> QueueEntry:
 
 def settings_of(run_id: int, portal: str) -> dict[str, Any]:
     """What procrastinate has to know of a campaign's job: it waits once at the most, and is done once at a time."""
-    return {"queue": queue_of(portal), "lock": f"campaign-{run_id}", "queueing_lock": f"campaign-{run_id}"}
+    return {"queue": queue_of(portal), "lock": _lock_of(run_id), "queueing_lock": _lock_of(run_id)}
+
+
+def _lock_of(run_id: int) -> str:
+    return f"campaign-{run_id}"
 
 
 def connection_settings(address: str | Path) -> dict[str, Any]:
@@ -144,7 +148,7 @@ class Queue:
         if not self._there:
             return
         with explained():
-            for job in self._app.job_manager.list_jobs(task=TASK, status="todo", lock=f"campaign-{run_id}"):
+            for job in self._app.job_manager.list_jobs(task=TASK, status="todo", lock=_lock_of(run_id)):
                 if job.id is not None:
                     self._app.job_manager.cancel_job_by_id(job.id, delete_job=True)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bulksend.campaign import Campaign
     from bulksend.jobs import CampaignJob
+    from bulksend.journal import Run
     from bulksend.sender.options import Options
 
 FRESH: Final = 1.0
@@ -36,9 +37,7 @@ class QueuedJob:
     ended = False
     here = False
 
-    def __init__(self, journal: str | Path, entry: QueueEntry) -> None:
-        with Journal(journal) as opened:
-            run = opened.run(entry.run_id)
+    def __init__(self, journal: str | Path, entry: QueueEntry, run: Run) -> None:
         self.run_id: int | None = entry.run_id
         self.stopping = run.paused
         self.progress: Progress | None = None
@@ -84,7 +83,10 @@ class QueuedJobs:
     def of(self, run_id: int) -> CampaignJob | None:
         """See `bulksend.jobs.Jobs`."""
         here, entry = self._here.of(run_id), self._entries().get(run_id)
-        return here if here or entry is None else QueuedJob(self._journal, entry)
+        if here or entry is None:
+            return here
+        with Journal(self._journal) as journal:
+            return QueuedJob(self._journal, entry, journal.run(run_id))
 
     def last_of(self, run_id: int) -> CampaignJob | None:
         """See `bulksend.jobs.Jobs`."""
@@ -92,7 +94,10 @@ class QueuedJobs:
 
     def running(self) -> Sequence[CampaignJob]:
         """See `bulksend.jobs.Jobs`."""
-        return [*self._here.running(), *(QueuedJob(self._journal, entry) for entry in self._entries().values())]
+        entries = self._entries()
+        with Journal(self._journal) as journal:
+            runs = [run for run in journal.runs() if run.id in entries]
+        return [*self._here.running(), *(QueuedJob(self._journal, entries[run.id], run) for run in runs)]
 
     def stop(self, run_id: int) -> bool:
         """See `bulksend.jobs.Jobs`."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bulksend.errors import UsageError
 from bulksend.journal.counting import count
 from bulksend.journal.holder import Held
-from bulksend.journal.model import Delivery, Row, Stage, State
+from bulksend.journal.model import Counts, Delivery, Row, Stage, State
 from bulksend.journal.other_runs import claimed_ids, portal_of
 from bulksend.journal.records import ROW_COLUMNS, counts_of, living_holder, rows_of, undamaged
 from bulksend.journal.store import Store
@@ -127,9 +127,7 @@ class Pages(Store):
             UsageError: it is not known yet of some rows whether they arrived.
         """
         with self._transaction() as connection:
-            counts = counts_of(self._not_held(connection, run_id))
-            if counts.sending or counts.in_doubt:
-                raise _unsettled(run_id, counts.sending + counts.in_doubt)
+            self._settled(connection, run_id)
             connection.execute(
                 sa.update(RUNS).where(RUNS.c.id == run_id).values(stage=Stage.FINISHED.value, holder=None)
             )
@@ -142,9 +140,7 @@ class Pages(Store):
             UsageError: it is not known yet of some rows whether they arrived.
         """
         with self._transaction() as connection:
-            counts = counts_of(self._not_held(connection, run_id))
-            if counts.sending or counts.in_doubt:
-                raise _unsettled(run_id, counts.sending + counts.in_doubt)
+            counts = self._settled(connection, run_id)
             connection.execute(
                 sa.update(ROWS)
                 .where(ROWS.c.run_id == run_id, OPEN_ROWS)
@@ -170,6 +166,24 @@ class Pages(Store):
                 connection.execute(sa.update(ROWS).where(some).values(cells="[]", message=""))
         return last
 
+    def _settled(self, connection: sa.Connection, run_id: int) -> Counts:
+        """The counts of a campaign that nobody is sending and none of whose rows may be on their way.
+
+        Raises:
+            Held, UsageError: it is not such a one.
+        """
+        counts = counts_of(self._not_held(connection, run_id))
+        if rows := counts.sending + counts.in_doubt:
+            sentence = ngettext(
+                "Whether {rows} row of campaign {run} arrived is not known yet: continue it until that is settled, "
+                "then try again.",
+                "Whether {rows} rows of campaign {run} arrived is not known yet: continue it until that is settled, "
+                "then try again.",
+                rows,
+            )
+            raise UsageError(sentence.format(rows=number(rows), run=run_id))
+        return counts
+
     def _not_held(self, connection: sa.Connection, run_id: int) -> sa.Row[Any]:
         """The record of a campaign that nobody is sending, locked; raises `Held` otherwise."""
         record = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
@@ -177,17 +191,6 @@ class Pages(Store):
         if holder is not None:
             raise Held(run_id, holder)
         return record
-
-
-def _unsettled(run_id: int, rows: int) -> UsageError:
-    sentence = ngettext(
-        "Whether {rows} row of campaign {run} arrived is not known yet: continue it until that is settled, then try "
-        "again.",
-        "Whether {rows} rows of campaign {run} arrived is not known yet: continue it until that is settled, then try "
-        "again.",
-        rows,
-    )
-    return UsageError(sentence.format(rows=number(rows), run=run_id))
 
 
 def _records(found: Sequence[Any]) -> list[RowRecord]:

@@ -160,6 +160,19 @@ class PortalStore:
             renew_in_subprocess=partial(renew_in_subprocess, self._folder.parent, name) if in_subprocess else None,
         )
 
+    def names_by_portal(self) -> dict[str, Sequence[str]]:
+        """The names under which each portal is saved; those whose credentials cannot be used are left out.
+
+        Raises:
+            PortalError: the data folder cannot be read.
+        """
+        found: dict[str, Sequence[str]] = {}
+        for saved in self.list():
+            with suppress(PortalError):
+                portal = self.get(saved.name).portal
+                found[portal] = [*found.get(portal, ()), saved.name]
+        return found
+
     def list(self) -> Sequence[SavedPortal]:
         """What may be shown of each saved portal, by name; one whose file is damaged is of the kind ``damaged``.
 

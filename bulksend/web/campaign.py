@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bulksend.campaign import Campaign
-from bulksend.entry import BEYOND_LIMIT, TOO_LATE
-from bulksend.errors import BulksendError, PortalError, UsageError
+from bulksend.entry import BEYOND_LIMIT, RETRIED
+from bulksend.errors import BulksendError, UsageError
 from bulksend.journal import Action, Held, Journal, Role, Stage, State
 from bulksend.locale import _
-from bulksend.portal.codes import ACCESS_DENIED, CHAT_NOT_IN_CRM, DIALOG_FINISHED
+from bulksend.portal.codes import CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.error_help import advice
 from bulksend.portal.methods import stored_text
@@ -45,12 +45,6 @@ ROWS_A_PAGE: Final = 50
 
 STOP_SECONDS: Final = 5.0
 """Seconds for which a page waits until a campaign has stopped."""
-
-RETRIED: Final = (
-    *((State.INVALID, code) for code in (CHAT_NOT_IN_CRM, DIALOG_FINISHED, ACCESS_DENIED)),
-    (State.SKIPPED, TOO_LATE),
-)
-"""What is sent again besides what failed: see `bulksend.entry.take_up`."""
 
 UNDER_WAY: Final = "under_way"
 """What the page calls a row that has left and of which it is not known yet whether it arrived."""
@@ -208,7 +202,8 @@ async def show(request: web.Request) -> web.Response:
         words=WORDS,
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
-        to_retry=counts.failed + sum(codes.get(which, 0) for which in RETRIED),
+        to_retry=counts.failed
+        + sum(codes.get((state, code), 0) for state, retried in RETRIED.items() for code in retried),
         to_reopen=any(code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED} for _state, code in codes) and not sending.reopen,
         deliveries=deliveries,
         unverified=page.verifications.error_of(run.id),
@@ -221,21 +216,9 @@ async def show(request: web.Request) -> web.Response:
     )
 
 
-async def _portals(page: Page, run: Run) -> list[str]:
+async def _portals(page: Page, run: Run) -> Sequence[str]:
     """The saved portals through which a campaign that was sent to an address can be continued."""
-
-    def find() -> list[str]:
-        store = PortalStore(page.home)
-        found = []
-        for saved in store.list():
-            try:
-                if store.get(saved.name).portal == run.portal:
-                    found.append(saved.name)
-            except PortalError:  # a damaged one cannot be used anyway
-                continue
-        return found
-
-    return await page.do(find)
+    return (await page.do(PortalStore(page.home).names_by_portal)).get(run.portal, ())
 
 
 async def progress(request: web.Request) -> web.Response:
@@ -314,9 +297,7 @@ async def _go_on(request: web.Request, *, retry: bool = False, lift_limit: bool 
         if page.jobs.of(run.id) is None:
             reopen = chosen(form, "reopen") == "yes"
             prepare = _take_up(page, run.id, chosen(form, "portal"), retry=retry, lift_limit=lift_limit, reopen=reopen)
-            job = page.jobs.start(prepare)
-            while not await page.do(lambda: job.wait_until_entered(5.0)):
-                pass
+            job = await page.begin(prepare)
             if job.run_id is None:
                 error = job.cause if isinstance(job.cause, BulksendError) else UsageError(job.error)
                 return page.excuse(error, 409 if isinstance(error, Held) else 400)

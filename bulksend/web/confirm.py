@@ -315,11 +315,8 @@ async def remove_stop_list(request: web.Request) -> web.Response:
 
 
 async def _start(page: Page, draft: Upload, answers: Answers, forecast: Forecast | None, nonce: str) -> web.Response:
-    job = page.jobs.start(_prepare(page, draft, answers, forecast))
     page.preflights.forget(draft)
-    # However long a large sheet takes to be entered: until then nothing else may begin it.
-    while not await page.do(lambda: job.wait_until_entered(5.0)):
-        pass
+    job = await page.begin(_prepare(page, draft, answers, forecast))
     if job.run_id is None:
         if isinstance(job.cause, Held):
             raise page.go(f"/campaigns/{job.cause.run_id}?note=held")

@@ -38,9 +38,11 @@ from bulksend.web.verifications import Verifications
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
+    from contextlib import ExitStack
     from pathlib import Path
 
-    from bulksend.jobs import Jobs
+    from bulksend.campaign import Campaign
+    from bulksend.jobs import CampaignJob, Jobs
     from bulksend.journal import Run
     from bulksend.locale import Language
     from bulksend.sender.options import Options
@@ -112,6 +114,16 @@ class Page:
             return question(journal)
 
         return await self.do(work)
+
+    async def begin(self, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]]) -> CampaignJob:
+        """Start a campaign, and wait until it is entered or has ended.
+
+        However long a large sheet takes to be entered: until then nothing else may begin it.
+        """
+        job = self.jobs.start(prepare)
+        while not await self.do(lambda: job.wait_until_entered(5.0)):
+            pass
+        return job
 
     def foresee(self, journal: Journal, run: Run, target: Target, options: Options) -> None:
         """Reckon when the last message of a campaign will have left, where its times and hours decide that."""

@@ -45,7 +45,7 @@ async def show_start(request: web.Request) -> web.Response:
     page = page_of(request)
     runs = await page.ask(lambda journal: journal.runs())
     runs.reverse()
-    at_work = {job.run_id: job for job in page.jobs.running()}
+    at_work = {job.run_id: job for job in await page.do(page.jobs.running)}
     listed = [
         (run, standing(run, ours=run.id in at_work, stopping=run.id in at_work and at_work[run.id].stopping))
         for run in runs

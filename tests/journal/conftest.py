@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import NoServerError, Server, serving
+from tests.postgres import Server, serving_or_skip
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A server of PostgreSQL."""
-    try:
-        with serving() as server:
-            yield server
-    except NoServerError as error:
-        pytest.skip(str(error))
+    with serving_or_skip() as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,18 +9,15 @@ import pytest
 
 from bulksend import Campaign, Journal, RunResult, Sending, StopReason, examine, find_target
 from bulksend.journal import holder
-from tests.postgres import NoServerError, Server, serving
+from tests.postgres import Server, serving_or_skip
 from tests.processes import PortalProcess, TestRow, assert_exactly_once, rows, until, write_sheet
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server that may be stopped."""
-    try:
-        with serving() as server:
-            yield server
-    except NoServerError as error:
-        pytest.skip(str(error))
+    with serving_or_skip() as server:
+        yield server
 
 
 class Sender(threading.Thread):
