@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from bulksend.campaign import Campaign
-    from bulksend.entry import AlreadyDone, CampaignChanged, Forecast, SentBefore
+    from bulksend.entry.preview import Forecast
+    from bulksend.entry.refusals import AlreadyDone, CampaignChanged, SentBefore
     from bulksend.errors import (
         BulksendError,
         JournalError,
@@ -70,7 +71,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "campaign": ["Campaign"],
-    "entry": ["AlreadyDone", "CampaignChanged", "Forecast", "SentBefore"],
+    "entry.preview": ["Forecast"],
+    "entry.refusals": ["AlreadyDone", "CampaignChanged", "SentBefore"],
     "errors": [
         "BulksendError",
         "JournalError",

@@ -18,7 +18,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from bulksend.entry import NOTHING_REFUSED, Draft, require_unchanged, take_up, unfinished
+from bulksend.entry.draft import NOTHING_REFUSED, Draft
+from bulksend.entry.resumption import require_unchanged, take_up, unfinished
 from bulksend.errors import JournalError
 from bulksend.journal import Held, JournalAway, Paused, TakenOver
 from bulksend.locale import _
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bulksend.entry import Forecast, Repeats
+    from bulksend.entry.draft import Repeats
+    from bulksend.entry.preview import Forecast
     from bulksend.journal import Action, Journal, Repeat, RowOutcome, Run, State
     from bulksend.plan import Plan
     from bulksend.target import Target

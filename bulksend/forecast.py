@@ -6,7 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from bulksend.dispatch.slots import Slots
-from bulksend.entry import NOTHING_REFUSED, STOP_LISTED, Draft, Forecast, Preview, take_up, unfinished
+from bulksend.entry.codes import STOP_LISTED
+from bulksend.entry.draft import NOTHING_REFUSED, Draft
+from bulksend.entry.preview import Forecast, Preview
+from bulksend.entry.resumption import take_up, unfinished
 from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
 from bulksend.locale import _

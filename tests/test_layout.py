@@ -42,7 +42,6 @@ AT_THE_ROOT = {
     "__main__",
     "campaign",
     "forecast",
-    "entry",
     "errors",
     "folders",
     "plan",

@@ -114,9 +114,9 @@ def with_hint(error: BulksendError) -> str:
         return " ".join((sentence, _(OF_ERROR_CODES[error.code]).format(**error.words)))
     if error.code == "MISSING_COLUMNS":
         return " ".join(filter(None, (sentence, _for_missing(**error.words))))
-    if "bulksend.entry" not in sys.modules:  # it cannot be one of its errors, and takes long to import
+    if "bulksend.entry.refusals" not in sys.modules:  # it cannot be one of its errors, and takes long to import
         return sentence
-    from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
+    from bulksend.entry.refusals import AlreadyDone, CampaignChanged, SentBefore
 
     if isinstance(error, AlreadyDone):
         counts = error.run.counts

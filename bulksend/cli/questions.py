@@ -20,7 +20,8 @@ from bulksend.sender.settings import BATCH_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bulksend.entry import Repeats, SentBefore
+    from bulksend.entry.draft import Repeats
+    from bulksend.entry.refusals import SentBefore
     from bulksend.journal import Counts, NewRow, Row, Run
     from bulksend.plan import Plan
     from bulksend.schedule.schedule import Schedule

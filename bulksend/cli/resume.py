@@ -29,7 +29,7 @@ from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
-    from bulksend.entry import Repeats
+    from bulksend.entry.draft import Repeats
     from bulksend.journal import Journal, Run
     from bulksend.target import Target
 
@@ -122,7 +122,7 @@ def retry(run: int, **params: Any) -> int:
 
 def _take_up(journal: Journal, run: Run, request: _Request) -> int:
     """Take a campaign up as it is now, and ask about what another campaign has sent meanwhile."""
-    from bulksend.entry import SentBefore
+    from bulksend.entry.refusals import SentBefore
     from bulksend.target import rows_for_sandbox
 
     if request.queue:

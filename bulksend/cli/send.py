@@ -38,7 +38,8 @@ from bulksend.sender.settings import Sending
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bulksend.entry import Forecast, Repeats
+    from bulksend.entry.draft import Repeats
+    from bulksend.entry.preview import Forecast
     from bulksend.journal import Journal, Repeat, Run
     from bulksend.plan import Plan, SheetOptions
     from bulksend.queries.preflight import Findings
@@ -248,7 +249,7 @@ def _ask(
     Raises:
         NothingSent: it is not to be sent.
     """
-    from bulksend.entry import SentBefore
+    from bulksend.entry.refusals import SentBefore
     from bulksend.journal import State
 
     run, repeats = forecast.run, forecast.repeats
@@ -276,7 +277,7 @@ def _say_left_out(repeats: Sequence[Repeat]) -> None:
 
 def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
     """Do everything but the calls and say what would be sent; the exit code is as if no call failed."""
-    from bulksend.entry import SentBefore
+    from bulksend.entry.refusals import SentBefore
     from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import Journal
     from bulksend.target import find_target

@@ -24,7 +24,7 @@ from procrastinate.worker import Worker as Session
 from psycopg_pool import PoolTimeout
 
 from bulksend.campaign import Campaign
-from bulksend.entry import CampaignChanged
+from bulksend.entry.refusals import CampaignChanged
 from bulksend.errors import BulksendError, JournalError
 from bulksend.jobs.portals import SavedPortals
 from bulksend.jobs.queue import TASK, connection_settings, entry_of, moment, prepare, queue_of

@@ -3,6 +3,7 @@
 Its promises are in the package's docstring.
 """
 
+from bulksend.journal.decisions import Decisions
 from bulksend.journal.deliveries import Deliveries
 from bulksend.journal.lease import Lease
 from bulksend.journal.other_runs import OtherRuns
@@ -13,7 +14,7 @@ from bulksend.journal.runs import Runs
 from bulksend.journal.users import Users
 
 
-class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages, Deliveries, Users):
+class Journal(Runs, Lease, RowStates, OtherRuns, Reports, Pages, Decisions, Deliveries, Users):
     """The journal at ``address``: a path (created if missing) or a database address as SQLAlchemy writes them.
 
     It is meant for one thread. Every method may raise `JournalError`, and then nothing of it has happened.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from bulksend.campaign import Campaign
-from bulksend.entry import BEYOND_LIMIT, RETRIED
+from bulksend.entry.codes import BEYOND_LIMIT
+from bulksend.entry.resumption import RETRIED
 from bulksend.errors import BulksendError, UsageError
 from bulksend.journal import Action, Held, Journal, Role, Stage, State
 from bulksend.locale import _

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from bulksend.campaign import Campaign
-from bulksend.entry import AlreadyDone, CampaignChanged, SentBefore
+from bulksend.entry.refusals import AlreadyDone, CampaignChanged, SentBefore
 from bulksend.errors import BulksendError, UsageError
 from bulksend.forecast import predict_end
 from bulksend.journal import Action, Held, Role, ZoneRows
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-    from bulksend.entry import Forecast
+    from bulksend.entry.preview import Forecast
     from bulksend.journal import Journal
     from bulksend.sender.options import Options
     from bulksend.sender.prediction import Prediction

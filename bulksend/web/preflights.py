@@ -13,7 +13,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from bulksend.entry import AlreadyDone
+from bulksend.entry.refusals import AlreadyDone
 from bulksend.errors import BulksendError, PortalError
 from bulksend.forecast import dry_run
 from bulksend.journal import Journal
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
-    from bulksend.entry import Forecast
+    from bulksend.entry.preview import Forecast
     from bulksend.plan import Plan
     from bulksend.queries.preflight import ConnectionCheck
     from bulksend.queries.query import QueryProgress

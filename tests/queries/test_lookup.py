@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from bulksend.campaign import Campaign
-from bulksend.entry import AlreadyDone
+from bulksend.entry.refusals import AlreadyDone
 from bulksend.errors import UsageError
 from bulksend.journal import Counts
 from bulksend.plan import Plan, SheetOptions, examine

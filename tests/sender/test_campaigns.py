@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bulksend.campaign import Campaign
-from bulksend.entry import AlreadyDone
+from bulksend.entry.refusals import AlreadyDone
 from bulksend.errors import JournalError
 from bulksend.journal import Held, Journal, State
 from bulksend.plan import SheetOptions, examine

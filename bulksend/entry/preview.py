@@ -1,0 +1,68 @@
+"""What sending a sheet would begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bulksend.journal import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from bulksend.journal import NewRow, Repeat, Row, Run, ZoneRows
+
+
+class Preview:
+    """The first messages that would be sent."""
+
+    LENGTH = 3
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[NewRow | Row, bool]] = []
+
+    def add(self, rows: Iterable[NewRow | Row], repeats: Sequence[Repeat]) -> bool:
+        """Take in the next rows, and say whether more are needed."""
+        repeated = {repeat.number for repeat in repeats}
+        for row in rows:
+            if self._full():
+                break
+            if row.state is State.PENDING:
+                self._rows.append((row, row.number in repeated))
+        return not self._full()
+
+    def rows(self, *, without_repeats: bool = False) -> Sequence[NewRow | Row]:
+        """The first of all rows, or of those that no other campaign has sent."""
+        return [row for row, repeated in self._rows if not (repeated and without_repeats)][: self.LENGTH]
+
+    def _full(self) -> bool:
+        return len(self.rows(without_repeats=True)) == self.LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What sending a sheet would begin with.
+
+    Attributes:
+        run: the campaign as it would be: its pending rows would be sent. Its number is 0 where it would be a new one.
+        repeats: the rows among them that other campaigns have sent.
+        preview: the first of them.
+        newest: the newest campaign of the same sheet in the journal.
+        written: the sheet that says what would become of each row, where one was asked for.
+        zones: the pending rows of each time zone.
+        stopped: how many rows a stop list leaves out.
+    """
+
+    run: Run
+    repeats: Sequence[Repeat]
+    preview: Preview
+    newest: Run | None
+    written: Path | None = None
+    zones: Mapping[str, ZoneRows] = field(default_factory=dict)
+    stopped: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether a campaign that is in the journal would be resumed."""
+        return self.run.id != 0
