@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from bulksend.journal import Counts
+    from bulksend.journal import Counts, WaitReason
     from bulksend.sender.options import Progress
     from bulksend.validation.report import Report
 
@@ -162,7 +162,8 @@ class Events(Display):
         """Show the same to people on ``shown``."""
         super().__init__()
         self._run_id, self._shown = run_id, shown
-        self._next, self._waiting = 0.0, ""
+        self._next = 0.0
+        self._waiting: tuple[WaitReason | None, str] = (None, "")
         self._last: Counts | None = None
 
     def _show(self, progress: Progress) -> None:
@@ -170,10 +171,10 @@ class Events(Display):
             self._shown.show(progress)
         now = time.monotonic()
         left = progress.until - time.time()
-        waiting = progress.waiting if left > 1 else ""
-        if waiting and waiting != self._waiting:
+        waiting = (progress.reason, progress.zone) if left > 1 else (None, "")
+        if waiting[0] and waiting != self._waiting:
             until = None if left == math.inf else datetime.fromtimestamp(progress.until, UTC).isoformat("T", "seconds")
-            emit("waiting", run=self._run_id, reason=waiting, until=until)
+            emit("waiting", run=self._run_id, reason=progress.reason, until=until)
         self._waiting = waiting
         if progress.counts == self._last or now < self._next:
             return

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.dispatch.workers import Workers
-from bulksend.locale import N_
+from bulksend.journal import WaitReason
 from bulksend.portal.client import Reply, call_all, outcomes_of
 from bulksend.portal.outcomes import Outcome, Reason, Verdict
 from bulksend.ratelimit.feedback import Feedback
@@ -41,10 +41,10 @@ class Halted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until when calls of a method wait, and what for (empty for the ordinary rate)."""
+    """Until when calls of a method wait, and what for (None for the ordinary rate)."""
 
     until: float
-    reason: str
+    reason: WaitReason | None
     ask_again: float
 
 
@@ -97,12 +97,12 @@ class Dispatcher:
         """What calls of a method are waiting for."""
         return self._waits.get(method)
 
-    def waiting(self) -> tuple[str, float]:
-        """What all calls are waiting for, as the catalogue has it, and until when; empty where they are not."""
+    def waiting(self) -> tuple[WaitReason | None, float]:
+        """What all calls are waiting for, and until when; None where they are not."""
         if self.connectivity.out:
-            return N_("the portal, which cannot be reached"), self.connectivity.given_up_at
+            return WaitReason.UNREACHABLE, self.connectivity.given_up_at
         longest = max(self._waits.values(), key=lambda wait: wait.until, default=None)
-        return (longest.reason, longest.until) if longest else ("", 0.0)
+        return (longest.reason, longest.until) if longest else (None, 0.0)
 
     # Calls leave
 

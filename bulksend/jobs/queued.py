@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.jobs.queue import Queue, QueueEntry
 from bulksend.jobs.threads import Threads
-from bulksend.journal import Journal
-from bulksend.locale import N_
+from bulksend.journal import Journal, WaitReason
 from bulksend.sender.options import Progress
+from bulksend.sender.settings import Sending
 from bulksend.target import SANDBOX
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 FRESH: Final = 1.0
 """Seconds for which what was read of the queue is believed."""
-
-_QUEUED: Final = N_("a worker that is free")
-_LATER: Final = N_("its hours")
 
 
 class QueuedJob:
@@ -43,9 +40,12 @@ class QueuedJob:
         self.progress: Progress | None = None
         self._journal = journal
         if not entry.taken:
-            waits = entry.at is not None and entry.at > time.time()
-            words, until = (_LATER, entry.at or 0.0) if waits else (_QUEUED, 0.0)
-            self.progress = Progress(run.counts, 0, words, until)
+            if entry.at is not None and entry.at > time.time():
+                schedule = Sending().over_earlier(run.settings).schedule()
+                reason = WaitReason.BEGIN if abs(entry.at - schedule.at) < 1 else WaitReason.HOURS
+                self.progress = Progress(run.counts, 0, reason, entry.at, schedule.timezone, idle=True)
+            else:
+                self.progress = Progress(run.counts, 0, WaitReason.WORKER)
 
     def wait(self, timeout: float | None = None) -> bool:
         """See `bulksend.jobs.CampaignJob`."""

@@ -20,6 +20,7 @@ from bulksend.journal.holder import HEARTBEAT_SECONDS, Held, Paused, TakenOver
 from bulksend.journal.journal import Journal
 from bulksend.journal.model import (
     MOVES,
+    WAITS,
     Change,
     Counts,
     Delivery,
@@ -33,6 +34,7 @@ from bulksend.journal.model import (
     SlotGrant,
     Stage,
     State,
+    WaitReason,
     ZoneRows,
 )
 from bulksend.journal.pages import RowRecord
@@ -41,6 +43,7 @@ from bulksend.journal.users import Role, User
 __all__ = [
     "HEARTBEAT_SECONDS",
     "MOVES",
+    "WAITS",
     "Action",
     "AuditEntry",
     "Change",
@@ -64,6 +67,7 @@ __all__ = [
     "State",
     "TakenOver",
     "User",
+    "WaitReason",
     "ZoneRows",
     "system_user",
 ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from bulksend.locale import N_
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -216,6 +218,30 @@ class Run:
         return row.user_id or self.user_id
 
 
+class WaitReason(StrEnum):
+    """What is being waited for, as programs read it."""
+
+    REQUEST_LIMIT = "request_limit"
+    EXECUTION_TIME = "execution_time"
+    UNREACHABLE = "unreachable"
+    HISTORY = "history"
+    BEGIN = "begin"
+    HOURS = "hours"
+    WORKER = "worker"
+
+
+WAITS: Final[Mapping[WaitReason, str]] = {
+    WaitReason.REQUEST_LIMIT: N_("the portal's request limit"),
+    WaitReason.EXECUTION_TIME: N_("the portal's execution-time limit"),
+    WaitReason.UNREACHABLE: N_("the portal, which cannot be reached"),
+    WaitReason.HISTORY: N_("the portal's history to settle rows in doubt"),
+    WaitReason.BEGIN: N_("the time to begin, {when}"),
+    WaitReason.HOURS: N_("the hours of {zone}, {when}"),
+    WaitReason.WORKER: N_("a worker that is free"),
+}
+"""The same for people, as the catalogue has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlotGrant:
     """What came of asking for a slot.
@@ -224,13 +250,13 @@ class SlotGrant:
         state: the shared state from now on.
         granted: how many of the calls may leave as one request now.
         wait: for how many seconds asking again is useless.
-        reason: what is being waited for; empty for the ordinary rate.
+        reason: what is being waited for; None for the ordinary rate.
     """
 
     state: str
     granted: int
     wait: float = 0.0
-    reason: str = ""
+    reason: WaitReason | None = None
 
 
 class Repeat(NamedTuple):

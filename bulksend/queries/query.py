@@ -16,6 +16,7 @@ from bulksend.dispatch.dispatcher import Dispatcher
 from bulksend.dispatch.slots import Slots
 from bulksend.dispatch.source import Job, Source
 from bulksend.errors import PortalError
+from bulksend.journal import WAITS
 from bulksend.locale import _
 from bulksend.portal.error_help import advice
 from bulksend.portal.methods import LONGEST_BATCH, PROFILE, SCOPE
@@ -147,7 +148,8 @@ class QueryRunner:
     def _report(self, dispatcher: Dispatcher, done: int, total: int | None) -> None:
         waiting, until = dispatcher.waiting()
         until = until - time.monotonic() + time.time() if waiting else 0.0
-        self._on_progress(QueryProgress(done, total, dispatcher.in_flight, _(waiting), until))
+        words = _(WAITS[waiting]) if waiting else ""
+        self._on_progress(QueryProgress(done, total, dispatcher.in_flight, words, until))
 
 
 @dataclass(slots=True, order=True)

@@ -20,8 +20,7 @@ import random
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from bulksend.journal import SlotGrant
-from bulksend.locale import N_
+from bulksend.journal import SlotGrant, WaitReason
 from bulksend.ratelimit.bucket import Bucket
 from bulksend.ratelimit.execution_time import Budget, Observation
 
@@ -176,7 +175,7 @@ class RateLimiter:
         if shared.follow_clock(now):
             state = shared.write()
         if now < shared.blocked_until:
-            return SlotGrant(state, 0, shared.blocked_until - now, N_("the portal's request limit"))
+            return SlotGrant(state, 0, shared.blocked_until - now, WaitReason.REQUEST_LIMIT)
         granted = wanted
         budget = shared.budgets.get(self._budget(method))
         if budget is not None:
@@ -184,7 +183,7 @@ class RateLimiter:
             granted = min(wanted, budget.room(limit, under_way, now))
             if granted < 1:
                 wait = budget.ask_again_at(limit, now) - now
-                return SlotGrant(state, 0, wait, N_("the portal's execution-time limit"))
+                return SlotGrant(state, 0, wait, WaitReason.EXECUTION_TIME)
         if self.limit.rate <= 0:
             return SlotGrant(state, granted)
         until = self._slot(shared, self.limit.rate * shared.speed(now), now)

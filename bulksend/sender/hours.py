@@ -6,8 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bulksend.journal import SlotGrant
-from bulksend.locale import N_
+from bulksend.journal import SlotGrant, WaitReason
 from bulksend.portal.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -69,13 +68,13 @@ class Hours:
         closed = ((phase.until, zone) for zone in zones if not (phase := self._phase(zone, now)).open)
         return min(closed, default=(math.inf, ""))
 
-    def waiting(self, zones: Iterable[str]) -> tuple[str, float, str]:
-        """What rows of closed zones are waiting for, until when (Unix seconds), in which zone; empty where none is."""
+    def waiting(self, zones: Iterable[str]) -> tuple[WaitReason | None, float, str]:
+        """What rows of closed zones are waiting for, until when (Unix seconds), in which zone; None where none is."""
         until, zone = self.next_opening(zones)
         if until == math.inf:
-            return "", 0.0, ""
-        cause = N_("the time to begin, {when}") if until == self._schedule.at else N_("the hours of {zone}, {when}")
-        return cause, until, zone or self._schedule.timezone
+            return None, 0.0, ""
+        reason = WaitReason.BEGIN if until == self._schedule.at else WaitReason.HOURS
+        return reason, until, zone or self._schedule.timezone
 
     def guard(
         self, rows: Sequence[Row], row_seconds: float, ask: Callable[[int], Callable[[str, int], SlotGrant]]

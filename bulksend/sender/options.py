@@ -12,10 +12,10 @@ from bulksend.locale.formats import number
 from bulksend.ratelimit.limiter import RateLimit
 from bulksend.schedule.parsing import time_in_full
 from bulksend.schedule.schedule import Schedule
-from bulksend.schedule.zones import zone_of
+from bulksend.schedule.zones import zone_in_words, zone_of
 
 if TYPE_CHECKING:
-    from bulksend.journal import Counts
+    from bulksend.journal import Counts, WaitReason
 
 SAME_TEXT_SECONDS: Final = 24 * 3600.0
 """A text that another campaign sent to the same chat within this time is not sent again unasked."""
@@ -118,22 +118,28 @@ class Progress:
     Attributes:
         counts: the campaign's rows.
         in_flight: calls under way.
-        cause: what is being waited for, as the catalogue has it; see `waiting`.
+        reason: what is being waited for, for programs; see `waiting`.
         until: until when (Unix seconds).
         zone: whose hours those are, where it is hours.
+        idle: whether nothing at all leaves until then; rows of other zones may, where it is hours.
     """
 
     counts: Counts
     in_flight: int
-    cause: str = ""
+    reason: WaitReason | None = None
     until: float = 0.0
     zone: str = ""
+    idle: bool = False
 
     @property
     def waiting(self) -> str:
         """What is being waited for, in the language of whoever asks; empty where nothing is."""
+        if self.reason is None:
+            return ""
+        from bulksend.journal import WAITS  # noqa: PLC0415 - whoever shows the help needs no journal
+
         when = time_in_full(self.until, zone_of(self.zone)) if self.zone else ""
-        return _(self.cause).format(zone=self.zone, when=when)
+        return _(WAITS[self.reason]).format(zone=zone_in_words(self.zone), when=when)
 
 
 def estimate(rows: int, options: Options) -> float:

@@ -16,8 +16,8 @@ from bulksend.dispatch.connectivity import Connectivity
 from bulksend.dispatch.dispatcher import Dispatcher, Halted
 from bulksend.dispatch.slots import Slots
 from bulksend.errors import JournalError
-from bulksend.journal import HEARTBEAT_SECONDS, Change, Journal, JournalAway, Row, Run, State
-from bulksend.locale import N_, _
+from bulksend.journal import HEARTBEAT_SECONDS, Change, Journal, JournalAway, Row, Run, State, WaitReason
+from bulksend.locale import _
 from bulksend.locale.formats import number
 from bulksend.portal import methods
 from bulksend.portal.error_help import advice
@@ -284,15 +284,18 @@ class Sender:
         return self._closed[1]
 
     def _report(self) -> None:
-        waiting, until, zone = "", 0.0, ""
+        waiting: WaitReason | None = None
+        until, zone, idle = 0.0, "", False
         wait = self._dispatcher.wait_for(methods.MESSAGE_ADD)
         if self._context.connectivity.out and not self._result:
             waiting, until = self._dispatcher.waiting()
         elif wait and wait.reason:
             waiting, until = wait.reason, wait.until
         elif self._context.doubts and self._outbox.idle:
-            waiting, until = N_("the portal's history to settle rows in doubt"), self._context.doubts.settled_by()
+            waiting, until = WaitReason.HISTORY, self._context.doubts.settled_by()
         until = until - time.monotonic() + time.time() if waiting else 0.0
         if not waiting and not self._result:
             waiting, until, zone = self._context.hours.waiting(self._closed_zones())
-        self._on_progress(Progress(self._context.changes.counts, self._dispatcher.in_flight, waiting, until, zone))
+            idle = waiting is not None and not self._context.hours.open_of(self._context.chats.zones)
+        counts, in_flight = self._context.changes.counts, self._dispatcher.in_flight
+        self._on_progress(Progress(counts, in_flight, waiting, until, zone, idle and not in_flight))

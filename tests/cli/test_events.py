@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from bulksend.journal import WaitReason
 from bulksend.sandbox import Faults, Sandbox
 from tests.cli.conftest import Command, Said, Sheet
 
@@ -68,7 +69,7 @@ def test_what_is_waited_for(command: Command, portal: Sandbox, path: Path) -> No
     to = ("--portal", portal.webhook, "--yes", "--rate", 0, "--user-id", 27, "--skip-invalid", "--settle", 3)
     found = events(command("send", path, *to, "--progress", "json"))
     waits = [event for event in found if event["event"] == "waiting"]
-    assert [wait["reason"] for wait in waits] == ["the portal's history to settle rows in doubt"]
+    assert [wait["reason"] for wait in waits] == ["history"]
     assert waits[0]["until"] > waits[0]["at"][:19]
     assert not [event for event in found if event["event"] == "row"]
 
@@ -101,3 +102,6 @@ def test_every_field_is_documented() -> None:
     for name, event in SCHEMA["$defs"].items():
         assert "event" not in event.get("properties", {}) or f"| `{name}` |" in page
         assert [field for field in event.get("properties", {}) if f"`{field}`" not in page] == []
+    reasons = SCHEMA["$defs"]["waiting"]["properties"]["reason"]["enum"]
+    assert reasons == [reason for reason in WaitReason if reason is not WaitReason.WORKER]  # nobody waits for one here
+    assert [reason for reason in reasons if f"`{reason}`" not in page] == []

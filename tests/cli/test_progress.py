@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bulksend.cli.progress import Bar, Lines
-from bulksend.journal import Counts
+from bulksend.journal import Counts, WaitReason
 from bulksend.sender.options import Progress
 
 
@@ -18,7 +18,7 @@ def test_a_wait_without_an_end_is_no_time_span(
     counts = Counts(pending=2, sent=1)
     with kind(counts) as shown:
         for until in (math.inf, time.time() + 40):
-            shown.show(Progress(counts, in_flight=1, cause="the portal", until=until))
+            shown.show(Progress(counts, in_flight=1, reason=WaitReason.WORKER, until=until))
     said = capsys.readouterr().err
     assert "sent 1" in said
-    assert said.count("waiting") == said.count("waiting 40 s for the portal")
+    assert said.count("waiting") == said.count("waiting 40 s for a worker that is free")

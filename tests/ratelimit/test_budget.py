@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulksend.journal import WaitReason
 from bulksend.ratelimit.execution_time import FORGOTTEN, UNLIMITED, Budget, Observation
 from bulksend.ratelimit.limiter import RateLimit, RateLimiter
 from bulksend.sandbox import Operating
@@ -161,7 +162,7 @@ def test_two_callers_have_budgets_of_their_own() -> None:
     one, other = (RateLimiter(limit, identity) for identity in ("webhook 27", "webhook 28"))
     state = one.learn("", [observation(4.0, START + 600), observation(6.0, START + 600)], START)
     grant = one.take(state, METHOD, 1, 0, START)
-    assert (grant.granted, grant.reason) == (0, "the portal's execution-time limit")
+    assert (grant.granted, grant.reason) == (0, WaitReason.EXECUTION_TIME)
     assert grant.wait == pytest.approx(600.1)
     assert one.take(state, "profile", 1, 0, START).granted == 1
     assert other.take(state, METHOD, 1, 0, START).granted == 1

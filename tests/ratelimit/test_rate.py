@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulksend.journal import WaitReason
 from bulksend.ratelimit.limiter import FULL_BUCKET, RateLimit, RateLimiter
 from bulksend.sandbox.limits import Bucket
 
@@ -145,7 +146,7 @@ class TestRefusal:
         grant = limiter.take(state, METHOD, 1, 0, START)
         assert not grant.granted
         assert 1.0 <= grant.wait <= 2.0
-        assert grant.reason == "the portal's request limit"
+        assert grant.reason is WaitReason.REQUEST_LIMIT
         left, state = leave(EVEN, 10, state, START + grant.wait)
         assert 2.0 < left[-1] - left[0] < 9
         left, _ = leave(EVEN, 21, state, START + 120)
