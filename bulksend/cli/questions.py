@@ -201,7 +201,7 @@ def show_run(run: Run, target: Target, options: Options, prediction: Prediction)
 def show_schedule(options: Options) -> None:
     """Show when messages may leave, with times in full."""
     from bulksend.schedule.parsing import days_in_words, hours_in_words, time_in_full
-    from bulksend.schedule.zones import zone_of
+    from bulksend.schedule.zones import zone_in_words, zone_of
 
     schedule = options.schedule
     zone = zone_of(schedule.timezone)
@@ -210,7 +210,7 @@ def show_schedule(options: Options) -> None:
     if schedule.has_windows:
         words = f"{hours_in_words(schedule.hours)} {days_in_words(schedule.days)}".strip()
         text = _("{hours}, {zone} where a row has no time zone")
-        _fact(_("Hours:"), text.format(hours=words, zone=schedule.timezone))
+        _fact(_("Hours:"), text.format(hours=words, zone=zone_in_words(schedule.timezone)))
     if schedule.interval:
         _show_spread(options)
     if schedule.not_after < math.inf:

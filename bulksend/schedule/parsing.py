@@ -8,7 +8,7 @@ from typing import Final
 
 from bulksend.errors import UsageError
 from bulksend.locale import _, language
-from bulksend.schedule.zones import zone_name, zone_of
+from bulksend.schedule.zones import zone_in_words, zone_name, zone_of
 
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RUSSIAN_DAYS: Final = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
@@ -115,7 +115,7 @@ def time_in_full(moment: float, zone: tzinfo) -> str:
     clock = f"{there:%H:%M:%S}" if there.second else f"{there:%H:%M}"
     offset, name = f"{there:%z}", zone_name(zone)
     offset = f"{offset[:3]}:{offset[3:5]}"
-    shown = name if name == offset else f"{name} ({offset})"
+    shown = zone_in_words(name) if name == offset else f"{name} ({offset})"
     return f"{weekday(there.weekday())} {day(there)} {clock} {shown}"
 
 

@@ -43,6 +43,11 @@ def zone_name(zone: tzinfo) -> str:
     return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"
 
 
+def zone_in_words(name: str) -> str:
+    """What people are shown of what `zone_name` gives, which is also a part of what identifies a sheet."""
+    return "UTC" if name == zone_name(UTC_ZONE) else name
+
+
 def local_zone_name() -> str:
     """The zone of this computer's clock."""
     import tzlocal  # noqa: PLC0415 - only where no zone is given

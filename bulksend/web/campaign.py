@@ -59,7 +59,7 @@ _SHOWN: Final[dict[str, Collection[State]]] = {
 }
 """What can be shown of the rows, in the order in which it is: what they are called → the states that are."""
 
-LIVE: Final = frozenset({"sending", "stopping", "elsewhere", "verifying"})
+LIVE: Final = frozenset({"sending", "scheduled", "stopping", "elsewhere", "verifying"})
 
 _NOTES: Final = frozenset({"held", "done", "settled", "late", "pausing"})
 
@@ -132,7 +132,7 @@ def by_status(counts: Counts) -> dict[str, int]:
 def view(page: Page, run: Run) -> View:
     """A campaign as it is now."""
     job = page.jobs.of(run.id)
-    state = standing(run, ours=job is not None, stopping=job is not None and job.stopping)
+    state = standing(run, job)
     asked = page.verifications.of(run.id)
     if asked is not None and (job is None or run.stage is Stage.FINISHED):
         state = "verifying"
@@ -156,7 +156,7 @@ def view(page: Page, run: Run) -> View:
         counts.left / rate if rate and counts.left else None,
         progress.waiting if waits and progress else "",
         progress.until if waits and progress else 0.0,
-        page.ends_at.get(run.id) if state == "sending" else None,
+        page.ends_at.get(run.id) if state in {"sending", "scheduled"} else None,
         asked if state == "verifying" else None,
         trouble,
     )
@@ -319,7 +319,7 @@ async def ask_finish(request: web.Request) -> web.Response:
     page = page_of(request)
     run = await _run(request)
     seen = view(page, run)
-    if seen.state not in {"sending", "stopping", "waiting"}:
+    if seen.state not in {"sending", "scheduled", "stopping", "waiting"}:
         raise page.go(f"/campaigns/{run.id}")
     return page.show("stop.html", here="campaign", view=seen, run=run, counts=run.counts, file=Path(run.file).name)
 

@@ -27,6 +27,7 @@ from bulksend.locale import _, language, ngettext
 from bulksend.locale.formats import number
 from bulksend.portal.redaction import without_secrets
 from bulksend.schedule.parsing import hours_in_words
+from bulksend.schedule.zones import zone_in_words
 from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
 from bulksend.web.checks import Checks
@@ -246,6 +247,7 @@ def _environment(prefix: str) -> Environment:
         weekday=weekday,
         as_read=as_read,
         hours=hours_in_words,
+        zone=zone_in_words,
     )
     environment.policies["ext.i18n.trimmed"] = True
     return environment

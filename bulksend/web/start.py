@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from bulksend.web.page import page_of
 from bulksend.web.uploads import MOST_BYTES
 
 if TYPE_CHECKING:
+    from bulksend.jobs import CampaignJob
     from bulksend.journal import Run
 
 CAMPAIGNS_A_PAGE: Final = 50
@@ -29,15 +31,21 @@ _BLANKS: Final = {
 }
 
 
-def standing(run: Run, *, ours: bool, stopping: bool = False) -> str:
-    """Where a campaign is, for the page: sending, stopping, elsewhere, waiting, stopped (for good) or finished."""
-    if ours:
-        return "stopping" if stopping else "sending"
+def standing(run: Run, job: CampaignJob | None) -> str:
+    """Where a campaign is, for the page: see `state` in ``macros.html``; ``job`` is ours that is at it, if any."""
+    if job is not None:
+        return "stopping" if job.stopping else "scheduled" if idle_until(job) else "sending"
     if run.stage is not Stage.FINISHED and run.holder is not None:
         return "elsewhere"
     if not run.counts.left:
         return "finished"
     return "stopped" if run.stage is Stage.FINISHED else "waiting"
+
+
+def idle_until(job: CampaignJob | None) -> float:
+    """Until when (Unix seconds) nothing of a campaign may leave, because of its hours; 0 where something may."""
+    progress = job.progress if job is not None else None
+    return progress.until if progress is not None and progress.idle and progress.until > time.time() + 1 else 0.0
 
 
 async def show_start(request: web.Request) -> web.Response:
@@ -46,16 +54,13 @@ async def show_start(request: web.Request) -> web.Response:
     runs = await page.ask(lambda journal: journal.runs())
     runs.reverse()
     at_work = {job.run_id: job for job in await page.do(page.jobs.running)}
-    listed = [
-        (run, standing(run, ours=run.id in at_work, stopping=run.id in at_work and at_work[run.id].stopping))
-        for run in runs
-    ]
+    listed = [(run, standing(run, at_work.get(run.id)), idle_until(at_work.get(run.id))) for run in runs]
     pages = max(1, math.ceil(len(listed) / CAMPAIGNS_A_PAGE))
     number = min(max(1, int(asked) if (asked := request.query.get("page", "")).isdecimal() else 1), pages)
     return page.show(
         "start.html",
         here="start",
-        waiting=[run for run, state in listed if state == "waiting" and run.portal != SANDBOX][:10],
+        waiting=[run for run, state, _until in listed if state == "waiting" and run.portal != SANDBOX][:10],
         campaigns=listed[(number - 1) * CAMPAIGNS_A_PAGE : number * CAMPAIGNS_A_PAGE],
         total=len(listed),
         page=number,

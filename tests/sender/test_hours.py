@@ -232,7 +232,7 @@ def test_a_forgotten_campaign_needs_late_without_a_terminal(portal: Sandbox, tmp
     clock.set(datetime(2027, 3, 1, 15, 0, tzinfo=UTC).timestamp() - time.time())
     refused = commands.run("resume", "--portal", portal.webhook, "--yes", changes=clock.changes)
     assert refused.code == 2, refused.said
-    assert "10:00 +00:00, which has long passed. Give another --at, or add --late to begin now." in refused.err
+    assert "10:00 UTC, which has long passed. Give another --at, or add --late to begin now." in refused.err
     assert not portal.ledger
     ended = commands.run("resume", "--portal", portal.webhook, "--yes", "--late", changes=clock.changes)
     assert ended.code == 0, ended.said

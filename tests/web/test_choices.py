@@ -88,6 +88,10 @@ def test_hours_are_chosen_and_waited_for(visitor: Visitor, portal: Portal) -> No
     wait_for(lambda: "Waiting for the hours of Africa/Abidjan" in visitor.get(f"/campaigns/{number}/progress").text)
     text = visitor.get(f"/campaigns/{number}").text
     assert "the last message leaves about" in text
+    badge = re.search(r'<span class="state scheduled">Waiting until <time datetime="([^"]+)"', text)
+    assert badge is not None
+    assert f"{datetime.fromisoformat(badge[1]).astimezone(UTC):%H:%M}" == hours["from"]
+    assert badge[0] in visitor.get("/").text
     assert _facts(text)["Messages leave"] == facts["Messages leave"]
     visitor.post(f"/campaigns/{number}/pause")
     visitor.wait(number, "waiting")
