@@ -96,9 +96,10 @@ def test_a_log_beside_what_people_read(command: Command, portal: Sandbox, path: 
     assert "The log file nowhere/log.jsonl cannot be written" in said.err
 
 
-def test_every_field_is_documented() -> None:
-    """The page names each event and each of its fields."""
-    page = (DOCS / "watching.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", [".", "ru"])
+def test_every_field_is_documented(folder: str) -> None:
+    """The page names each event and each of its fields, in both languages."""
+    page = (DOCS / folder / "watching.md").read_text(encoding="utf-8")
     for name, event in SCHEMA["$defs"].items():
         assert "event" not in event.get("properties", {}) or f"| `{name}` |" in page
         assert [field for field in event.get("properties", {}) if f"`{field}`" not in page] == []
