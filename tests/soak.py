@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from bulksend.portal.methods import SESSION_START
+from bulksend.ratelimit import execution_time
+from tests.forked import ForkedCommands
 from tests.processes import (
-    Commands,
     PortalProcess,
     TestRow,
     end,
@@ -43,12 +44,6 @@ LATEST = {1: 0.75, 50: 0.25}
 
 QUICK = ("--latency", 0.12, "--call-time", 0.005, "--limit-operating", "480,4,0.001")
 """A portal whose answers take little time, and whose used-up execution time is given back within four seconds."""
-
-PROGRAM = (
-    "-c",
-    "import bulksend.cli, bulksend.ratelimit.execution_time as budget; budget.UNTOLD_RESET = 1.0; bulksend.cli.main()",
-)
-"""The command; where nobody tells when its used-up execution time comes back, it asks after one second, not fifteen."""
 
 PATIENCE = 2.5
 """Seconds within which a command's first call is waited for: it may be waiting itself."""
@@ -119,7 +114,7 @@ def soak(
     dice = random.Random(seed)
     figures = Figures(seed, batch, rows=count)
     lines = rows(count, chats, f"Seed {seed}, message")
-    commands = Commands(folder, PROGRAM)
+    commands = ForkedCommands(folder, _be_impatient)
     sheet, results = write_sheet(folder / "sheet.csv", lines), folder / "out.csv"
     faults = ("--fault-all", FAULT, "--seed", seed, "--late-seconds", 0.6, "--silent-seconds", 3)
     answers = {chat: DIALOGS[place % len(DIALOGS)] for place, chat in enumerate(dict.fromkeys(row[2] for row in lines))}
@@ -164,6 +159,11 @@ def soak(
         _judge_starts(figures, portal)
     figures.seconds = round(time.monotonic() - began, 1)
     return figures
+
+
+def _be_impatient() -> None:
+    """Where nobody tells when used-up execution time comes back, ask after one second, not fifteen."""
+    execution_time.UNTOLD_RESET = 1.0  # type: ignore[misc]
 
 
 def _judge(
