@@ -6,6 +6,7 @@ nothing of it is shared with another.
 
 import multiprocessing
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -44,10 +45,10 @@ class ForkedCommands(Commands):
     def start(self, *arguments: object, changes: Mapping[str, str] | None = None, **options: Any) -> Any:
         """Start a command and do not wait for it."""
         assert not options
-        return _Forked(self.folder, list(map(str, arguments)), environment(self.home, changes), self._prepare)
+        return Forked(self.folder, list(map(str, arguments)), environment(self.home, changes), self._prepare)
 
 
-class _Forked:
+class Forked:
     """As much of a `subprocess.Popen` as drills use; what it says goes to files."""
 
     _CONTEXT = multiprocessing.get_context("forkserver") if sys.platform != "win32" else None
@@ -66,8 +67,14 @@ class _Forked:
         assert self._process.exitcode is not None
         return self._process.exitcode
 
+    def wait(self) -> int:
+        self._process.join()
+        return self.returncode
+
     def poll(self) -> int | None:
-        return self._process.exitcode
+        # not `exitcode` alone, which asks a clock that may stand still
+        ended, _, _ = select.select([self._process.sentinel], [], [], 0)
+        return self._process.exitcode if ended else None
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):

@@ -8,7 +8,6 @@ turn, or the portal for the end of a request's latency. A process of its own may
 import asyncio
 import asyncio.base_events
 import mmap
-import os
 import queue
 import struct
 import threading
@@ -22,24 +21,15 @@ if TYPE_CHECKING:
     from bulksend.sandbox import Sandbox
     from bulksend.sender.options import Progress
 
-PROGRAM: Final = (
-    "-c",
-    """
-import os, pathlib
-from tests.virtual_time import VirtualTime
-
-VirtualTime(pathlib.Path(os.environ["VIRTUAL_TIME"])).install(setattr)
-
-import bulksend.cli
-bulksend.cli.main()
-""",
-)
-"""`bulksend` for `Commands`, by the clock that the file VIRTUAL_TIME holds."""
-
 _FORM: Final = struct.Struct("=ddd")
 _POLL: Final = 0.001
 _real_sleep: Final = asyncio.sleep
 _real_monotonic: Final = time.monotonic
+
+
+def live_by(path: Path) -> None:
+    """Let this whole process live by the clock in a file."""
+    VirtualTime(path).install(setattr)
 
 
 class VirtualTime:
@@ -53,9 +43,9 @@ class VirtualTime:
     def __init__(self, path: Path, start: float | None = None) -> None:
         if start is not None:
             path.write_bytes(_FORM.pack(start, 0, 0))
+        self.path = path
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), _FORM.size)
-        self.environment = {"VIRTUAL_TIME": str(path), "PYTHONPATH": os.pathsep.join(_import_path())}
         self._lock = threading.Lock()
         self._busy = 0
         self._sleepers: list[float] = []
@@ -154,7 +144,3 @@ class _Queue:
 
     def empty(self) -> bool:
         return self._queue.empty()
-
-
-def _import_path() -> list[str]:
-    return [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]

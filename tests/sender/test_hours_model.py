@@ -2,8 +2,6 @@
 
 import math
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,7 +11,7 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,9 +30,10 @@ from bulksend.schedule.schedule import Schedule
 from bulksend.schedule.zones import zone_of
 from bulksend.sender.options import Options, StopReason
 from bulksend.target import Target
-from tests.processes import Commands, end
+from tests.forked import Forked, ForkedCommands
+from tests.processes import end
 from tests.schedule.test_schedule import CHANGES, ZONES
-from tests.virtual_time import PROGRAM, VirtualTime
+from tests.virtual_time import VirtualTime, live_by
 
 MINUTE = 60
 SLACK = 0.6
@@ -260,7 +259,7 @@ def over_kills(case: Case, *, faults: bool) -> None:
     """Send it with the command, which is killed again and again, and not started again at once."""
     dice = random.Random(case.seed)
     with world(case) as there:
-        commands = Commands(there.folder, PROGRAM)
+        commands = ForkedCommands(there.folder, partial(live_by, there.clock.path))
         first = ("send", case.sheet(there.folder), "--portal", there.portal.webhook, "--yes", "--late", "--settle", 5)
         command: tuple[object, ...] = (*first, *options_of(case))
         if faults:
@@ -268,8 +267,7 @@ def over_kills(case: Case, *, faults: bool) -> None:
         kill_at = 0
         while True:
             there.lives.append(life := Life(there.clock.now(), in_doubt=in_doubt(there)))
-            # What it says may be more than a pipe holds.
-            process = commands.start(*command, changes=there.clock.environment, stderr=subprocess.DEVNULL)
+            process = commands.start(*command)
             kill_at += dice.randint(1, 5)
             killed = watch(process, there, case, kill_at if len(there.lives) < 6 else 10**6, dice)
             ended = end(process)
@@ -299,7 +297,7 @@ def options_of(case: Case) -> tuple[object, ...]:
     return tuple(said)
 
 
-def watch(process: subprocess.Popen[str], there: World, case: Case, kill_at: int, dice: random.Random) -> bool:
+def watch(process: Forked, there: World, case: Case, kill_at: int, dice: random.Random) -> bool:
     """Let nights pass in a moment, until the process ends or has made so many calls and is killed."""
     calls = there.portal.calls
     while process.poll() is None:
@@ -307,7 +305,7 @@ def watch(process: subprocess.Popen[str], there: World, case: Case, kill_at: int
         now = there.clock.now()
         if len(calls) >= kill_at:
             real_sleep(dice.uniform(0, 0.02))
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             return process.wait() < 0
         busy_at = max(calls[-1].arrived_at if calls else 0.0, there.lives[-1].began)
         if now > busy_at + 90.0:
