@@ -17,7 +17,7 @@ from bulksend.sheet.headings import CHAT_HEADING, LOOKUP_NOTE, OTHER_CHATS, find
 from bulksend.sheet.reading import open_sheet
 from bulksend.sheet.writing import write_sheet
 from bulksend.validation import Report
-from bulksend.validation.messages import describe
+from bulksend.validation.messages import describe, heading_of
 from bulksend.validation.values import BLANK, UNREADABLE, entity_types, identifiers
 
 if TYPE_CHECKING:
@@ -332,7 +332,7 @@ class _Copy:
                     if cells.wanted[place]:
                         code = self._fill(row, int(cells.keys[place]), int(chats[place]), codes[place])
                     elif code:
-                        row[self._note] = describe(code, cell)
+                        row[self._note] = describe(code, cell, heading=self._heading(code))
                     self._count(numbers[place], code, cell)
                 yield row, bool(chunk.hidden[place])
 
@@ -347,9 +347,12 @@ class _Copy:
             row[self._note] = describe(code)
         return code
 
+    def _heading(self, code: str) -> str:
+        return heading_of(code, self._columns, self._own)
+
     def _count(self, number: int, code: str, cell: str) -> None:
         self.report.rows += 1
         if code:
-            self.report.add(code, number, cell)
+            self.report.add(code, number, cell, heading=self._heading(code) if cell else "")
         else:
             self.report.good += 1

@@ -1,8 +1,9 @@
 """Every problem of every row, found a chunk of the sheet at a time."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from bulksend.sheet.chunks import Chunk, Flags
 from bulksend.sheet.headings import Columns
 from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
-from bulksend.validation.messages import describe
+from bulksend.validation.messages import describe, heading_of
 from bulksend.validation.report import FIRST_ROWS, Report
 from bulksend.validation.values import BLANK, NO_ZONE, UNREADABLE, entity_types, identifiers, time_zones
 
@@ -110,6 +111,7 @@ class Checker:
         message: Renders | None = None,
         include_hidden: bool = False,
         chats: FindsChats | None = None,
+        headings: Sequence[str] = (),
     ) -> None:
         """Get ready to check a sheet.
 
@@ -118,8 +120,9 @@ class Checker:
             message: writes the texts, for sheets whose rows do not hold them; wins over a column of messages.
             include_hidden: take hidden rows for ordinary ones.
             chats: knows the chats of rows that name none; without it such rows have a problem.
+            headings: of the sheet, so that problems name its columns as it does itself.
         """
-        self._columns = columns
+        self._columns, self._headings = columns, headings
         self._template = message
         self._include_hidden = include_hidden
         self._chats = chats
@@ -157,8 +160,8 @@ class Checker:
 
     def _check(self, cells: pd.DataFrame, too_wide: Flags) -> tuple[pd.DataFrame, Flags, Mapping[int, tuple[str, ...]]]:
         numbers = cells.index.to_numpy(dtype=np.int64)
-        findings = _Findings(numbers, self._report)
         columns = self._columns
+        findings = _Findings(numbers, self._report, partial(heading_of, columns=columns, headings=self._headings))
 
         types = self._types(cells, findings)
         entity_ids = _ids(cells, columns.entity_id, "INVALID_ENTITY_ID", findings)
@@ -245,8 +248,8 @@ class Checker:
 class _Findings:
     """The problems of one chunk's rows: counted in the report, and beside each row."""
 
-    def __init__(self, numbers: npt.NDArray[np.int64], report: Report) -> None:
-        self.numbers = numbers
+    def __init__(self, numbers: npt.NDArray[np.int64], report: Report, heading_of: Callable[[str], str]) -> None:
+        self.numbers, self._heading_of = numbers, heading_of
         self.codes = np.full(len(numbers), "", dtype=object)
         self.descriptions = np.full(len(numbers), "", dtype=object)
         self.good = np.ones(len(numbers), dtype=np.bool_)
@@ -261,12 +264,14 @@ class _Findings:
         places = np.flatnonzero(wrong)
         shown = None if texts is None else next((place for place in places if texts[place].strip()), None)
         example, row = ("", 0) if texts is None or shown is None else (texts[shown], int(self.numbers[shown]))
-        self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example, row)
+        heading = self._heading_of(code)
+        first = self.numbers[places[:FIRST_ROWS]].tolist()
+        self._report.add_rows(code, len(places), first, example, row, heading=heading)
         described: dict[str | None, str] = {}
         for place in places.tolist():
             cell = None if texts is None else texts[place]
             if cell not in described:
-                described[cell] = describe(code, cell)
+                described[cell] = describe(code, cell, heading=heading)
             self._describe(place, code, described[cell])
 
     def note_row(self, row: int, problem: RowProblem) -> None:

@@ -7,6 +7,7 @@ from bulksend.locale import _, ngettext
 from bulksend.locale.formats import number
 from bulksend.portal.error_help import code_help
 from bulksend.sheet.messages import listed, quoted, rows_in_words
+from bulksend.validation.messages import column_in_words
 
 FIRST_ROWS = 10
 """How many row numbers a group names."""
@@ -24,12 +25,19 @@ class Problem:
     rows: list[int] = field(default_factory=list)
     example: str = ""
     example_row: int = 0
+    heading: str = ""
+
+    @property
+    def column(self) -> str:
+        """In which column, in words."""
+        return column_in_words(self.heading)
 
     def line(self) -> str:
         """The group as one line for people."""
         counted = where = such_as = sentence = ""
         if self.rows:
             names = listed([str(row) for row in self.rows], more=self.count - len(self.rows))
+            names = f"{names}; {self.column}" if self.column else names
             where = ngettext(" (row {rows})", " (rows {rows})", self.count).format(rows=names)
             counted = f"{rows_in_words(self.count)}: "
         of_a_cell = code_help(self.code).of_cells
@@ -61,12 +69,22 @@ class Report:
     preview: list[tuple[int, str, int, int, int, str]] = field(default_factory=list)
     _groups: dict[str, Problem] = field(default_factory=dict)
 
-    def add(self, code: str, row_number: int | None, example: str = "", *, says: str = "", advice: str = "") -> None:
+    def add(
+        self,
+        code: str,
+        row_number: int | None,
+        example: str = "",
+        *,
+        says: str = "",
+        advice: str = "",
+        heading: str = "",
+    ) -> None:
         """Add one row's problem, or with None one of the whole sheet; codes of the portal are welcome.
 
         ``says`` and ``advice`` replace the words that `portal.error_help.HELP` has for the code.
         """
-        self.add_rows(code, 1, [] if row_number is None else [row_number], example, says=says, advice=advice)
+        rows = [] if row_number is None else [row_number]
+        self.add_rows(code, 1, rows, example, says=says, advice=advice, heading=heading)
 
     def add_rows(
         self,
@@ -79,11 +97,12 @@ class Report:
         says: str = "",
         advice: str = "",
         warning: bool | None = None,
+        heading: str = "",
     ) -> None:
         """Add ``count`` rows that have the same problem.
 
         ``rows`` are the first of them, in order; ``example`` is of ``example_row``, or of the first of ``rows``;
-        ``warning`` says whether they are sent all the same, where the code alone does not.
+        ``warning`` says whether they are sent all the same, where the code alone does not; ``heading`` is the column's.
         """
         group = self._groups.get(code)
         if group is None:
@@ -91,6 +110,7 @@ class Report:
             means, remedy = text.finding
             kept = text.warning if warning is None else warning
             group = self._groups[code] = Problem(code, says or means, advice or remedy, kept)
+        group.heading = group.heading or heading
         if example and not group.example:
             group.example = example
             group.example_row = example_row or next(iter(rows), 0)

@@ -117,9 +117,9 @@ def test_chats_that_are_named_stay_and_unreadable_cells_keep_their_problem(tmp_p
     assert [row["lookup_note"] for row in told] == [
         "",
         "",
-        describe("INVALID_ENTITY_ID", "x1"),
-        describe("INVALID_ENTITY_TYPE", "quote"),
-        describe("INVALID_CHAT_ID", "8.8e3"),
+        describe("INVALID_ENTITY_ID", "x1", heading="CRM_ENTITY"),
+        describe("INVALID_ENTITY_TYPE", "quote", heading="CRM_ENTITY_TYPE"),
+        describe("INVALID_CHAT_ID", "8.8e3", heading="CHAT_ID"),
     ]
     assert (filled.rows, filled.filled, filled.had, filled.empty) == (5, 1, 1, 3)
 

@@ -160,36 +160,42 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "INVALID_ENTITY_TYPE": Sheet(
         ",1,2,3,a\nquote no.,1,2,3,b\n",
         "INVALID_ENTITY_TYPE: 2 rows: the entity type is empty or not one of the four, such as 'quote no.' in row 3 "
-        "(rows 2 and 3). Write lead, deal, contact or company.",
+        "(rows 2 and 3; column 'CRM_ENTITY_TYPE'). Write lead, deal, contact or company.",
         beside={
-            2: "The entity type is empty or not one of the four. Write lead, deal, contact or company.",
-            3: "The entity type is empty or not one of the four ('quote no.'). Write lead, deal, contact or company.",
+            2: "The entity type is empty or not one of the four (column 'CRM_ENTITY_TYPE'). Write lead, "
+            "deal, contact or company.",
+            3: "The entity type is empty or not one of the four ('quote no.', column 'CRM_ENTITY_TYPE'). Write lead, "
+            "deal, contact or company.",
         },
     ),
     "INVALID_ENTITY_ID": Sheet(
         "deal,abc,2,3,a\n",
-        "INVALID_ENTITY_ID: 1 row: the entity id is empty or not a whole number above zero, such as 'abc' (row 2). "
+        "INVALID_ENTITY_ID: 1 row: the entity id is empty or not a whole number above zero, such as 'abc' (row 2; "
+        "column 'CRM_ENTITY'). "
         "Write the number of the lead, deal, contact or company, like 288.",
     ),
     "INVALID_CHAT_ID": Sheet(
         "deal,1,8.773E+03,3,a\n",
         "INVALID_CHAT_ID: 1 row: the chat id is empty or not a whole number above zero, such as '8.773E+03' "
-        "(row 2). Write the number of the chat, like 8773.",
+        "(row 2; column 'CHAT_ID'). Write the number of the chat, like 8773.",
     ),
     "INVALID_USER_ID": Sheet(
         "deal,1,2,Anna,a\n",
-        "INVALID_USER_ID: 1 row: the user id is not a whole number above zero, such as 'Anna' (row 2). Write "
+        "INVALID_USER_ID: 1 row: the user id is not a whole number above zero, such as 'Anna' (row 2; column "
+        "'USER_ID'). Write "
         "the number of the employee who speaks, like 27, or leave the cell empty.",
     ),
     "INVALID_TIMEZONE": Sheet(
         "deal,1,2,3,a,Europe/Moscow\ndeal,1,2,3,b,Moscow\ndeal,1,2,3,c,\n",
-        "INVALID_TIMEZONE: 1 row: the time zone cannot be read, such as 'Moscow' (row 3). Write a name such as "
+        "INVALID_TIMEZONE: 1 row: the time zone cannot be read, such as 'Moscow' (row 3; column 'часовой пояс'). "
+        "Write a name such as "
         "Europe/Moscow, +05:00 or МСК+2, or leave the cell empty.",
         headings=f"{HEADINGS},часовой пояс",
     ),
     "EMPTY_MESSAGE": Sheet(
         "deal,1,2,3,\ndeal,1,2,3,  \ndeal,1,2,3,0\n",
-        "EMPTY_MESSAGE: 3 rows: the message is empty or 0, which the portal takes for empty (rows 2, 3 and 4). Write "
+        "EMPTY_MESSAGE: 3 rows: the message is empty or 0, which the portal takes for empty (rows 2, 3 and 4; column "
+        "'MESSAGE'). Write "
         "the text, or delete the row.",
     ),
     "EMPTY_VALUE": Sheet(
@@ -210,8 +216,8 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
     "FORMULA_ERROR": Sheet(
         "deal,1,2,3,#REF!\n",
-        "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never calculated, such as '#REF!' (row 2). "
-        "Open the sheet in Excel, correct the formula and save it.",
+        "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never calculated, such as '#REF!' (row 2; "
+        "column 'MESSAGE'). Open the sheet in Excel, correct the formula and save it.",
     ),
     "TOO_MANY_CELLS": Sheet(
         "deal,1,2,3,Hello, Anna\n",
@@ -255,7 +261,7 @@ def test_each_problem_is_reported_of_some_sheet(code: str, tmp_path: Path) -> No
     want = PROBLEM_SHEETS[code]
     sheet = open_sheet(_text(f"{want.headings}\n{want.rows}")(tmp_path))
     template = MessageTemplate(want.template, sheet.headings) if want.template else None
-    checker = Checker(find_columns(sheet.headings), message=template)
+    checker = Checker(find_columns(sheet.headings), message=template, headings=sheet.headings)
     beside: dict[int, str] = {}
     for chunk in sheet.chunks():
         rows = checker.check(chunk).rows
