@@ -243,9 +243,17 @@ def examine(
         TemplateError: the message template does not fit it.
     """
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
+    return _examine(sheet, columns_of(sheet, options), options, None, identify=identify, see=see)
+
+
+def columns_of(sheet: Sheet, options: SheetOptions) -> Columns:
+    """Where each field stands in a sheet that is read so.
+
+    Raises:
+        SheetError: a field is missing or doubled.
+    """
     optional = [*(["MESSAGE"] if options.message is not None else []), *(["CHAT_ID"] if options.without_chats else [])]
-    columns = find_columns(sheet.headings, options.mapping, optional=optional, entity_type=options.entity_type)
-    return _examine(sheet, columns, options, None, identify=identify, see=see)
+    return find_columns(sheet.headings, options.mapping, optional=optional, entity_type=options.entity_type)
 
 
 def _examine(
@@ -310,7 +318,9 @@ def _checker(sheet: Sheet, columns: Columns, options: SheetOptions, chats: Finds
     template = None if options.message is None else MessageTemplate(options.message, sheet.headings)
     if chats is None and options.without_chats:
         chats = _NoChatsYet()
-    return Checker(columns, message=template, include_hidden=options.include_hidden, chats=chats)
+    return Checker(
+        columns, message=template, include_hidden=options.include_hidden, chats=chats, headings=sheet.headings
+    )
 
 
 _FIELDS: Final = (

@@ -32,4 +32,8 @@ def _link(_tag: str, value: str, options: dict[str, str], _parent: Any, _context
 
 def as_read(message: str) -> Markup:
     """The message as the customer's messenger shows it."""
-    return Markup(_parser().format(message.strip()))  # noqa: S704 - the library escapes all that is no tag of ours
+    try:
+        html = _parser().format(message.strip())
+    except RecursionError:  # hundreds of tags inside each other
+        return escape(message.strip())
+    return Markup(html)  # noqa: S704 - the library escapes all that is no tag of ours

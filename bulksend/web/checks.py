@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bulksend.errors import BulksendError, UsageError
+from bulksend.errors import BulksendError, SheetError, UsageError
 from bulksend.locale import _, language
-from bulksend.plan import examine
+from bulksend.plan import columns_of, examine
 from bulksend.portal.error_help import code_help
 from bulksend.sheet.headings import column_letters, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
@@ -68,6 +68,7 @@ class Sheet:
         sample: the first rows.
         guesses: field → position, as it is already chosen or the most likely one.
         implied: the kind of entity that the heading of the guessed id names.
+        known: whether all that are needed are known, without a guess.
     """
 
     headings: Sequence[str]
@@ -75,6 +76,7 @@ class Sheet:
     sample: Sequence[Sequence[str]]
     guesses: dict[str, int]
     implied: str
+    known: bool
 
 
 class Checks:
@@ -117,6 +119,11 @@ class Checks:
         for field, heading in draft.mapping.items():
             if heading in headings:
                 guesses[field] = headings.index(heading)
+        known = True
+        try:
+            columns_of(sheet, draft.options)
+        except SheetError:
+            known = False
         entity = guesses.get("CRM_ENTITY")
         return Sheet(
             headings,
@@ -124,6 +131,7 @@ class Checks:
             sample[:SAMPLE_ROWS],
             guesses,
             "" if entity is None else implied_type(headings[entity]),
+            known,
         )
 
     def problems(self, draft: Upload, code: str, page: int) -> Problems:

@@ -187,7 +187,7 @@ async def _columns(page: Page, draft: Upload, error: BulksendError | None) -> we
         return page.show(
             "unreadable.html", here="sheet", step="check", draft=draft, sentence=str(unreadable), status=400
         )
-    missing = isinstance(error, SheetError)
+    missing = isinstance(error, SheetError) or not sheet.known
     return page.show(
         "columns.html",
         here="sheet",
@@ -195,7 +195,7 @@ async def _columns(page: Page, draft: Upload, error: BulksendError | None) -> we
         draft=draft,
         sheet=sheet,
         missing=missing,
-        sentence="" if error is None or missing else str(error),
+        sentence="" if error is None or isinstance(error, SheetError) else str(error),
         places=[spelling(heading) for heading in sheet.headings if heading.strip()],
         status=200 if error is None else 400,
     )

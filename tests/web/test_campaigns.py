@@ -403,7 +403,7 @@ def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, port
     name = saved(visitor, "looked-up", served)
     content = csv_of([("Deal ID", "Text"), *((entity, text) for _, entity, _, _, text in lines)])
     sheet = visitor.upload("deals.csv", content)
-    assert "Choose them below" in visitor.get(sheet).text
+    assert "see whether they are right" in visitor.get(sheet).text
     form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "ask", "USER_ID": "", "MESSAGE": "1"}
     visitor.post(f"{sheet}/columns", form)
     assert "Their chats are looked up in the portal later" in visitor.get(sheet).text

@@ -68,7 +68,7 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
     """With a guess chosen already, the first rows beside it, and a message that is written there."""
     sheet = visitor.upload("odd.csv", csv_of([("Сделка", "Номер чата", "Имя"), (1, 5001, "Анна"), (2, 5002, "Олег")]))
     text = visitor.get(sheet).text
-    assert "Choose them below" in text
+    assert "see whether they are right" in text
     assert "Анна" in text
     assert re.search(r'<option value="0" selected>A: Сделка', text)
     assert re.search(r'<option value="1" selected>B: Номер чата', text)
@@ -79,8 +79,10 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
         "MESSAGE": "write",
         "message": "Добрый день, {{ имя }}!",
     }
+    assert "see whether they are right" in visitor.get(f"{sheet}/columns").text
     visitor.post(f"{sheet}/columns", form)
     assert "All 2 rows can be sent" in visitor.get(sheet).text
+    assert "All columns that are needed are known" in visitor.get(f"{sheet}/columns").text
     assert "Добрый день, Олег!" in visitor.get(f"{sheet}/row?row=3").text
 
 
@@ -120,6 +122,18 @@ def test_any_row_is_shown_as_the_customer_reads_it(visitor: Visitor) -> None:
     assert "&lt;b&gt;no&lt;/b&gt;" in shown
     assert "user 27 speaks" in shown
     assert "The sheet has no row 9" in visitor.get(f"{sheet}/row?row=9").text
+
+
+def test_a_long_message_is_cut_until_it_is_wanted_whole(visitor: Visitor) -> None:
+    """Without script too."""
+    words = ("deal", 1, 2, "", "[b]Sale[/b] " + "word " * 3000)
+    sheet = visitor.upload("long.csv", csv_of([HEADINGS, words, ("deal", 1, 2, "", "[b]" * 5000)]))
+    cut, _, whole = visitor.get(f"{sheet}/row").text.partition("<details")
+    assert 250 < cut.count("word ") < 300
+    assert "<strong>Sale</strong>" in cut
+    assert "Show the whole message (15,011 characters)" in whole
+    assert whole.count("word") == 3000
+    assert "[b][b]" in visitor.get(f"{sheet}/row?row=3").text  # tags inside tags without end are shown as they are
 
 
 def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:

@@ -49,6 +49,13 @@ function poll(part) {
 showTimes(document);
 for (const part of document.querySelectorAll("[data-poll]")) poll(part);
 if (document.body.dataset.onward) setTimeout(() => location.replace(document.body.dataset.onward), 1500);
+// A choice that was changed is shown with all that it comes to before anything is sent: the button says so at once.
+document.getElementById("confirm")?.addEventListener("input", () => {
+  for (const button of document.querySelectorAll("button[data-changed]")) {
+    button.textContent = button.dataset.changed;
+    button.value = "choose";
+  }
+});
 for (const form of document.querySelectorAll("form[enctype]")) {
   form.addEventListener("submit", () => {
     const button = form.querySelector("button");
