@@ -205,7 +205,9 @@ class _Failure(NamedTuple):
 
 
 def _failure(error: BaseException) -> _Failure:
-    if isinstance(error, KeyboardInterrupt | click.Abort):
+    # A terminal that is closed interrupts, and click cannot write the new line that it begins then.
+    closed = isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt)
+    if closed or isinstance(error, KeyboardInterrupt | click.Abort):
         return _Failure(INTERRUPTED, "interrupted", _("Interrupted."))
     if isinstance(error, click.ClickException):
         return _Failure(REFUSED, NOT_STARTED, error.format_message())
@@ -226,7 +228,7 @@ def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> No
         error.show(usage)
         hint(usage.getvalue(), end="")
         return
-    plain = isinstance(error, KeyboardInterrupt | click.Abort | NothingSent)
+    plain = failed.code == INTERRUPTED or isinstance(error, NothingSent)
     say(failed.sentence if plain else _("Error: {message}").format(message=failed.sentence))
     if verbose and failed.how == BROKEN:
         say_traceback(error)
