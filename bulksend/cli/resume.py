@@ -168,7 +168,7 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
         stop_list=StopList(map(Path, sending.stop_list or ())),
     ) as campaign:
         campaign.record(Action.RETRIED if request.retry else Action.CONTINUED)
-        sending = replace(Sending().over_earlier(campaign.run.settings), late=late)
+        sending = replace(Sending.kept(campaign.run.settings), late=late)
         options = with_settle(sending.options(run.counts.total), sending, target)
         show_run(campaign.run, target, options, predict_end(journal, target, journal.open_zones(run.id), options))
         if request.queue:

@@ -213,7 +213,7 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
                 campaign.record(Action.CONFIRMED, str(campaign.run.counts.pending))
             if request.yes and request.skip_sent:
                 _say_left_out(campaign.repeats)
-            schedule = Sending().over_earlier(campaign.run.settings).schedule()
+            schedule = Sending.kept(campaign.run.settings).schedule()
             options = replace(options, schedule=schedule, late=late)
             if request.yes:
                 show_schedule(options)

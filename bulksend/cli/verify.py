@@ -81,12 +81,13 @@ class Verified:
         return {delivery.value: self.deliveries.get(delivery, 0) for delivery in Delivery}
 
 
-class _Stopped(Exception):
-    """A signal has asked for an end."""
-
-
 class _Watch:
-    """Shows that messages on their way are waited for, and ends the asking after a signal."""
+    """Shows that messages on their way are waited for, and knows of a signal.
+
+    Attributes:
+        answered: whether the portal has answered anything.
+        stopping: whether a signal has asked for an end.
+    """
 
     def __init__(self) -> None:
         self.answered = self.stopping = self._waiting = False
@@ -96,8 +97,6 @@ class _Watch:
 
     def asked(self, progress: QueryProgress) -> None:
         self.answered |= progress.done > 0
-        if progress.waiting and not progress.in_flight:  # no answer is to come for a while
-            self._check()
 
     def waiting(self, rows: int, seconds: float) -> None:
         if not self._waiting:
@@ -108,11 +107,6 @@ class _Watch:
                 rows,
             )
             hint(text.format(span=duration(seconds), count=number(rows)))
-        self._check()
-
-    def _check(self) -> None:
-        if self.stopping:
-            raise _Stopped
 
 
 def ask_for_deliveries(
@@ -132,8 +126,6 @@ def ask_for_deliveries(
                 verify(run_id, queries, wait=wait, on_wait=watch.waiting, stopped=lambda: watch.stopping)
             if watch.stopping:
                 how = StopReason.INTERRUPTED
-        except _Stopped:
-            how = StopReason.INTERRUPTED
         except QueryError as error:
             how, sentence = _reason(error, answered=watch.answered), str(error)
         except JournalError as error:

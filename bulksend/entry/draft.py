@@ -165,7 +165,7 @@ def _skipped(row: NewRow, code: str) -> NewRow:
 def keep_interval(journal: Journal, run_id: int) -> None:
     """Remember the interval between two messages of a campaign that are to be spread, as they are that many now."""
     run = journal.run(run_id)
-    sending = Sending().over_earlier(run.settings)
+    sending = Sending.kept(run.settings)
     spread = sending.spread(run.counts.pending)
     if spread != sending:
         journal.acquire(run_id, spread.settings())

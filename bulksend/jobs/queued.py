@@ -41,7 +41,7 @@ class QueuedJob:
         self._journal = journal
         if not entry.taken:
             if entry.at is not None and entry.at > time.time():
-                schedule = Sending().over_earlier(run.settings).schedule()
+                schedule = Sending.kept(run.settings).schedule()
                 reason = WaitReason.BEGIN if abs(entry.at - schedule.at) < 1 else WaitReason.HOURS
                 self.progress = Progress(run.counts, 0, reason, entry.at, schedule.timezone, idle=True)
             else:

@@ -305,7 +305,7 @@ class Worker:
         name = self._portals.name_for(run)
         if name is None:  # it was saved here until a moment ago
             raise _AgainError(time.time() + SHORT_WAIT)
-        settings = Sending().over_earlier(run.settings)
+        settings = Sending.kept(run.settings)
         timeout = settings.options(run.counts.total).timeout
         with (
             self._portals.connected(name, run, timeout) as (target, client),
@@ -316,7 +316,7 @@ class Worker:
                 if context.should_abort() or sending.give_place.is_set():
                     campaign.stop()
 
-            settings = Sending().over_earlier(campaign.run.settings)
+            settings = Sending.kept(campaign.run.settings)
             options = settings.options(run.counts.total, target.settle)
             options = replace(options, late=late, longest_wait=SHORT_WAIT)
             left = run.counts.left

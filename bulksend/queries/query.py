@@ -111,7 +111,14 @@ class QueryRunner:
         self._max_in_flight = max_in_flight
         self._on_progress = on_progress
 
-    def ask(self, calls: Iterable[Call], *, total: int | None = None, tries: int = TRIES) -> Iterator[Outcome]:
+    def ask(
+        self,
+        calls: Iterable[Call],
+        *,
+        total: int | None = None,
+        tries: int = TRIES,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Outcome]:
         """Make calls and give the outcome of each, in their order, as they come.
 
         An outcome is *done*, *refused*, or, where ``tries`` answers were lost, *not known*.
@@ -120,6 +127,7 @@ class QueryRunner:
             calls: read-only ones; taken as they are needed, so there may be any number.
             total: how many there will be, for the progress.
             tries: how often a call is made at the most when its answers are lost.
+            stopped: whether to wait for nothing but the answers to what is under way; some calls then have no outcome.
 
         Raises:
             QueryError: the portal refuses everything, cannot be reached, or does not answer any more.
@@ -139,7 +147,7 @@ class QueryRunner:
                 until = dispatcher.let_leave()
                 dispatcher.depart()
                 self._report(dispatcher, queries.done, total)
-                if queries.exhausted and not dispatcher.in_flight:
+                if not dispatcher.in_flight and (queries.exhausted or (stopped() and dispatcher.waiting()[0])):
                     return
                 dispatcher.wait(until)
         finally:

@@ -55,8 +55,7 @@ def verify(
         run_id: the campaign's number in the runner's journal.
         queries: asks the portal.
         wait: seconds for which messages that are on their way are asked for again, after the first look.
-        on_wait: called twice a second between two looks, with the messages on their way and the seconds left. What it
-            raises ends the wait.
+        on_wait: called twice a second between two looks, with the messages on their way and the seconds left.
         stopped: whether to ask for no more; what was asked for is still waited for and written down.
 
     Raises:
@@ -69,7 +68,7 @@ def verify(
     until, pause = time.monotonic() + wait, FIRST_PAUSE
     while (counts := journal.deliveries(run_id)).get(Delivery.SENDING) and time.monotonic() < until and not stopped():
         again_at = min(until, time.monotonic() + pause)
-        while (now := time.monotonic()) < again_at:
+        while (now := time.monotonic()) < again_at and not stopped():
             on_wait(counts[Delivery.SENDING], until - now)
             time.sleep(min(0.5, again_at - now))
         _look(run_id, queries, {Delivery.SENDING}, stopped, until)
@@ -99,16 +98,16 @@ def _look(
             if until is not None and time.monotonic() >= until:
                 return
 
-    outcomes = queries.ask(calls(), total=2 * journal.chats_of_sent(run_id, which))
+    outcomes = queries.ask(calls(), total=2 * journal.chats_of_sent(run_id, which), stopped=stopped)
     for first in outcomes:
         chats = asked.popleft()
-        rest = itertools.islice(outcomes, len(chats) - 1)
-        histories = [
-            _hand_overs(outcome, rows) for outcome, rows in zip(itertools.chain([first], rest), chats, strict=True)
-        ]
+        histories = [first, *itertools.islice(outcomes, len(chats) - 1)]
+        dialogs = list(itertools.islice(outcomes, len(chats)))
+        if len(dialogs) < len(chats):  # it was stopped: the next look asks for these chats again
+            return
         found: dict[int, Delivery] = {}
-        for outcome, hand_overs, rows in zip(itertools.islice(outcomes, len(chats)), histories, chats, strict=True):
-            has_read = _has_read(outcome)
+        for rows, history, dialog in zip(chats, histories, dialogs, strict=True):
+            hand_overs, has_read = _hand_overs(history, rows), _has_read(dialog)
             for row in rows:
                 if hand_overs is None:  # no answer: what was known holds
                     found[row.n] = row.delivery or Delivery.NOT_TOLD

@@ -133,6 +133,11 @@ class Sending:
         """These options, with the times, hours and zone that were said earlier where these say none."""
         return self.over_earlier({name: value for name, value in earlier.items() if name in _SCHEDULE})
 
+    @classmethod
+    def kept(cls, settings: Mapping[str, Any]) -> Sending:
+        """What the journal keeps of a campaign."""
+        return cls().over_earlier(settings)
+
     def over_earlier(self, earlier: Mapping[str, Any]) -> Sending:
         """These options, and what was said earlier where these say nothing."""
         if self.over is not None:

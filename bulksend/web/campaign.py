@@ -186,7 +186,7 @@ async def show(request: web.Request) -> web.Response:
     deliveries: dict[Delivery | None, int] = {}
     if counts.sent:
         deliveries = await page.ask(lambda journal: journal.deliveries(run.id))
-    sending = Sending().over_earlier(run.settings)
+    sending = Sending.kept(run.settings)
     draft_id = page.uploads.of_file(run.file)
     there = draft_id is not None and await page.do(Path(run.file).exists)
     note = request.query.get("note", "")
@@ -263,7 +263,7 @@ def _take_up(
                 _("The texts of campaign {run} were deleted, so it cannot be sent any more.").format(run=run_id)
             )
         name = _portal_of(run, portal)
-        sending = Sending().over_earlier(run.settings)
+        sending = Sending.kept(run.settings)
         if sending.schedule().not_after <= journal.now():  # whoever continues it now has just said so
             sending = replace(sending, not_after=NEVER)
         if reopen:
@@ -282,7 +282,7 @@ def _take_up(
                 stop_list=StopList(map(Path, sending.stop_list or ())),
             )
         )
-        options = Sending().over_earlier(campaign.run.settings).options(run.counts.total, target.settle)
+        options = Sending.kept(campaign.run.settings).options(run.counts.total, target.settle)
         options = replace(options, late=True)  # a person has just said so
         journal.record(Action.RETRIED if retry else Action.CONTINUED, run_id, actor=who)
         page.foresee(journal, campaign.run, target, options)

@@ -363,7 +363,7 @@ def _prepare(
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
         campaign = stack.enter_context(entered(journal, stack))
         run = campaign.run
-        options = Sending().over_earlier(run.settings).options(run.counts.total, answers.target.settle)
+        options = Sending.kept(run.settings).options(run.counts.total, answers.target.settle)
         # Whoever continues a campaign whose time has passed has just seen that and pressed the button.
         options = replace(options, late=bool(forecast and forecast.known))
         page.foresee(journal, run, answers.target, options)

@@ -29,16 +29,13 @@ WAIT: Final = 60.0
 """Seconds for which messages that no channel has confirmed yet are asked for again."""
 
 
-class _Stopped(Exception):
-    """A person or the end of the program stops the asking."""
-
-
 class Verification:
     """One campaign's messages that are asked about.
 
     Attributes:
         progress: how many answers have come.
         waiting: messages that no channel has confirmed yet, while they are waited for.
+        stopped: whether a person or the end of the program has stopped it.
     """
 
     def __init__(self) -> None:
@@ -50,17 +47,10 @@ class Verification:
     def note(self, progress: QueryProgress) -> None:
         """Take up how far it is."""
         self.progress, self.waiting = progress, 0
-        if progress.waiting and not progress.in_flight:  # no answer is to come for a while
-            self._check()
 
     def wait(self, rows: int, _seconds: float) -> None:
         """Take up what is waited for."""
         self.waiting = rows
-        self._check()
-
-    def _check(self) -> None:
-        if self.stopped:
-            raise _Stopped
 
 
 class Verifications:
@@ -129,8 +119,6 @@ class Verifications:
         try:
             with asking(journal, target, found.note) as queries:
                 verify(run_id, queries, wait=WAIT, on_wait=found.wait, stopped=lambda: found.stopped)
-        except _Stopped:
-            pass
         except BulksendError as broken:
             error = str(broken)
         finally:
