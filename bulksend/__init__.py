@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         State,
         TakenOver,
         User,
+        WaitReason,
     )
     from bulksend.locale import use_language
     from bulksend.metrics import metrics_registry
@@ -102,6 +103,7 @@ _MODULES = {
         "State",
         "TakenOver",
         "User",
+        "WaitReason",
     ],
     "jobs.queue": ["Queue", "QueueEntry"],
     "jobs.worker": ["Worker"],
@@ -192,6 +194,7 @@ __all__ = [
     "UnknownPortalError",
     "UsageError",
     "User",
+    "WaitReason",
     "Worker",
     "World",
     "application",

@@ -26,7 +26,15 @@ NO_CONCERN = {
     *{"DOMAIN", "FOLDER", "LANGUAGES", "N_", "_", "entity_in_words", "known", "language"},  # and in which language
     *{"moment", "ngettext", "number"},
     *{"Listening", "as_name", "hashed", "new_name"},  # the page's users
-    *{"LATE", "days_in_words", "hours_in_words", "local_zone_name", "time_in_full", "zone_of"},  # and of times
+    *{
+        "LATE",
+        "days_in_words",
+        "hours_in_words",
+        "local_zone_name",
+        "time_in_full",
+        "zone_in_words",
+        "zone_of",
+    },  # and of times
 }
 """What the commands take from the library and programs need not."""
 
