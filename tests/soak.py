@@ -52,7 +52,7 @@ LONGEST = 900.0
 """Seconds that the last run, which nobody kills, may take: after a refusal for the rate it waits, the longer the more
 refusals there were lately."""
 
-MOST_RUNS = 250
+MOST_RUNS = 1_000
 
 DIALOGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sent", {}),
