@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from bulksend.sheet.reading import Sheet, open_sheet
 from bulksend.sheet.writing import write_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
+from bulksend.validation.messages import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -156,21 +158,46 @@ class Plan:
     ) -> Path:
         """Write a copy of the sheet with each row's problem beside it, in the columns of a results sheet.
 
+        Every row keeps its number, and rows that can be sent all the same, with a warning, have no status.
+
         Args:
             path: where to.
             refused: what only the portal found wrong, as for `new_rows`.
-            warnings: likewise, of rows that can be sent all the same; they have no status.
+            warnings: likewise, of rows that can be sent.
 
         Raises:
             SheetError: the file has changed since it was checked.
             OSError: it cannot be written.
         """
         checker = _checker(self.sheet, self.columns, self.options, self.chats)
-        rows = (_rows(chunk, checker.check(chunk), self.width) for chunk in self.sheet.chunks())
-        return self.write_rows(path, _refuse(_refuse(rows, refused), warnings, State.PENDING))
+        chunks = ((chunk, checker.check(chunk)) for chunk in self.sheet.chunks())
+        rows = (self._warned(_rows(chunk, checked, self.width), checked) for chunk, checked in chunks)
+        found = {place: (code, _warning(words)) for place, (code, words) in warnings.items()}
+        return self.write_rows(path, _refuse(_refuse(rows, refused), found, State.PENDING), in_place=True)
+
+    def _warned(self, rows: list[NewRow], checked: Checked) -> list[NewRow]:
+        """The rows, those that can be sent with what should be looked at again beside them."""
+        again, first = self.report.repeats
+        among = np.isin(again, checked.rows.index)
+        earlier = dict(zip(again[among].tolist(), first[among].tolist(), strict=True))
+        for index, row in enumerate(rows if checked.warnings or earlier else []):
+            codes = checked.warnings.get(row.number, ())
+            words = list(map(describe, codes))
+            if row.number in earlier:
+                codes = (*codes, "DUPLICATE_MESSAGE")
+                detail = _("row {row}").format(row=earlier[row.number])
+                words.append(describe("DUPLICATE_MESSAGE", detail=detail))
+            if codes and row.state is State.PENDING:
+                rows[index] = row._replace(error_code=codes[0], error_description=_warning(" ".join(words)))
+        return rows
 
     def write_rows(
-        self, path: Path, chunks: Iterable[list[NewRow]], pending: tuple[str, str, str] = ("", "", "")
+        self,
+        path: Path,
+        chunks: Iterable[list[NewRow]],
+        pending: tuple[str, str, str] = ("", "", ""),
+        *,
+        in_place: bool = False,
     ) -> Path:
         """Write a copy of the sheet with what is to become of each row beside it, in the columns of a results sheet.
 
@@ -178,6 +205,7 @@ class Plan:
             path: where to.
             chunks: all rows, in the sheet's order.
             pending: status, error code and description of a row that can be sent.
+            in_place: whether every row is to have its number again: blank rows and those above the headings are kept.
 
         Raises:
             SheetError: the file has changed since it was checked.
@@ -187,7 +215,13 @@ class Plan:
         can_be_sent = ResultCells(pending[0], error_code=pending[1], error_description=pending[2])
 
         def lines() -> Iterator[tuple[list[str], bool]]:
+            expected = self.sheet.first_row
+            if in_place:
+                yield from ((cells[: self.width], False) for cells in self.sheet.below)
             for row in (row for rows in chunks for row in rows):
+                if in_place:
+                    yield from repeat(([], False), row.number - expected)
+                    expected = row.number + 1
                 results = can_be_sent
                 if row.error_code:
                     status, code, why = words.get(row.state, pending[0]), row.error_code, row.error_description
@@ -200,9 +234,14 @@ class Plan:
             headings=[*self.headings, *RESULT_COLUMNS],
             rows=lines(),
             dialect=self.sheet.dialect,
-            name=_("Results"),
+            name=(in_place and self.sheet.name) or _("Results"),
             status_column=self.width,
+            above=[cells[: self.width] for cells in self.sheet.above] if in_place else (),
         )
+
+
+def _warning(problem: str) -> str:
+    return _("Warning: {problem}").format(problem=problem)
 
 
 def _refuse(

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -60,6 +61,53 @@ def test_what_the_portal_said_stays_as_it_was_but_for_secrets(journal: Journal, 
     journal.apply(run_id, [Change(n, State.PENDING, State.FAILED, "ERROR_CORE", text) for n, text in enumerate(said)])
     written = write_run_results(journal, journal.run(run_id))
     assert _described(written) == [said[0], said[1].replace("s3cret", "…")]
+
+
+HEADINGS = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"]
+
+
+@pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv"])
+def test_the_copy_with_the_problems_has_every_row_under_its_number(tmp_path: Path, name: str) -> None:
+    """Below its titles, with its blank rows, on a worksheet of the same name; warnings stand in it too."""
+    lines: list[list[Any]] = [
+        ["Customers of November"],
+        [],
+        HEADINGS,
+        ["deal", 1, 11, "Hi"],
+        [],
+        ["deal", 2, "x", "Yo"],
+    ]
+    lines += [[], [], ["deal", 1, 11, "Hi"], ["deal", 3, 13, "Dear {name}"]]
+    path = tmp_path / name
+    if path.suffix == ".xlsx":
+        book = openpyxl.Workbook()
+        assert isinstance(book.active, Worksheet)
+        book.active.title = "November"
+        for line in lines:
+            book.active.append(line)
+        book.save(path)
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(lines)
+    copy = examine(path).write_problems(tmp_path / f"problems{path.suffix}")
+    if copy.suffix == ".xlsx":
+        sheet = openpyxl.load_workbook(copy)["November"]
+        found = [[str(cell or "") for cell in row] for row in sheet.iter_rows(values_only=True)]
+        assert sheet.freeze_panes == "A4"
+        assert sheet.auto_filter.ref == "A3:K10"
+    else:
+        with copy.open(encoding="utf-8", newline="") as file:
+            found = list(csv.reader(file))
+    assert [list(filter(None, row[:4])) for row in found] == [[str(cell) for cell in line] for line in lines]
+    beside = {number: row[4:8] for number, row in enumerate(found, 1) if any(row[4:]) and number > 3}
+    assert [(number, row[0], row[2]) for number, row in beside.items()] == [
+        (6, "invalid", "INVALID_CHAT_ID"),
+        (9, "", "DUPLICATE_MESSAGE"),
+        (10, "", "UNFILLED_PLACEHOLDER"),
+    ]
+    assert beside[9][3].startswith("Warning: The chat gets the same text as in an earlier row (row 4).")
+    again = examine(copy).report
+    assert [problem.rows for problem in (*again.problems, *again.warnings)] == [[6], [10], [9]]
 
 
 def test_a_hidden_row_stays_hidden(tmp_path: Path) -> None:

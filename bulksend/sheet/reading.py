@@ -27,6 +27,8 @@ class Sheet:
         dialect: how a text file is written, None for a workbook.
         headings: as shown, one for each column; blank where a column has none.
         cells_of_headings: how many cells that row has; what stands to the right of them has been cut off something.
+        above: the rows above the headings, such as titles, and blank ones.
+        below: the rows that the headings reach down to, where their cells are merged with those.
     """
 
     path: Path
@@ -35,8 +37,14 @@ class Sheet:
     dialect: Dialect | None
     headings: list[str]
     cells_of_headings: int
+    above: list[list[str]]
+    below: list[list[str]]
     _source: SheetSource = field(repr=False)
-    _first_row: int = field(repr=False)
+
+    @property
+    def first_row(self) -> int:
+        """The number of the first row below the headings."""
+        return len(self.above) + len(self.below) + 2
 
     @property
     def original_width(self) -> int:
@@ -54,7 +62,7 @@ class Sheet:
         for raw in self._source.raw_chunks(rows):
             columns = raw.columns
             keep = ~blank_rows(columns)
-            keep[: max(0, self._first_row - raw.first_row)] = False
+            keep[: max(0, self.first_row - raw.first_row)] = False
             if not keep.any():
                 continue
             cells = frame(columns, raw.first_row) if raw.cells is None else raw.cells
@@ -105,6 +113,7 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
         source.dialect,
         headings,
         source.cells_in_row(position),
+        head[:position],
+        head[position + 1 : last + 1],
         source,
-        last + 2,
     )

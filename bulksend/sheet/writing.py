@@ -23,6 +23,7 @@ def write_sheet(
     name: str | None = None,
     status_column: int | None = None,
     summary: Sequence[tuple[str, str | int]] = (),
+    above: Sequence[Sequence[str]] = (),
 ) -> Path:
     """Write headings and rows in constant memory, and return where they were written.
 
@@ -33,12 +34,14 @@ def write_sheet(
         path: where to write.
         format: ``csv``, or ``xlsx`` for any workbook.
         headings: of all columns.
-        rows: all cells as text, as many as there are headings, and whether the row is hidden (in a workbook).
+        rows: all cells as text, as many as there are headings, and whether the row is hidden (in a workbook). One that
+            has fewer cells has no results: blank rows, or what belongs to the headings.
         dialect: how a text file is to be written; by default UTF-8 with commas.
         name: of the worksheet. Where the rows are more than one can hold, the table continues on others like it.
         status_column: where the columns of `RESULT_COLUMNS` begin, if the rows have them.
         summary: facts for the summary that a workbook of results has (when, portal, who spoke); counts by status,
             error code and delivery are added.
+        above: rows above the headings.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -46,10 +49,10 @@ def write_sheet(
 
     def write(temporary: Path) -> None:
         if format == "csv":
-            _write_text(temporary, headings, rows, dialect or Dialect("utf-8", ","), status_column)
+            _write_text(temporary, [*above, headings], rows, dialect or Dialect("utf-8", ","), status_column)
             return
         with new_workbook(temporary) as book:
-            table = Table(book, name or "Sheet1", headings, status_column)
+            table = Table(book, name or "Sheet1", headings, status_column, above)
             for row, hidden in rows:
                 table.add(row, hidden=hidden)
             table.finish()
@@ -61,7 +64,7 @@ def write_sheet(
 
 def _write_text(
     path: Path,
-    headings: Sequence[str],
+    head: Sequence[Sequence[str]],
     rows: Iterable[tuple[Sequence[str], bool]],
     dialect: Dialect,
     status_column: int | None,
@@ -69,14 +72,14 @@ def _write_text(
     # characters that the sheet's own encoding lacks can only come from the portal, never from the sheet
     with path.open("w", encoding=dialect.encoding, errors="replace", newline="") as file:
         writer = csv.writer(file, delimiter=dialect.delimiter, lineterminator=dialect.line_end)
-        writer.writerow(headings)
+        writer.writerows(head)
         if status_column is None:
             writer.writerows(row for row, _ in rows)
             return
         code = status_column + RESULT_COLUMNS.index("error_code")
         description = status_column + RESULT_COLUMNS.index("error_description")
         for row, _ in rows:
-            if row[code] or row[description]:  # words of the portal, not of the sheet
+            if len(row) > description and (row[code] or row[description]):  # words of the portal, not of the sheet
                 row = [*row]  # noqa: PLW2901
                 row[code], row[description] = _no_formula(row[code]), _no_formula(row[description])
             writer.writerow(row)

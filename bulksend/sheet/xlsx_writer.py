@@ -55,7 +55,12 @@ class Table:
     """
 
     def __init__(
-        self, book: xlsxwriter.Workbook, name: str, headings: Sequence[str], status_column: int | None
+        self,
+        book: xlsxwriter.Workbook,
+        name: str,
+        headings: Sequence[str],
+        status_column: int | None,
+        above: Sequence[Sequence[str]] = (),
     ) -> None:
         self._book, self._name, self._headings, self._status = book, name, headings, status_column
         self._code = self._description = self._delivery = -1
@@ -76,30 +81,34 @@ class Table:
         self.statuses: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.deliveries: Counter[str] = Counter()
-        self._start_page()
+        self._start_page(above)
 
-    def _start_page(self) -> None:
+    def _start_page(self, above: Sequence[Sequence[str]] = ()) -> None:
         sheet = self._book.add_worksheet(limits.page_name(self._name, len(self._pages) + 1) or None)
-        sheet.freeze_panes(1, 0)
+        self._number = self._top = top = len(above)
+        sheet.freeze_panes(top + 1, 0)
         sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(0)
+        sheet.repeat_rows(top)
+        for number, row in enumerate(above):
+            for position, cell in enumerate(row):
+                if cell:
+                    sheet.write_string(number, position, cell, self._text)
         for position, heading in enumerate(self._headings):
-            sheet.write_string(0, position, heading, self._bold)
+            sheet.write_string(top, position, heading, self._bold)
         self._pages.append(sheet)
         self._write_string = sheet.write_string
-        self._number = 0
 
     def add(self, row: Sequence[str], *, hidden: bool = False) -> None:
-        """Write one row, as many texts as there are headings."""
+        """Write one row, as many texts as there are headings, or fewer where it has no results."""
         if self._number == limits.MOST_ROWS - 1:
             self.finish()
             self._start_page()
         self._number = number = self._number + 1
         paint, described = self._text, self._description
         sentence = ""
-        if self._status is not None:
+        if self._status is not None and len(row) > self._status:
             status, code, sentence = row[self._status], row[self._code], row[described]
             self.statuses[status] += 1
             if code:
@@ -107,7 +116,8 @@ class Table:
             if delivery := row[self._delivery]:
                 self.deliveries[delivery] += 1
             paint = self._painted.get(status, self._text)
-        self._widths.add(number, row)
+        if len(row) == len(self._headings):
+            self._widths.add(number, row)
         lines = lines_of(row, sentence)
         if hidden or lines > 1:
             self._pages[-1].set_row(number, LINE * max(lines, 1), None, {"hidden": hidden})
@@ -125,6 +135,6 @@ class Table:
         """Set what is known only once the rows of a worksheet are written."""
         sheet = self._pages[-1]
         if self._status is not None:
-            sheet.autofilter(0, 0, max(self._number, 1), max(len(self._headings) - 1, 0))
+            sheet.autofilter(self._top, 0, max(self._number, self._top + 1), max(len(self._headings) - 1, 0))
         for position, width in enumerate(self._widths.of_columns()):
             sheet.set_column(position, position, width, self._text)

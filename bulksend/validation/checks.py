@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -93,12 +93,15 @@ class Checked:
         hidden: one flag for each of ``rows``.
         looked_up: likewise: the row names no chat and gets the one that a lookup finds.
         more_codes: of rows that have several problems, by row number: the codes after the first.
+        warnings: of rows that should be looked at again, by row number: the codes; what only all rows together show, as
+            in `Report.repeats`, is not among them.
     """
 
     rows: pd.DataFrame
     hidden: Flags
     looked_up: Flags
     more_codes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    warnings: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Checker:
@@ -134,16 +137,16 @@ class Checker:
         """Check the rows of ``chunk``; chunks come in the sheet's order, each once."""
         hidden = np.zeros(len(chunk.cells), dtype=np.bool_) if self._include_hidden else chunk.hidden
         if not hidden.any():
-            rows, looked_up, more = self._check(chunk.cells, chunk.too_wide)
-            return Checked(rows, hidden, looked_up, more)
+            return self._check(chunk.cells, chunk.too_wide)
         self._report.hidden += int(hidden.sum())
         rows = _hidden(chunk.cells.index)
         looked_up = np.zeros(len(rows), dtype=np.bool_)
-        more_codes: Mapping[int, tuple[str, ...]] = {}
-        if not hidden.all():
-            visible, looked_up[~hidden], more_codes = self._check(chunk.cells[~hidden], chunk.too_wide[~hidden])
-            rows = pd.concat([rows[hidden], visible]).loc[chunk.cells.index]
-        return Checked(rows, hidden, looked_up, more_codes)
+        if hidden.all():
+            return Checked(rows, hidden, looked_up)
+        visible = self._check(chunk.cells[~hidden], chunk.too_wide[~hidden])
+        looked_up[~hidden] = visible.looked_up
+        rows = pd.concat([rows[hidden], visible.rows]).loc[chunk.cells.index]
+        return replace(visible, rows=rows, hidden=hidden, looked_up=looked_up)
 
     def report(self) -> Report:
         """The report over all chunks checked so far; to be asked for once they all were."""
@@ -153,12 +156,13 @@ class Checker:
             if len(again):
                 example = _("the text of row {row} for chat {chat}").format(row=first[0], chat=chats[0])
                 self._report.add_rows("DUPLICATE_MESSAGE", len(again), again[:FIRST_ROWS].tolist(), example)
+            self._report.repeats = again, first
             self._report.chats = self._duplicates.chats()
             if not self._report.rows and not self._report.hidden:
                 self._report.add("NO_ROWS", None)
         return self._report
 
-    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> tuple[pd.DataFrame, Flags, Mapping[int, tuple[str, ...]]]:
+    def _check(self, cells: pd.DataFrame, too_wide: Flags) -> Checked:
         numbers = cells.index.to_numpy(dtype=np.int64)
         columns = self._columns
         findings = _Findings(numbers, self._report, partial(heading_of, columns=columns, headings=self._headings))
@@ -213,7 +217,8 @@ class Checker:
             error_code=findings.codes,
             error_description=findings.descriptions,
         )
-        return rows, looked_up, findings.more_codes
+        hidden = np.zeros(len(cells), dtype=np.bool_)
+        return Checked(rows, hidden, looked_up, findings.more_codes, findings.warnings)
 
     def _types(self, cells: pd.DataFrame, findings: "_Findings") -> npt.NDArray[np.object_]:
         if self._columns.entity_type is None:
@@ -255,6 +260,7 @@ class _Findings:
         self.good = np.ones(len(numbers), dtype=np.bool_)
         self.unfilled = np.zeros(len(numbers), dtype=np.bool_)  # a template could not write these rows' messages
         self.more_codes: dict[int, tuple[str, ...]] = {}  # by row number, of rows with several problems
+        self.warnings: dict[int, tuple[str, ...]] = {}  # likewise
         self._report = report
 
     def note(self, code: str, wrong: Flags, texts: npt.NDArray[np.object_] | None = None) -> None:
@@ -284,7 +290,10 @@ class _Findings:
     def warn(self, code: str, places: list[int], example: str = "") -> None:
         """These rows are reported, and sent nevertheless."""
         if places:
-            self._report.add_rows(code, len(places), self.numbers[places[:FIRST_ROWS]].tolist(), example)
+            numbers = self.numbers[places].tolist()
+            self._report.add_rows(code, len(places), numbers[:FIRST_ROWS], example)
+            for row in numbers:
+                self.warnings[row] = (*self.warnings.get(row, ()), code)
 
     def _describe(self, place: int, code: str, description: str) -> None:
         self.good[place] = False

@@ -1,7 +1,10 @@
 """All problems of all rows, grouped by kind, for people and for programs."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from bulksend.locale import _, ngettext
 from bulksend.locale.formats import number
@@ -11,6 +14,10 @@ from bulksend.validation.messages import column_in_words
 
 FIRST_ROWS = 10
 """How many row numbers a group names."""
+
+RowNumbers: TypeAlias = npt.NDArray[np.uint32]
+
+NO_ROWS: RowNumbers = np.empty(0, dtype=np.uint32)
 
 
 @dataclass(slots=True)
@@ -60,6 +67,7 @@ class Report:
         hidden: rows left out because the sheet hides them.
         chats: different chats among the good rows.
         preview: the first good rows as they would go out: row number, entity type, entity id, chat id, user id, text.
+        repeats: the rows that send a chat the same text as an earlier one, and that one for each.
     """
 
     rows: int = 0
@@ -67,6 +75,7 @@ class Report:
     hidden: int = 0
     chats: int = 0
     preview: list[tuple[int, str, int, int, int, str]] = field(default_factory=list)
+    repeats: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
     _groups: dict[str, Problem] = field(default_factory=dict)
 
     def add(
