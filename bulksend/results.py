@@ -158,7 +158,7 @@ def write_run_results(
             headings=[*run.headings, *RESULT_COLUMNS],
             rows=_rows(journal, run, not_sent or ("", _(_PENDING))),
             dialect=dialect_of(run.sheet),
-            name=_("Results"),
+            name=_("Rehearsal") if run.portal == SANDBOX else _("Results"),
             summary=_summary(run),
             status_column=len(run.headings),
         )

@@ -17,7 +17,8 @@ def test_rows_that_a_filter_hides_are_left_out(ending: str, tmp_path: Path) -> N
     sheet.write_bytes((SAVED / sheet.name).read_bytes())
     ended = Commands(tmp_path).run("send", sheet, "--portal", "sandbox", "--yes", "--rate", 50)
     assert ended.code == 1, ended.said
-    table = openpyxl.load_workbook(tmp_path / "filtered.results.xlsx")["Results"]
+    assert "Results of a rehearsal, in which no customer got anything: filtered.results.xlsx" in ended.out
+    table = openpyxl.load_workbook(tmp_path / "filtered.results.xlsx")["Rehearsal"]
     headings, *rows = table.iter_rows(values_only=True)
     lines = [dict(zip(headings, row, strict=True)) for row in rows]
     assert [line["CHAT_ID"] for line in lines] == [str(8800 + number) for number in range(10)]

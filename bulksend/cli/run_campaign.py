@@ -23,7 +23,7 @@ from bulksend.cli.hints import hints, stop_sentence, with_hint
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
 from bulksend.cli.signals import stopped_by_signals
-from bulksend.cli.summary import exit_code, portal_option, shown_path, summary, tally
+from bulksend.cli.summary import exit_code, portal_option, results_line, summary, tally
 from bulksend.cli.verify import say_how_to_ask_again
 from bulksend.errors import JournalError, UsageError
 from bulksend.locale import _
@@ -97,7 +97,7 @@ def _answer(run: Run | None, path: Path | None, verified: Verified | None, facts
             if verified is not None:
                 put(verified.line())
             if path is not None:
-                put(_("Results: {path}").format(path=shown_path(path)))
+                put(results_line(run, path))
     except ReaderGone:
         pass
     except OutputError as error:  # the campaign ended as it did

@@ -59,7 +59,7 @@ def results(run: int, results: Path | None, journal: str | None, **_params: Any)
 
     With --results it is a copy: the campaign's own results stay where they are.
     """
-    from bulksend.cli.summary import shown_path, tally
+    from bulksend.cli.summary import results_line, tally
     from bulksend.journal import Journal
     from bulksend.results import write_run_results
 
@@ -67,5 +67,5 @@ def results(run: int, results: Path | None, journal: str | None, **_params: Any)
         found = opened.run(run)
         path = write_run_results(opened, found, results, note=results is None)
     put(tally(found))
-    put(_("Results: {path}").format(path=shown_path(path)))
+    put(results_line(found, path))
     return 0

@@ -79,6 +79,17 @@ def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str
     }
 
 
+def results_line(run: Run, path: Path) -> str:
+    """Where the results are; of a rehearsal it is said that they are of one, since their columns do not tell."""
+    from bulksend.target import SANDBOX
+
+    if run.portal == SANDBOX:
+        text = _("Results of a rehearsal, in which no customer got anything: {path}")
+    else:
+        text = _("Results: {path}")
+    return text.format(path=shown_path(path))
+
+
 def shown_path(path: Path) -> Path:
     """A path as it is shortest from here."""
     try:

@@ -186,7 +186,7 @@ def verify(run: int | None, **params: Any) -> int:
 
 
 def _report(journal: Journal, run: Run, verified: Verified, results: Path | None, *, as_json: bool) -> int:
-    from bulksend.cli.summary import shown_path, summary
+    from bulksend.cli.summary import results_line, summary
     from bulksend.results import write_run_results
 
     path = write_run_results(journal, run, results, note=results is None)
@@ -197,7 +197,7 @@ def _report(journal: Journal, run: Run, verified: Verified, results: Path | None
         answer({**facts, "delivery": verified.to_json()})
     else:
         put(_("Campaign {run}. {line}").format(run=run.id, line=verified.line()))
-        put(_("Results: {path}").format(path=shown_path(path)))
+        put(results_line(run, path))
     say_how_to_ask_again(run, verified)
     return verified.code
 
