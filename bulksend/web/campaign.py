@@ -383,7 +383,8 @@ async def results(request: web.Request) -> web.StreamResponse:
     try:
         path = folder / f"results.{suffix}"
         await page.ask(lambda journal: write_run_results(journal, run, path, note=False))
-        response = web.StreamResponse(headers=attachment_headers(f"{Path(run.file).stem}.results.{suffix}"))
+        word = "rehearsal.results" if run.portal == SANDBOX else "results"
+        response = web.StreamResponse(headers=attachment_headers(f"{Path(run.file).stem}.{word}.{suffix}"))
         response.content_length = path.stat().st_size
         await response.prepare(request)
         with await page.do(lambda: path.open("rb")) as file:

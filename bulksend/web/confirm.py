@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,10 +19,12 @@ from bulksend.forecast import predict_end
 from bulksend.journal import Action, Held, Role, ZoneRows
 from bulksend.locale import _
 from bulksend.portal.codes import DIALOG_FINISHED
+from bulksend.queries.lookup import FoundChats
 from bulksend.schedule.parsing import DAY_NAMES
 from bulksend.schedule.zones import local_zone_name
 from bulksend.sender.settings import Sending
 from bulksend.target import find_target
+from bulksend.validation import LOOKUP_CODES
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import actor
 from bulksend.web.page import chosen, page_of, settled
@@ -30,15 +32,17 @@ from bulksend.web.sheets import WAIT, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
     from multidict import MultiMapping
 
     from bulksend.entry.preview import Forecast
     from bulksend.journal import Journal
+    from bulksend.plan import Plan
     from bulksend.sender.options import Options
     from bulksend.sender.prediction import Prediction
+    from bulksend.validation.report import Problem
     from bulksend.web.page import Page
     from bulksend.web.preflights import Answers, Outlook
     from bulksend.web.uploads import Upload
@@ -47,6 +51,21 @@ _TYPED: Final = ("at", "not_after", "from", "to", "timezone", "over")
 _SCHEDULE: Final = ("at", "not_after", "hours", "days", "timezone", "over")
 
 _NOTES: Final = frozenset({"changed"})
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What the portal said of the chats of leads, deals, contacts and companies.
+
+    Attributes:
+        asked: of how many.
+        found: how many have one.
+        missing: the rows that are without one, by the reason.
+    """
+
+    asked: int
+    found: int
+    missing: Sequence[Problem]
 
 
 # What is known
@@ -115,6 +134,14 @@ def _closing(answers: Answers, options: Options, rows: int, prediction: Predicti
     return sum(until <= begins + before * each for before, until in answers.findings.closing if before < rows)
 
 
+def _looked_up(plan: Plan) -> LookedUp | None:
+    """What a lookup found, where there was one."""
+    if not isinstance(plan.chats, FoundChats):
+        return None
+    missing = [problem for problem in plan.report.problems if problem.code in LOOKUP_CODES]
+    return LookedUp(len(plan.chats.keys), int((plan.chats.chats > 0).sum()), missing)
+
+
 # What is shown
 
 
@@ -156,6 +183,7 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         outlook=outlook,
         forecast=forecast,
         report=answers.plan.report,
+        looked_up=_looked_up(answers.plan),
         rows=rows,
         all_rows=rows_to_send(replace(draft, limit=None), forecast),
         repeats=repeats,

@@ -20,6 +20,7 @@ from tests.web.conftest import PageProcess, Portal, Visitor, csv_of, saved, wait
 if TYPE_CHECKING:
     import requests
 
+HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
 MESSAGE_ADD = "imopenlines.crm.message.add"
 
 
@@ -408,6 +409,24 @@ def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, port
     visitor.post(f"{sheet}/columns", form)
     assert "Their chats are looked up in the portal later" in visitor.get(sheet).text
     confirm = visitor.confirm_page(sheet, name)
+    assert "asked for the chats of 3 leads, deals, contacts and companies: it found 3" in confirm
     assert "Send 3 messages" in confirm
     visitor.wait(visitor.send(sheet, name))
     assert_exactly_once(lines, _delivered(served))
+
+
+def test_what_the_portal_knows_of_missing_chats_is_said(visitor: Visitor, portal: Portal) -> None:
+    """How many it found; which rows have none, and what to do about them."""
+    lines = rows(3, 3, "Missing")
+    served = portal(lines)
+    served.world.add_chat(5001, status=60)
+    content = csv_of([HEADINGS, lines[0], *((kind, entity, "", "", text) for kind, entity, _, _, text in lines[1:])])
+    sheet = visitor.upload("some.csv", content + b"wat,1,2,,Wrong\r\n")
+    assert "Ask the portal for missing chats" in visitor.get(sheet).text
+    assert visitor.post(f"{sheet}/look-up").status_code == 303
+    assert "Then you see which chats were found" in visitor.get(sheet).text
+    text = visitor.confirm_page(sheet, saved(visitor, "missing", served))
+    assert "asked for the chats of 2 leads, deals, contacts and companies: it found 1" in text
+    assert re.search(r"has no chat with an active dialog</strong>:\s*<a[^>]*>row 3</a>", text)
+    assert "Take or start a dialog in the portal" in text
+    assert "Send 2 messages" in text

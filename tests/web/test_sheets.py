@@ -1,6 +1,9 @@
 """A sheet on the page, without script: what is wrong with it, its columns, its messages."""
 
+import io
 import re
+
+import openpyxl
 
 from tests.processes import rows
 from tests.web.conftest import Visitor, csv_of
@@ -177,3 +180,6 @@ def test_a_rehearsal_looks_different_at_every_step(visitor: Visitor) -> None:
     number = visitor.send(sheet)
     assert "rehearsal-band" in visitor.wait(number)
     assert "state rehearsal" in visitor.get("/").text
+    results = visitor.get(f"/campaigns/{number}/results.xlsx")
+    assert 'filename="sheet.rehearsal.results.xlsx"' in results.headers["Content-Disposition"]
+    assert openpyxl.load_workbook(io.BytesIO(results.content)).sheetnames[0] == "Rehearsal"
