@@ -180,12 +180,13 @@ def pace_on_portals(campaigns: int, seconds: float, latency: float) -> bool:
     with drill(campaigns, latency) as (made, server):
         made.enter(campaigns, count, chats=count)
         worker = made.team.worker("--campaigns", campaigns)
-        process, database = psutil.Process(worker.process.pid), of_server(server)
+        process = psutil.Process(worker.process.pid)
+        measured = process, of_server(server), psutil.Process(made.portals.process.pid)
         time.sleep(min(20.0, seconds / 3))
-        before, began = [seconds_of(one) for one in (process, database)], time.monotonic()
+        before, began = [seconds_of(one) for one in measured], time.monotonic()
         time.sleep(seconds / 3)
-        used = [seconds_of(one) - was for one, was in zip((process, database), before, strict=True)]
         lasted, threads = time.monotonic() - began, process.num_threads()
+        used = [(seconds_of(one) - was) / lasted for one, was in zip(measured, before, strict=True)]
         made.team.wait_until_finished(seconds * 3)
         paces = []
         for webhook in made.portals.webhooks:
@@ -197,8 +198,8 @@ def pace_on_portals(campaigns: int, seconds: float, latency: float) -> bool:
     slowest, median = min(paces), statistics.median(paces)
     print(
         f"{campaigns} campaigns, {latency} s a call: the slowest at {slowest:.1%} of its pace, half at {median:.1%}; "
-        f"worker {used[0] / lasted:.2f} cores, {memory:.0f} MB at the most, {threads} threads; database "
-        f"{used[1] / lasted:.2f} cores; load {os.getloadavg()[0]:.1f}; broken {broken.total()}",
+        f"worker {used[0]:.2f} cores, {memory:.0f} MB at the most, {threads} threads; database "
+        f"{used[1]:.2f} cores, portals {used[2]:.2f}; load {os.getloadavg()[0]:.1f}; broken {broken.total()}",
         flush=True,
     )
     return slowest >= 0.95 and memory <= 1024 and not broken.total()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -13,11 +13,16 @@ from bulksend.journal.tables import RUNS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PARAMETERS: Final = {state: f"b_{state.value}" for state in State}
+
 COUNT = (
     sa.update(RUNS)
     .where(RUNS.c.id == sa.bindparam("b_run"))
     .values(
-        {f"count_{state.value}": RUNS.c[f"count_{state.value}"] + sa.bindparam(f"b_{state.value}") for state in State}
+        {
+            f"count_{state.value}": RUNS.c[f"count_{state.value}"] + sa.bindparam(name)
+            for state, name in _PARAMETERS.items()
+        }
     )
 )
 
@@ -26,14 +31,19 @@ COUNT_MINE = COUNT.where(RUNS.c.holder == sa.bindparam("b_me")).values(seen_at=s
 
 def count(connection: sa.Connection, run_id: int, moves: Mapping[tuple[State | None, State], int]) -> None:
     """Bring a campaign's counts up to date."""
-    connection.execute(COUNT, counted(run_id, moves))
+    connection.execute(COUNT, counted(run_id, tally(moves)))
 
 
-def counted(run_id: int, moves: Mapping[tuple[State | None, State], int]) -> dict[str, Any]:
-    """What to add to a campaign's counts, as parameters of the statement that does it."""
-    tally: Counter[State] = Counter()
+def tally(moves: Mapping[tuple[State | None, State], int]) -> Counter[State]:
+    """What to add to a campaign's counts."""
+    added: Counter[State] = Counter()
     for (before, after), rows in moves.items():
-        tally[after] += rows
+        added[after] += rows
         if before is not None:
-            tally[before] -= rows
-    return {"b_run": run_id, **{f"b_{state.value}": tally[state] for state in State}}
+            added[before] -= rows
+    return added
+
+
+def counted(run_id: int, added: Counter[State]) -> dict[str, Any]:
+    """The same as parameters of the statement that does it."""
+    return {"b_run": run_id, **{name: added[state] for state, name in _PARAMETERS.items()}}

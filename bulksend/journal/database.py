@@ -30,16 +30,23 @@ BUSY_SECONDS: Final = 60
 TURN: Final = 0x62756C6B
 """The number of the lock under which processes that share a PostgreSQL journal take turns."""
 
+_Turn = tuple[str, tuple[int, ...]]
+"""A statement that waits for a turn and asks for the time, and its parameters."""
+
 _CLOCK: Final = "extract(epoch FROM clock_timestamp())::float8"
 
-_TURN_OF_ALL: Final = f"pg_advisory_xact_lock({TURN}),"
+_NO_TURN: Final[_Turn] = (f"SELECT {_CLOCK}", ())
+
+_TURN_OF_ALL: Final[_Turn] = (f"SELECT pg_advisory_xact_lock(%s), {_CLOCK}", (TURN,))
 """What begins a transaction that may touch anything: nobody else is in one, as with a file."""
 
 
-def _turn_of(portal: str) -> str:
+def _turn_of(portal: str) -> _Turn:
     """What begins a transaction that touches one portal's campaigns: nobody else is in one that touches them."""
     number = zlib.crc32(portal.encode()) - 2**31
-    return f"pg_advisory_xact_lock_shared({TURN}), pg_advisory_xact_lock({TURN}, {number}),"
+    # The number is a parameter: the server keeps only so many statements prepared.
+    statement = f"SELECT pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s, %s), {_CLOCK}"
+    return statement, (TURN, TURN, number)
 
 
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -56,6 +63,7 @@ class Database:
         self._step: sa.Connection | None = None
         self._steps: contextlib.ExitStack | None = None
         self._forget: list[Callable[[], object]] = []
+        self._write_gathered: list[Callable[[sa.Connection], object]] = []
         self._turn = _TURN_OF_ALL
         url = _as_url(address)
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
@@ -111,6 +119,10 @@ class Database:
         """Call ``forget`` whenever a transaction has not happened."""
         self._forget.append(forget)
 
+    def before_commit(self, write: Callable[[sa.Connection], object]) -> None:
+        """Call ``write`` at the end of each transaction that may write, and before others rely on what it writes."""
+        self._write_gathered.append(write)
+
     def close(self) -> None:
         """Let go of the database."""
         give_back(self._shared)
@@ -136,12 +148,17 @@ class Database:
         self._checkpoint_if_due()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """One write transaction: all of it happens, synced, or none of it and a `JournalError` says why."""
+    def transaction(self, *, gathers: bool = False) -> Iterator[sa.Connection]:
+        """One write transaction: all of it happens, synced, or none of it and a `JournalError` says why.
+
+        What others have gathered to write `before_commit` is written first, unless this one ``gathers`` too.
+        """
         with self._converted():
             if self._steps is not None:
                 if self._step is None:
                     self._step = self._steps.enter_context(self._begun())
+                elif not gathers:
+                    self._flush(self._step)
                 yield self._step
                 return
             with self._begun() as connection:
@@ -183,13 +200,18 @@ class Database:
         try:
             with self._engine.begin() if self.sqlite else self._connected(self._turn) as connection:
                 yield connection
+                self._flush(connection)
         except BaseException:
             for forget in self._forget:
                 forget()
             raise
 
+    def _flush(self, connection: sa.Connection) -> None:
+        for write in self._write_gathered:
+            write(connection)
+
     @contextlib.contextmanager
-    def _connected(self, turn: str = "", isolation: str = "") -> Iterator[sa.Connection]:
+    def _connected(self, turn: _Turn = _NO_TURN, isolation: str = "") -> Iterator[sa.Connection]:
         """A transaction on a server, begun by a statement that waits for its turn and asks for the time.
 
         Nothing has happened until then, so where a connection turns out to be dead another is tried, once.
@@ -204,15 +226,12 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def _at_its_turn(self, turn: str, isolation: str) -> Iterator[sa.Connection]:
+    def _at_its_turn(self, turn: _Turn, isolation: str) -> Iterator[sa.Connection]:
         with self._engine.connect() as connection:
             if isolation:
                 connection.execution_options(isolation_level=isolation, postgresql_readonly=True)
             with connection.begin():
-                self._clock = (
-                    connection.exec_driver_sql(f"SELECT {turn} {_CLOCK}").one()[-1],
-                    time.monotonic(),
-                )
+                self._clock = connection.exec_driver_sql(*turn).one()[-1], time.monotonic()
                 yield connection
 
     def _checkpoint_if_due(self) -> None:

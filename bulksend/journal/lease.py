@@ -40,7 +40,7 @@ class Lease(Store):
                 sa.update(RUNS)
                 .where(RUNS.c.id == run_id)
                 .values(
-                    holder=self._me.to_text(),
+                    holder=self._my_name,
                     seen_at=now,
                     stage=Stage.RUNNING.value,
                     reason="",
@@ -57,8 +57,8 @@ class Lease(Store):
         Raises:
             TakenOver: another process has taken it, because this one gave no sign of life for long.
         """
-        with self._transaction() as connection:
-            self._count_mine(connection, run_id, {})
+        with self._transaction(gathers=True) as connection:
+            self._count_together(run_id, {})
             self._database.check_files()
             self._database.checkpoint()
             return bool(connection.scalar(sa.select(RUNS.c.paused).where(RUNS.c.id == run_id)))
@@ -77,7 +77,7 @@ class Lease(Store):
         """
         with self._transaction() as connection:
             record = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
-            if record.holder != self._me.to_text():
+            if record.holder != self._my_name:
                 return
             left = counts_of(record).left
             connection.execute(

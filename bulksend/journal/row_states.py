@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import sqlalchemy as sa
 
 from bulksend.errors import JournalError
 from bulksend.journal.counting import count
+from bulksend.journal.holder import HEARTBEAT_SECONDS
 from bulksend.journal.model import MOVES, Change, Departure, SlotGrant, State, ZoneRows
 from bulksend.journal.other_runs import claimed_ids, elsewhere, portal_of, rival
 from bulksend.journal.pace_store import PaceStore
@@ -44,11 +45,7 @@ APPLY_SENT = (
 
 LEAVE = (
     sa.update(ROWS)
-    .where(
-        ROWS.c.run_id == sa.bindparam("b_run"),
-        ROWS.c.n.in_(sa.bindparam("b_leaving", expanding=True)),
-        ROWS.c.state == State.PENDING.value,
-    )
+    .where(ROWS.c.run_id == sa.bindparam("b_run"), ROWS.c.state == State.PENDING.value)
     .values(
         state=State.SENDING.value,
         attempts=ROWS.c.attempts + 1,
@@ -61,6 +58,10 @@ LEAVE = (
         min_message_id=sa.func.coalesce(ROWS.c.min_message_id, sa.bindparam("b_newest", type_=sa.BigInteger)),
     )
 )
+
+LEAVE_ALONE = LEAVE.where(ROWS.c.n == sa.bindparam("b_leaving"))
+LEAVE_TOGETHER = LEAVE.where(ROWS.c.n.in_(sa.bindparam("b_leaving", expanding=True)))
+"""A statement with a list is put together anew each time."""
 
 APPLY = (
     sa.update(ROWS)
@@ -176,36 +177,32 @@ class RowStates(PaceStore):
         Rows that another campaign sent to the same chat with the same text after ``since`` (Unix seconds), or that are
         under way or unknown there, stay: their ``n`` come back in `Departure.already` (unless ``again``).
         """
-        with self._transaction() as connection:
-            known = self._departing(connection, portal, run_id, since)
-            compare = known.others and not again
+        with self._transaction(gathers=True) as connection:
+            known = self._portal(connection, portal, run_id)
+            compare = known.others_at > since - HEARTBEAT_SECONDS and not again
             already = elsewhere(connection, run_id, rows, portal, since) if compare else frozenset()
             if already:
                 return Departure(SlotGrant(known.pace, 0), already)
-            grant = take(known.pace, known.under_way)
-            if grant.state != known.pace:
-                self._set_portal(connection, portal, pace=grant.state)
+            grant = take(known.pace, known.under_way + self._counted_here(run_id, State.SENDING))
+            known.set_pace(grant.state)
             if grant.granted:
                 leaving = [row.n for row in rows[: grant.granted]]
                 self._database.check_files()
-                self._count_mine(connection, run_id, {(State.PENDING, State.SENDING): len(leaving)})
+                self._count_together(run_id, {(State.PENDING, State.SENDING): len(leaving)})
                 self._let_main_file_know(connection, run_id, max(leaving))
+                alone = len(leaving) == 1
                 changed = connection.execute(
-                    LEAVE,
+                    LEAVE_ALONE if alone else LEAVE_TOGETHER,
                     {
                         "b_run": run_id,
-                        "b_leaving": leaving,
+                        "b_leaving": leaving[0] if alone else leaving,
                         "b_at": at,
                         "b_portal_time": portal_time,
                         "b_newest": known.newest_message_id,
                     },
                 ).rowcount
                 if changed != len(leaving):
-                    raise JournalError(
-                        _("Another process has changed the rows of campaign {run}; nothing more is sent here.").format(
-                            run=run_id
-                        )
-                    )
+                    self._raise_changed(connection, run_id)
             return Departure(grant, min_message_id=known.newest_message_id)
 
     def apply(
@@ -226,7 +223,7 @@ class RowStates(PaceStore):
         for change in changes:
             if change.after not in MOVES[change.before]:
                 raise AssertionError(f"A row cannot go from {change.before} to {change.after}.")
-        with self._transaction() as connection:
+        with self._transaction(gathers=True) as connection:
             claim_conflicts = self._claim_conflicts(connection, run_id, changes)
             changes = [change for change in changes if change.n not in claim_conflicts]
             ids = [change.message_id for change in changes if change.message_id]
@@ -236,18 +233,16 @@ class RowStates(PaceStore):
                 moves: Counter[tuple[State | None, State]] = Counter(
                     (change.before, change.after) for change in changes
                 )
-                self._count_mine(connection, run_id, moves)
+                self._count_together(run_id, moves)
                 self._write(connection, run_id, changes)
             if portal and (ids or update_pace):
-                pace, newest = self._portal(connection, portal)
-                if ids and newest is None:
+                known = self._portal(connection, portal, run_id)
+                if ids and known.newest_message_id is None:
                     self._database.checkpoint()
-                self._set_portal(
-                    connection,
-                    portal,
-                    pace=update_pace(pace) if update_pace else pace,
-                    newest_message_id=max([*ids, *([] if newest is None else [newest])], default=None),
-                )
+                for message_id in ids:
+                    known.see(message_id)
+                if update_pace:
+                    known.set_pace(update_pace(known.pace))
         return claim_conflicts
 
     def _claim_conflicts(self, connection: sa.Connection, run_id: int, changes: Sequence[Change]) -> frozenset[int]:
@@ -297,18 +292,20 @@ class RowStates(PaceStore):
             ],
         )
 
-    @staticmethod
-    def _change(connection: sa.Connection, run_id: int, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
+    def _change(self, connection: sa.Connection, run_id: int, statement: sa.Update, rows: list[dict[str, Any]]) -> None:
         """Change each of these rows; all of them must be as they were left."""
         if not rows:
             return
         result = connection.execute(statement, rows)
         if result.rowcount not in {-1, len(rows)}:  # -1: the driver does not tell
-            raise JournalError(
-                _("Another process has changed the rows of campaign {run}; nothing more is sent here.").format(
-                    run=run_id
-                )
-            )
+            self._raise_changed(connection, run_id)
+
+    def _raise_changed(self, connection: sa.Connection, run_id: int) -> NoReturn:
+        """Rows are not as they were left."""
+        self._write_tallies(connection)  # raises `TakenOver` where that is why
+        raise JournalError(
+            _("Another process has changed the rows of campaign {run}; nothing more is sent here.").format(run=run_id)
+        )
 
     def reopen(self, run_id: int, state: State, codes: Iterable[str] | None = None) -> int:
         """Make rows pending again (all in that state, or those with these error codes) and say how many.

@@ -109,7 +109,7 @@ class Runs(Store):
                     again=again,
                     results_path=results_path,
                     settings=json.dumps(dict(settings)),
-                    holder=self._me.to_text(),
+                    holder=self._my_name,
                     seen_at=now,
                 )
             ).inserted_primary_key
@@ -167,7 +167,7 @@ class Runs(Store):
 
     def forget(self, run_id: int) -> None:
         """Take out a campaign of which nothing was ever sent, if it is held here."""
-        mine = sa.select(RUNS.c.id).where(RUNS.c.id == run_id, RUNS.c.holder == self._me.to_text())
+        mine = sa.select(RUNS.c.id).where(RUNS.c.id == run_id, RUNS.c.holder == self._my_name)
         with self._transaction() as connection:
             if connection.scalar(mine) is not None:
                 self._erase(connection, run_id)

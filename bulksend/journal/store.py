@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Self
 
-from bulksend.journal.counting import COUNT_MINE, counted
+from bulksend.journal.counting import COUNT_MINE, counted, tally
 from bulksend.journal.database import Database
 from bulksend.journal.holder import Holder, TakenOver
 from bulksend.journal.interruption import stop_and_close, stop_dead
@@ -28,6 +29,10 @@ class Store:
         self._transaction = self._database.transaction
         self._reading = self._database.reading
         self._me = Holder.this_process(leased=not self._database.sqlite)
+        self._my_name = self._me.to_text()
+        self._tallies: dict[int, Counter[State]] = {}
+        self._database.before_commit(self._write_tallies)
+        self._database.on_rollback(self._tallies.clear)
         self._may_leave_to: dict[int, int] = {}
         self._database.on_rollback(self._may_leave_to.clear)
         if self._database.files is not None:
@@ -70,6 +75,20 @@ class Store:
         self, connection: sa.Connection, run_id: int, moves: Mapping[tuple[State | None, State], int]
     ) -> None:
         """Bring the campaign's counts up to date if it is still held from here, as a sign of life."""
-        mine = {"b_me": self._me.to_text(), "b_now": self.now()}
-        if not connection.execute(COUNT_MINE, counted(run_id, moves) | mine).rowcount:
-            raise TakenOver(run_id)
+        self._count_together(run_id, moves)
+        self._write_tallies(connection)
+
+    def _count_together(self, run_id: int, moves: Mapping[tuple[State | None, State], int]) -> None:
+        """The same once for all that is done in a transaction, at its end: nothing has happened if it fails."""
+        self._tallies.setdefault(run_id, Counter()).update(tally(moves))
+
+    def _counted_here(self, run_id: int, state: State) -> int:
+        """By how much this transaction changes a count that is not written yet."""
+        return self._tallies[run_id][state] if run_id in self._tallies else 0
+
+    def _write_tallies(self, connection: sa.Connection) -> None:
+        mine = {"b_me": self._my_name, "b_now": self.now()}
+        while self._tallies:
+            run_id, moved = self._tallies.popitem()
+            if not connection.execute(COUNT_MINE, counted(run_id, moved) | mine).rowcount:
+                raise TakenOver(run_id)

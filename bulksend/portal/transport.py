@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -112,6 +113,7 @@ class Transport:
         self._timeout = timeout
         self._verify = _ca_bundle()
         self._proxies: dict[str, dict[str, str]] = {}
+        self._prepared: dict[str, requests.PreparedRequest] = {}
         self._epoch = 0
         # The adapter is the part of a requests session that talks HTTP; the session around it would only add what
         # must not happen here: cookies shared by threads, .netrc, redirects.
@@ -119,11 +121,11 @@ class Transport:
 
     def post(self, url: str, body: bytes, deadline: Deadline | None = None) -> Answer:
         """Post JSON, unless it could only leave after a deadline; never raises for what the other side does."""
-        return self._send("POST", url, body, {"Content-Type": "application/json"}, deadline)
+        return self._send("POST", url, body, deadline)
 
     def get(self, url: str) -> Answer:
         """Get; likewise."""
-        return self._send("GET", url, None, {})
+        return self._send("GET", url, None)
 
     def reset(self) -> None:
         """Use no connection again that is open now, as after an outage; calls in flight go on undisturbed."""
@@ -133,9 +135,7 @@ class Transport:
         """Close the pooled connections."""
         self._adapter.close()
 
-    def _send(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str], deadline: Deadline | None = None
-    ) -> Answer:
+    def _send(self, method: str, url: str, body: bytes | None, deadline: Deadline | None = None) -> Answer:
         origin, target = _split(url)
         attempt = _Attempt(self._timeout, self._epoch, target, deadline)
         _current.attempt = attempt
@@ -145,10 +145,8 @@ class Transport:
         failure: Failure | None = None
         left_at = time.time()
         try:
-            shown = f"{origin}{without_secrets(target).replace('…', '...')}"
-            request = requests.Request(method, shown, headers=_HEADERS | headers, data=body).prepare()
             response = self._adapter.send(
-                request,
+                _prepared(method, url) if body is None else self._with_body(method, url, body),
                 stream=True,
                 timeout=(attempt.connect_timeout, self._timeout),
                 verify=self._verify,
@@ -176,6 +174,16 @@ class Transport:
             received = None
         return Answer(status, received, response_headers, failure, left_at, time.time())
 
+    def _with_body(self, method: str, url: str, body: bytes) -> requests.PreparedRequest:
+        """A request with JSON; an address is prepared once, which takes as long as reading the answer."""
+        prepared = self._prepared.get(url)
+        if prepared is None:
+            prepared = self._prepared[url] = _prepared(method, url, {"Content-Type": "application/json"})
+        request = prepared.copy()
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        return request
+
     def _proxies_for(self, origin: str) -> dict[str, str]:
         proxies = self._proxies.get(origin)
         if proxies is None:
@@ -183,6 +191,13 @@ class Transport:
             proxies = {} if is_loopback(host) else dict(get_environ_proxies(origin))
             self._proxies[origin] = proxies
         return proxies
+
+
+def _prepared(method: str, url: str, headers: Mapping[str, str] = MappingProxyType({})) -> requests.PreparedRequest:
+    """A request without a body, and without secrets in its address."""
+    origin, target = _split(url)
+    shown = f"{origin}{without_secrets(target).replace('…', '...')}"
+    return requests.Request(method, shown, headers={**_HEADERS, **headers}).prepare()
 
 
 def _split(url: str) -> tuple[str, str]:

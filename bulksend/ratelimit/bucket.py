@@ -26,9 +26,12 @@ def _zeros() -> list[float]:
     return [0.0] * CELLS
 
 
-def _falls(now: float, cell: int) -> int:
-    """The number of the last fall that has surely happened, if the counter falls within that cell of each second."""
-    return math.floor(now - (cell + 1) / CELLS)
+_ENDS: Final = [(cell + 1) / CELLS for cell in range(CELLS)]
+
+
+def _falls(now: float) -> list[int]:
+    """For each cell, the number of the last fall that has surely happened, if it falls within that cell of a second."""
+    return [math.floor(now - end) for end in _ENDS]
 
 
 @dataclass(slots=True)
@@ -54,8 +57,8 @@ class Bucket:
         """Reckon up to now, falling by ``drain`` a second."""
         if now <= self.at:
             return
-        for cell in range(CELLS):
-            falls = _falls(now, cell) - _falls(self.at, cell)
+        for cell, (after, before) in enumerate(zip(_falls(now), _falls(self.at), strict=True)):
+            falls = after - before
             if falls > 0:
                 first = max(0.0, self.settled[cell] - drain) + self.fresh[cell]
                 self.settled[cell] = max(0.0, first - (falls - 1) * drain)
@@ -64,19 +67,19 @@ class Bucket:
 
     def room_at(self, now: float, most: float, drain: float) -> float:
         """When one more request may leave so that the counter, with it, is not above ``most``; now or later."""
-        room_at = now
+        room_at, fallen = now, _falls(now)
         for cell in range(CELLS):
             settled, fresh = self.settled[cell], self.fresh[cell]
             if settled + fresh + 1 - most > _ROUNDING:
                 excess = max(0.0, settled - drain) + fresh + 1 - most
                 falls = 1 + max(0, math.ceil(excess / drain - _ROUNDING))
-                room_at = max(room_at, _falls(now, cell) + falls + (cell + 1) / CELLS + _ROUNDING)
+                room_at = max(room_at, fallen[cell] + falls + _ENDS[cell] + _ROUNDING)
         return room_at
 
     def add(self, now: float) -> None:
         """A request leaves."""
-        for cell in range(CELLS):
-            next_fall_begins = _falls(now, cell) + 1 + cell / CELLS
+        for cell, fallen in enumerate(_falls(now)):
+            next_fall_begins = fallen + 1 + cell / CELLS
             if now >= next_fall_begins - SPREAD:
                 self.fresh[cell] += 1
             else:

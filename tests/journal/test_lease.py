@@ -77,6 +77,7 @@ def load(journal: Journal, *, content: str = "c1", portal: str = PORTAL) -> int:
 def move_elsewhere(journal: Journal) -> None:
     """Let a journal's user be a process of another machine, which the system of this one cannot be asked about."""
     journal._me = dataclasses.replace(journal._me, host="elsewhere")
+    journal._my_name = journal._me.to_text()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process's start does not move")
