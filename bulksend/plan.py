@@ -20,7 +20,7 @@ from bulksend.sheet.messages import Refusal, refuse
 from bulksend.sheet.reading import Sheet, open_sheet
 from bulksend.sheet.writing import write_sheet
 from bulksend.template import MessageTemplate
-from bulksend.validation import LOOKUP_CODES, Checked, Checker, FindsChats, Report
+from bulksend.validation import LEFT_OUT, LOOKUP_CODES, Checked, Checker, FindsChats, Report
 from bulksend.validation.messages import describe
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class SheetOptions:
         include_hidden: whether rows hidden in the sheet count too.
         entity_type: lead, deal, contact or company for all rows, where no column says it.
         without_chats: whether chat ids may be missing because they are looked up (`bulksend.queries.lookup.look_up`).
+        without_sent: whether rows of a results sheet that it marks as sent are left out; the campaign stays the same.
     """
 
     sheet: str | None = None
@@ -49,6 +50,7 @@ class SheetOptions:
     include_hidden: bool = False
     without_chats: bool = False
     entity_type: str = ""
+    without_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +360,12 @@ def _checker(sheet: Sheet, columns: Columns, options: SheetOptions, chats: Finds
     if chats is None and options.without_chats:
         chats = _NoChatsYet()
     return Checker(
-        columns, message=template, include_hidden=options.include_hidden, chats=chats, headings=sheet.headings
+        columns,
+        message=template,
+        include_hidden=options.include_hidden,
+        chats=chats,
+        headings=sheet.headings,
+        without_sent=options.without_sent,
     )
 
 
@@ -385,7 +392,7 @@ def _rows(chunk: Chunk, checked: Checked, width: int) -> list[NewRow]:
         if not code:
             row = NewRow(number, own, kind, entity, chat, user, message, fingerprint(chat, message), timezone=zone)
         else:
-            state = State.SKIPPED if code == "HIDDEN_ROW" else State.INVALID
+            state = State.SKIPPED if code in LEFT_OUT else State.INVALID
             row = NewRow(number, own, kind, entity, chat, user, message, 0, state, code, description)
         rows.append(row)
     return rows
@@ -419,6 +426,6 @@ def _identify(digest: hashlib.blake2b, chunk: Chunk, checked: Checked, width: in
     for place in np.flatnonzero(codes != "").tolist():
         if codes[place] == "HIDDEN_ROW":
             texts[place] = ""
-        elif not (looked_up[place] and codes[place] in LOOKUP_CODES):
+        elif codes[place] != "ALREADY_SENT" and not (looked_up[place] and codes[place] in LOOKUP_CODES):
             texts[place] = "\x1f".join([texts[place], codes[place], *chunk.cells.iloc[place, :width].tolist()])
     digest.update("".join([f"{text}\x1e" for text in texts]).encode("utf-8", "surrogatepass"))

@@ -95,9 +95,12 @@ def stop_sentence(result: RunResult) -> str:
 
 
 def hint_for_findings(report: Report) -> list[str]:
-    """What can be typed about rows whose dialogs the portal says are not active."""
+    """What can be typed about rows whose dialogs the portal says are not active, and those that are marked as sent."""
     code = "DIALOG_FINISHED"
-    return [_of_code(code)] if any(problem.code == code for problem in report.problems) else []
+    hints = [_of_code(code)] if any(problem.code == code for problem in report.problems) else []
+    if report.marked_sent and not report.without_sent:
+        hints.append(_("To leave out what is marked as sent, use --skip-sent."))
+    return hints
 
 
 def _of_code(code: str) -> str:

@@ -128,7 +128,9 @@ log_file_option = option(
 )
 verbose_option = option("--verbose", is_flag=True, help="Say what becomes of each row, and more when something breaks.")
 skip_sent_option = option(
-    "--skip-sent", is_flag=True, help="Leave out rows that another campaign sent in the last 24 hours."
+    "--skip-sent",
+    is_flag=True,
+    help="Leave out rows that another campaign sent in the last 24 hours, or that a results sheet marks as sent.",
 )
 verify_option = option("--verify", is_flag=True, help="At the end, ask the portal which messages reached the customer.")
 queue_option = option("--queue", is_flag=True, help="Leave it to those who run `bulksend worker`.")
@@ -230,7 +232,9 @@ sending_options = combine(
 )
 
 
-def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -> SheetOptions:
+def take_sheet_options(
+    params: dict[str, Any], *, without_chats: bool = False, without_sent: bool = False
+) -> SheetOptions:
     """Take the options of `sheet_options` out of a command's parameters.
 
     Raises:
@@ -260,6 +264,7 @@ def take_sheet_options(params: dict[str, Any], *, without_chats: bool = False) -
         message=message,
         include_hidden=params.pop("include_hidden"),
         without_chats=without_chats,
+        without_sent=without_sent,
     )
 
 

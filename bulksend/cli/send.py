@@ -122,7 +122,7 @@ def send(file: Path, **params: Any) -> int:
     """
     from bulksend.plan import examine
 
-    sheet = opts.take_sheet_options(params, without_chats=params["lookup"])
+    sheet = opts.take_sheet_options(params, without_chats=params["lookup"], without_sent=params["skip_sent"])
     request = _Request(file=file, sheet=sheet, sending=Sending.take(params), **params)
     if request.dry_run and (request.lookup or request.preflight):
         raise UsageError(

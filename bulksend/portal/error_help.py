@@ -334,7 +334,10 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     "LEFT_TOO_LATE": CodeHelp(N_("the call was held up for so long that it was not made"), N_("Not sent: resume.")),
     # Left out on purpose.
     "ALREADY_SENT": CodeHelp(
-        N_("another campaign sent this text to this chat in the last 24 hours, so the row is left out"),
+        N_(
+            "another campaign sent this text to this chat in the last 24 hours, or the sheet marks the row as sent, so "
+            "it is left out"
+        ),
         N_("To send it once more, choose to send such rows again."),
     ),
     "BEYOND_LIMIT": CodeHelp(

@@ -227,6 +227,12 @@ def original_width(headings: Sequence[str]) -> int:
     return len(headings)
 
 
+def status_position(headings: Sequence[str]) -> int | None:
+    """Where a results sheet says what became of each row; None in any other sheet."""
+    own = original_width(headings)
+    return own if own < len(headings) and headings[own] == RESULT_COLUMNS[0] else None
+
+
 def guess_columns(headings: Sequence[str]) -> dict[str, int]:
     """The most likely column of each field, for a person to confirm: as headings say, else by what they resemble.
 

@@ -13,7 +13,7 @@ import pandas as pd
 from bulksend.errors import UsageError
 from bulksend.locale import _
 from bulksend.sheet.chunks import Chunk, Flags
-from bulksend.sheet.headings import Columns
+from bulksend.sheet.headings import Columns, status_position
 from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.messages import describe, heading_of
@@ -68,6 +68,9 @@ class Renders(Protocol):
         """The texts of ``cells``, whose columns are positions in heading order."""
 
 
+LEFT_OUT = frozenset({"HIDDEN_ROW", "ALREADY_SENT"})
+"""The codes of rows that are left out, and have no problem."""
+
 LOOKUP_CODES = frozenset({"NO_CHAT", "ACCESS_DENIED", "CHATS_NOT_TOLD"})
 """What a lookup can find wrong with a row; no other check gives these codes."""
 
@@ -89,7 +92,8 @@ class Checked:
         rows: by row number, entity_type (lead | deal | contact | company | ""), entity_id and chat_id (0 where
             unusable), user_id (0: the portal's own user), message, timezone ("": the
             campaign's), error_code ("" where good) and error_description.
-            Hidden rows are there with the code HIDDEN_ROW and are not checked.
+            Hidden rows are there with the code HIDDEN_ROW and are not checked, rows that are left out as sent with
+            the code ALREADY_SENT.
         hidden: one flag for each of ``rows``.
         looked_up: likewise: the row names no chat and gets the one that a lookup finds.
         more_codes: of rows that have several problems, by row number: the codes after the first.
@@ -115,6 +119,7 @@ class Checker:
         include_hidden: bool = False,
         chats: FindsChats | None = None,
         headings: Sequence[str] = (),
+        without_sent: bool = False,
     ) -> None:
         """Get ready to check a sheet.
 
@@ -124,12 +129,14 @@ class Checker:
             include_hidden: take hidden rows for ordinary ones.
             chats: knows the chats of rows that name none; without it such rows have a problem.
             headings: of the sheet, so that problems name its columns as it does itself.
+            without_sent: leave out rows of a results sheet that it marks as sent.
         """
         self._columns, self._headings = columns, headings
+        self._status, self._without_sent = status_position(headings), without_sent
         self._template = message
         self._include_hidden = include_hidden
         self._chats = chats
-        self._report = Report()
+        self._report = Report(without_sent=without_sent)
         self._duplicates = Duplicates()
         self._added_duplicates = False
 
@@ -158,7 +165,7 @@ class Checker:
                 self._report.add_rows("DUPLICATE_MESSAGE", len(again), again[:FIRST_ROWS].tolist(), example)
             self._report.repeats = again, first
             self._report.chats = self._duplicates.chats()
-            if not self._report.rows and not self._report.hidden:
+            if not (self._report.rows or self._report.hidden or self._report.marked_sent):
                 self._report.add("NO_ROWS", None)
         return self._report
 
@@ -190,8 +197,13 @@ class Checker:
             without[np.flatnonzero(looked_up)[why == code]] = True
             findings.note(code, without)
 
-        good = findings.good
-        self._report.rows += len(cells)
+        good, left_out = findings.good, 0
+        if self._status is not None:
+            marked = good & (cells[self._status].to_numpy() == "sent")
+            self._report.marked_sent += int(marked.sum())
+            if self._without_sent:
+                left_out = findings.leave_out("ALREADY_SENT", marked)
+        self._report.rows += len(cells) - left_out
         self._report.good += int(good.sum())
         known = good & (chat_ids > 0)
         self._duplicates.add(chat_ids[known], messages[known], numbers[known])
@@ -279,6 +291,12 @@ class _Findings:
             if cell not in described:
                 described[cell] = describe(code, cell, heading=heading)
             self._describe(place, code, described[cell])
+
+    def leave_out(self, code: str, rows: Flags) -> int:
+        """These rows have no problem and are not to be sent; returns how many they are."""
+        self.codes[rows], self.descriptions[rows] = code, describe(code)
+        self.good &= ~rows
+        return int(rows.sum())
 
     def note_row(self, row: int, problem: RowProblem) -> None:
         """One row's problem in its own words, from a template."""

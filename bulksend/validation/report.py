@@ -65,6 +65,8 @@ class Report:
         rows: rows looked at, hidden ones not among them.
         good: rows that can be sent.
         hidden: rows left out because the sheet hides them.
+        marked_sent: rows without a problem that the sheet, being the results of an earlier campaign, marks as sent.
+        without_sent: whether these are left out, and not among ``rows``.
         chats: different chats among the good rows.
         preview: the first good rows as they would go out: row number, entity type, entity id, chat id, user id, text.
         repeats: the rows that send a chat the same text as an earlier one, and that one for each.
@@ -73,6 +75,8 @@ class Report:
     rows: int = 0
     good: int = 0
     hidden: int = 0
+    marked_sent: int = 0
+    without_sent: bool = False
     chats: int = 0
     preview: list[tuple[int, str, int, int, int, str]] = field(default_factory=list)
     repeats: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
@@ -157,7 +161,26 @@ class Report:
                 self.hidden,
             )
             lines.append(text.format(rows=number(self.hidden), advice=code_help("HIDDEN_ROW").advice))
+        if self.marked_sent:
+            lines.append(self.marked_in_words())
         return lines
+
+    def marked_in_words(self) -> str:
+        """What becomes of the rows that the sheet marks as sent."""
+        if self.without_sent:
+            text = ngettext(
+                "{rows} row is left out: the sheet has an earlier campaign's results, which mark it as sent.",
+                "{rows} rows are left out: the sheet has an earlier campaign's results, which mark them as sent.",
+                self.marked_sent,
+            )
+        else:
+            text = ngettext(
+                "{rows} row would be sent again: the sheet has an earlier campaign's results, which mark it as sent.",
+                "{rows} rows would be sent again: the sheet has an earlier campaign's results, which mark them as "
+                "sent.",
+                self.marked_sent,
+            )
+        return text.format(rows=number(self.marked_sent))
 
     def outcome(self) -> str:
         """One sentence: how many rows can be sent."""

@@ -21,6 +21,7 @@ from bulksend.plan import columns_of, examine
 from bulksend.portal.error_help import code_help
 from bulksend.sheet.headings import column_letters, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
+from bulksend.validation import LEFT_OUT
 from bulksend.web.uploads import open_private
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class _Keeper:
     def see(self, chunk: Chunk, checked: Checked) -> None:
         """See `bulksend.plan.examine`."""
         codes = checked.rows["error_code"].to_numpy()
-        faulty = np.flatnonzero((codes != "") & (codes != "HIDDEN_ROW"))
+        faulty = np.flatnonzero((codes != "") & ~np.isin(codes, list(LEFT_OUT)))
         if not len(faulty):
             return
         numbers = checked.rows.index.to_numpy()[faulty].tolist()

@@ -236,6 +236,15 @@ async def look_up(request: web.Request) -> web.Response:
     raise page.go(f"/sheets/{draft.id}")
 
 
+async def choose_sent(request: web.Request) -> web.Response:
+    """Leave out the rows that the sheet marks as sent, or send them again."""
+    page, form = page_of(request), await request.post()
+    draft = await page.draft(request)
+    changed = draft.read_otherwise(with_sent=chosen(form, "sent") == "send")
+    await page.do(lambda: page.uploads.save(changed))
+    raise page.go(f"/sheets/{draft.id}")
+
+
 async def show_row(request: web.Request) -> web.Response:
     """One row as the customer will read it."""
     page = page_of(request)
@@ -301,6 +310,7 @@ ROUTES: Final = (
     ("GET", "/sheets/{draft}/columns", show_columns, Role.SENDER),
     ("POST", "/sheets/{draft}/columns", match_columns, Role.SENDER),
     ("POST", "/sheets/{draft}/look-up", look_up, Role.SENDER),
+    ("POST", "/sheets/{draft}/sent", choose_sent, Role.SENDER),
     ("GET", "/sheets/{draft}/row", show_row, Role.SENDER),
     ("GET", "/sheets/{draft}/problems", problems_sheet, Role.SENDER),
     ("GET", "/sheets/{draft}/portal", show_portals, Role.SENDER),

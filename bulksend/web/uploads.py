@@ -57,6 +57,7 @@ class Upload:
         created: Unix seconds.
         version: rises with every choice that changes how the sheet is read.
         sheet, mapping, message, include_hidden, entity_type: as in `SheetOptions`.
+        with_sent: whether rows that the sheet, being the results of an earlier campaign, marks as sent are sent again.
         look_up: whether the portal is to be asked for the chats.
         portal: the portal's name; empty where none is chosen yet.
         user_id: who speaks for rows that name nobody; None: the portal's own user.
@@ -82,6 +83,7 @@ class Upload:
     message: str | None = None
     include_hidden: bool = False
     entity_type: str = ""
+    with_sent: bool = False
     look_up: bool = False
     portal: str = ""
     user_id: int | None = None
@@ -107,6 +109,7 @@ class Upload:
             include_hidden=self.include_hidden,
             without_chats=self.look_up,
             entity_type=self.entity_type,
+            without_sent=not self.with_sent,
         )
 
     def read_otherwise(self, **changes: Any) -> Upload:

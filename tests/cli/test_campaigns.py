@@ -92,6 +92,30 @@ def test_results_can_be_sent_as_a_sheet(command: Command, tmp_path: Path) -> Non
     assert headings == (tmp_path / "out.csv").read_text(encoding="utf-8-sig").splitlines()[0].split(",")
 
 
+def test_rows_that_a_results_sheet_marks_as_sent_can_be_left_out(
+    command: Command, sheet: Sheet, portal: Sandbox, tmp_path: Path
+) -> None:
+    """Corrected results are a sheet of their own; as they are, they are the campaign that was sent, left out or not."""
+    portal.world.add_entity("deal", 1, chats=[11, 12])
+    rows = [("deal", 1, 11, "Hello"), ("deal", 1, 99, "Wrong chat")]
+    path = sheet("f.csv", ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE"), rows)
+    to = ("--portal", portal.webhook, "--rate", 0, "--yes")
+    assert command("send", path, *to).code == 1
+    results = path.with_name("f.results.csv")
+    same = command("send", results, *to, "--skip-sent")
+    assert (same.code, "already sent to this portal as campaign 1" in same.err) == (2, True)
+    corrected = tmp_path / "corrected.csv"
+    corrected.write_text(results.read_text(encoding="utf-8").replace(",99,", ",12,"), encoding="utf-8")
+    said = command("check", corrected)
+    assert "1 row would be sent again: the sheet has an earlier campaign's results, which mark it as sent" in said.out
+    assert "use --skip-sent" in said.out
+    said = command("send", corrected, *to, "--skip-sent")
+    assert said.code == 1
+    found = lines(tmp_path / "corrected.results.csv")
+    assert [(line["status"], line["error_code"]) for line in found] == [("skipped", "ALREADY_SENT"), ("sent", "")]
+    assert [delivery.text for delivery in portal.ledger] == ["Hello", "Wrong chat"]
+
+
 def test_formulas_stay_text_in_both_kinds_of_results(command: Command, sheet: Sheet, portal: Sandbox) -> None:
     """`=HYPERLINK(…)`, `+7 900`, `@name` reach the portal as they are and stay text in CSV and workbook."""
     texts = ['=HYPERLINK("http://x.example";"click")', "+7 900 123-45-67", "@name", "-1+1"]

@@ -148,6 +148,27 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     assert re.search(r'row\?row=4">row 4</a>', text)
 
 
+def test_what_a_results_sheet_marks_as_sent_is_left_out_unless_it_is_wanted(visitor: Visitor) -> None:
+    """By a choice that is made already, said with how many rows they are, and that can be made otherwise."""
+    results = ("status", "message_id", "error_code", "error_description", "sent_at", "attempts", "delivery")
+    sent, failed = ("sent", 7, "", "", "", 1, ""), ("failed", "", "CHAT_NOT_IN_CRM", "Why.", "", 1, "")
+    sheet = visitor.upload(
+        "r.csv", csv_of([(*HEADINGS, *results), (*GOOD, *sent), ("deal", 1, 3, "", "Hello", *failed)])
+    )
+    text = visitor.get(sheet).text
+    assert "1 row is left out: the sheet has an earlier campaign" in text
+    assert "1 row can be sent, to 1 chat" in text
+    assert "<dt>Left out, marked as sent in the sheet</dt><dd>1<" in visitor.confirm_page(sheet)
+    assert visitor.post(f"{sheet}/sent", {"sent": "send"}).status_code == 303
+    assert "All 2 rows can be sent" in visitor.get(sheet).text
+    assert visitor.post(f"{sheet}/sent", {"sent": "leave-out"}).status_code == 303
+    assert "1 row can be sent, to 1 chat" in visitor.get(sheet).text
+    assert (
+        "There is nothing to send"
+        in visitor.get(visitor.upload("r.csv", csv_of([(*HEADINGS, *results), (*GOOD, *sent)]))).text
+    )
+
+
 def test_an_empty_sheet_says_what_to_do(visitor: Visitor) -> None:
     """Headings alone."""
     assert "Write the messages below them" in visitor.get(visitor.upload("e.csv", csv_of([HEADINGS]))).text
