@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from bulksend.locale import use_language
     from bulksend.metrics import metrics_registry
+    from bulksend.metrics.server import serve_metrics
     from bulksend.plan import Plan, SheetOptions, examine
     from bulksend.portal.authorisation import application, parse_webhook
     from bulksend.portal.client import Client
@@ -109,6 +110,7 @@ _MODULES = {
     "jobs.worker": ["Worker"],
     "locale": ["use_language"],
     "metrics": ["metrics_registry"],
+    "metrics.server": ["serve_metrics"],
     "plan": ["Plan", "SheetOptions", "examine"],
     "portal.authorisation": ["application", "parse_webhook"],
     "portal.client": ["Client"],
@@ -216,6 +218,7 @@ __all__ = [
     "recent_chats",
     "rows_for_sandbox",
     "rows_of_plan",
+    "serve_metrics",
     "use_language",
     "verify",
     "write_blank",

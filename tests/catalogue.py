@@ -56,7 +56,6 @@ CLICK: Final[list[str | tuple[str, str]]] = [
     "Show this message and exit.",
     "Try '{command} {option}' for help.",
     "Usage:",
-    "[COMMAND] [ARGS]...",
     "default: {default}",
     "env var: {var}",
     "unknown error",

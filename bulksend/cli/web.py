@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from bulksend.web.listening import Listening
 
 
-@click.group(short_help="The same in the browser.", invoke_without_command=True)
+@click.group(
+    short_help="The same in the browser.",
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",  # not every click says that it may be left out
+)
 @opts.option("--port", type=click.IntRange(0, 65535), metavar="N", help="The port; else any free one.")
 @opts.option("--no-open", is_flag=True, help="Do not open the browser.")
 @opts.option(

@@ -55,12 +55,10 @@ def worker(campaigns: int, metrics: int | None, journal: str | None) -> int:
 
 
 def _serve_metrics(port: int, journal: str | Path) -> None:
-    from prometheus_client import start_http_server
-
-    from bulksend.metrics import metrics_registry
+    from bulksend.metrics.server import serve_metrics
 
     try:
-        start_http_server(port, "127.0.0.1", metrics_registry(journal))
+        serve_metrics(port, journal)
     except OSError as error:
         raise UsageError(
             _("The metrics cannot be served on port {port} ({why}): choose another.").format(

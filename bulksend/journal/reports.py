@@ -37,8 +37,9 @@ class Reports(Store):
 
     def oldest_doubt(self) -> float | None:
         """When the first of all rows left of which it is not known whether they arrived; None where there is none."""
-        doubtful = sa.select(RUNS.c.id).where(RUNS.c.count_in_doubt > 0)
-        mine = sa.and_(ROWS.c.run_id.in_(doubtful), OPEN_ROWS, ROWS.c.state == State.IN_DOUBT.value)
+        doubtful = sa.select(RUNS.c.id).where(RUNS.c.count_in_doubt + RUNS.c.count_sending > 0)
+        not_known = ROWS.c.state.in_([State.IN_DOUBT.value, State.SENDING.value])
+        mine = sa.and_(ROWS.c.run_id.in_(doubtful), OPEN_ROWS, not_known)
         with self._reading() as connection:
             oldest: float | None = connection.scalar(sa.select(sa.func.min(ROWS.c.left_at)).where(mine))
         return oldest

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bulksend.journal import Journal, Stage
+from bulksend.journal import Counts, Journal, Stage
 from bulksend.ratelimit.limiter import RateLimit, execution_times
 
 if TYPE_CHECKING:
@@ -52,21 +52,20 @@ class _Campaigns(Collector):
         with self._lock, Journal(self._address) as journal:
             runs = journal.runs()
             now, oldest = journal.now(), journal.oldest_doubt()
-            states = {run.portal: journal.pace(run.portal) for run in runs}
-        names = {run.portal: run.portal_name or run.portal for run in runs}
-        rows: Counter[str] = Counter()
+            states = {portal: journal.pace(portal) for portal in {run.portal for run in runs}}
+            pace = self._pace.of(runs)
+        rows = Counter(Counts().by_status())
         for run in runs:
             rows.update(run.counts.by_status())
         yield _family("bulksend_rows", "Rows of all campaigns by what became of them.", "status", rows)
         campaigns = Counter({"sending": 0, "waiting": 0, "paused": 0, "finished": 0})
         campaigns.update(map(_state, runs))
         yield _family("bulksend_campaigns", "Campaigns by where they are.", "state", campaigns)
-        pace = self._pace.of(runs)
         yield _family(
             "bulksend_pace_rows_per_second",
             "Rows settled a second on each portal, since it was last asked for.",
             "portal",
-            {names[portal]: rate for portal, rate in pace.items()},
+            pace,
         )
         left = GaugeMetricFamily(
             "bulksend_execution_time_left_seconds",
@@ -75,11 +74,11 @@ class _Campaigns(Collector):
         )
         for portal, state in states.items():
             for caller, method, used in execution_times(state, now):
-                left.add_metric([names[portal], caller, method], max(0.0, RateLimit().operating_limit - used))
+                left.add_metric([portal, caller, method], max(0.0, RateLimit().operating_limit - used))
         yield left
         yield GaugeMetricFamily(
             "bulksend_oldest_doubt_seconds",
-            "Age of the oldest row of which it is not known whether its message arrived; 0 where there is none.",
+            "Age of the oldest row that left and of which it is not known whether it arrived; 0 where there is none.",
             value=0.0 if oldest is None else max(0.0, now - oldest),
         )
 

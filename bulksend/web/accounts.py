@@ -98,7 +98,7 @@ class Accounts:
 
 def _hash(secret: str) -> str:
     """A session as it is kept: whoever reads the journal cannot use it."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def _network(address: str) -> str:

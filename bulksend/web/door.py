@@ -132,7 +132,7 @@ class TokenDoor(Door):
 
     def take(self, token: str) -> web.Response | None:
         """The answer to the right token: the cookie, and on to the page; the token is void then. None to others."""
-        if self._token is None or not hmac.compare_digest(token.encode(), self._token.encode()):
+        if self._token is None or not hmac.compare_digest(token.encode(errors="replace"), self._token.encode()):
             return None
         self._token = None
         response = web.Response(status=303, headers={"Location": f"{self.prefix}/"})
@@ -142,7 +142,7 @@ class TokenDoor(Door):
     def knows(self, request: web.Request) -> bool:
         """Whether the request has the cookie."""
         given = request.cookies.get(self._cookie_name, "")
-        return hmac.compare_digest(given.encode(), self._cookie.encode())
+        return hmac.compare_digest(given.encode(errors="replace"), self._cookie.encode())
 
     async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """See `Door.admit`."""

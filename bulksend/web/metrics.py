@@ -6,9 +6,9 @@ import hmac
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from prometheus_client.exposition import choose_encoder
 
 from bulksend.metrics import metrics_registry
+from bulksend.metrics.server import answer
 from bulksend.web.page import page_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Metrics:
     async def show(self, request: web.Request) -> web.Response:
         """Answer with OpenMetrics, or Prometheus's own format, as is asked for."""
         given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        if not hmac.compare_digest(given.encode(errors="replace"), f"Bearer {self._token}".encode()):
             return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        body = await page_of(request).do(lambda: encode(self._registry))
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        accept = request.headers.get("Accept", "")
+        status, content_type, body = await page_of(request).do(lambda: answer(self._registry, accept))
+        return web.Response(status=status, body=body, headers={"Content-Type": content_type})

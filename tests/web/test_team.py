@@ -269,6 +269,7 @@ def test_signing_in_and_out(team: TeamPage) -> None:
     assert member.post(SIGN_OUT).status_code == 303
     assert _is_out(member)
     assert _is_out(_with_cookie(team, secret))
+    assert _is_out(_with_cookie(team, "\xff"))  # no UTF-8
 
 
 def test_browsers_are_told_to_come_over_tls(team: TeamPage) -> None:
