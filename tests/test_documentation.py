@@ -1,5 +1,6 @@
 """The documentation: its commands and examples work, its links lead somewhere, its languages hold together."""
 
+import csv
 import os
 import re
 import shlex
@@ -87,14 +88,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def portal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The portal that the guides call `ours`, and an application on it: what is secret comes from the environment."""
+    """The portal that the guides call `ours`, and an application on it: what is secret comes from the environment.
+
+    It has the chats of the campaign that the guides send.
+    """
     with Sandbox(world=World(), limits=Limits.none(), oauth=OAuthApp()) as portal:
         monkeypatch.setenv("BULKSEND_WEBHOOK", portal.webhook)
+        with (ROOT / "samples" / "campaign.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                portal.world.add_chat(int(row["CHAT_ID"]), row["CRM_ENTITY_TYPE"].lower(), int(row["CRM_ENTITY_ID"]))
         yield portal
 
 
 def typed(line: str, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The arguments of a command, as a person would complete them: who has no terminal, answers with --yes."""
+    """The arguments of a command, as a person would complete them, who is asked on a terminal: --yes answers.
+
+    On a terminal `send` asks the portal first.
+    """
     words = shlex.split(line)[1:]
     if words[:2] == ["portal", "add"] and "--client-id" in words:
         app = portal.oauth
@@ -104,7 +114,10 @@ def typed(line: str, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[s
         monkeypatch.setenv("BULKSEND_REFRESH_TOKEN", app.refresh_token)
     elif words[:2] == ["portal", "add"] and "--replace" not in words:
         words += ["--replace"]
-    return [*words, "--yes"] if words[0] in ASKING and "--yes" not in words else words
+    if words[0] in ASKING and "--yes" not in words:
+        asks_first = words[0] == "send" and not {"--no-preflight", "--dry-run"} & {*words}
+        words += ["--yes", *(["--preflight"] if asks_first else [])]
+    return words
 
 
 @pytest.mark.parametrize("page", those_with("bash", PAGES), ids=name_of)
