@@ -1,6 +1,7 @@
 """The documentation: its commands and examples work, its links lead somewhere, its languages hold together."""
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,11 @@ import pytest
 import requests
 
 from bulksend.cli import run as run_command
+from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED
+from bulksend.journal import Delivery, Stage
+from bulksend.queries.checkup import Mark
 from bulksend.sandbox import Limits, OAuthApp, Sandbox, World
+from bulksend.sender.options import StopReason
 from tests import docs
 
 ROOT = docs.ROOT
@@ -191,6 +196,42 @@ def test_it_builds_without_a_warning(tmp_path: Path, language: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "html" / "tutorial.html").exists()
+
+
+JSON_ANSWERS = (
+    "check samples/invalid.csv",
+    "check samples/campaign.csv",
+    "send samples/campaign.csv --portal ours --yes --verify",
+    "send samples/refused.csv --portal sandbox --dry-run",
+    "send nothing.csv --portal ours --yes",
+    "runs",
+    "verify 1",
+    "portal list",
+    "portal test ours --chat 8773",
+)
+
+
+def keys_of(value: object) -> set[str]:
+    """All keys in a JSON value."""
+    if isinstance(value, dict):
+        return {*value, *(key for inner in value.values() for key in keys_of(inner))}
+    return {key for inner in value for key in keys_of(inner)} if isinstance(value, list) else set()
+
+
+def test_every_key_and_every_ending_is_documented(
+    folder: Path, portal: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever `--json` gives is on the page about it, and so is each word for how something stands."""
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert run_command(["portal", "add", "ours"]) == 0
+    capsys.readouterr()
+    found = set()
+    for command in JSON_ANSWERS:
+        run_command([*command.split(), "--json"])
+        found |= keys_of(json.loads(capsys.readouterr().out))
+    internal = {StopReason.WAITING, StopReason.JOURNAL_BACK}  # of workers, which go on by themselves
+    found |= {*StopReason, *Stage, *Delivery, *Mark, NOT_STARTED, HELD, BROKEN, "queued", "dry run"} - internal
+    assert [word for word in sorted(found) if f"`{word}`" not in page] == []
 
 
 def outline(page: Path) -> dict[str, list[str] | list[int]]:
