@@ -63,3 +63,8 @@ def test_a_form_that_stands_for_several_numbers_says_which(language: str) -> Non
         and isinstance(message.string, tuple)
         and len({frozenset(_fields(form)) for form in message.string}) > 1
     ] == []
+
+
+def test_russian_is_written_without_yo() -> None:
+    """As the rest of it is: one spelling of each word."""
+    assert [str(message.string) for message in _messages("ru") if "ё" in str(message.string).lower()] == []
