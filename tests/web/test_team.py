@@ -31,12 +31,14 @@ from tests.web.conftest import NO_REDIRECT, PASSWORD, Certificate, Member, TeamP
 
 WRONG = "wrong horse battery staple"
 
+METRICS_TOKEN = "of a program that watches"
+
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamPage]:
     """One page for the tests of a module."""
     page = TeamPage(tmp_path_factory.mktemp("team"))
-    page.start()
+    page.start("--metrics-token", METRICS_TOKEN)
     yield page
     page.kill()
 
@@ -270,6 +272,16 @@ def test_signing_in_and_out(team: TeamPage) -> None:
     assert _is_out(member)
     assert _is_out(_with_cookie(team, secret))
     assert _is_out(_with_cookie(team, "\xff"))  # no UTF-8
+
+
+def test_metrics_are_for_whoever_names_their_token(team: TeamPage, anna: Member) -> None:
+    """Signed in or not: a program that watches needs no user, and a user is no program that watches."""
+    assert anna.get("/metrics").status_code == 401
+    bearer = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    stranger = Member(team)
+    told = stranger.get("/metrics", headers=bearer)
+    assert (told.status_code, "bulksend_rows" in told.text, told.cookies.get_dict()) == (200, True, {})
+    assert _is_out(stranger)
 
 
 def test_browsers_are_told_to_come_over_tls(team: TeamPage) -> None:
