@@ -12,6 +12,12 @@ def main() -> None:
         del sys.argv[1]
         renew()
         return
+    if getattr(
+        sys, "frozen", False
+    ):  # what Python starts a single executable file with, for a worker's other processes
+        from multiprocessing import freeze_support  # noqa: PLC0415 - likewise
+
+        freeze_support()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command can say something itself, Ctrl-C just ends it
     from bulksend.cli import main as run  # noqa: PLC0415 - see above
 

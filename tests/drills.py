@@ -156,11 +156,18 @@ def drill(portals: int, latency: float, fault: float = 0.0, *, quick: bool = Fal
 
 
 def peak(process: psutil.Process) -> float:
-    """The most memory that a process has had, MB."""
-    for line in Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    """The most memory that a process and its children have had, MB."""
+    found = 0.0
+    for one in (process, *process.children(recursive=True)):
+        for line in Path(f"/proc/{one.pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM"):
+                found += int(line.split()[1]) / 1024
+    return found
+
+
+def threads_of(process: psutil.Process) -> int:
+    """How many threads a process and its children have."""
+    return sum(one.num_threads() for one in (process, *process.children(recursive=True)))
 
 
 def seconds_of(process: psutil.Process) -> float:
@@ -185,7 +192,7 @@ def pace_on_portals(campaigns: int, seconds: float, latency: float) -> bool:
         time.sleep(min(20.0, seconds / 3))
         before, began = [seconds_of(one) for one in measured], time.monotonic()
         time.sleep(seconds / 3)
-        lasted, threads = time.monotonic() - began, process.num_threads()
+        lasted, threads = time.monotonic() - began, threads_of(process)
         used = [(seconds_of(one) - was) / lasted for one, was in zip(measured, before, strict=True)]
         made.team.wait_until_finished(seconds * 3)
         paces = []
@@ -223,7 +230,7 @@ def cost_of_waiting(campaigns: int, seconds: float) -> bool:
         before, began = seconds_of(process), time.monotonic()
         time.sleep(seconds)
         used = (seconds_of(process) - before) / (time.monotonic() - began)
-        memory, threads = peak(process), process.num_threads()
+        memory, threads = peak(process), threads_of(process)
     print(
         f"{campaigns} campaigns wait: {used:.2%} of a core, {memory - base:.0f} MB more than a worker without any "
         f"({base:.0f} MB), {threads} threads; load {os.getloadavg()[0]:.1f}",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from bulksend.cli import options as opts
-from bulksend.cli.console import put, say
-from bulksend.cli.signals import stopped_by_signals
+from bulksend.cli.console import put
 from bulksend.errors import UsageError
 from bulksend.locale import _
 
@@ -32,24 +30,18 @@ def worker(campaigns: int, metrics: int | None, journal: str | None) -> int:
     Any number of workers may share a journal on PostgreSQL. Each sends through the portals that are saved on its own
     machine, and takes over what another one left that has died. Ctrl-C or SIGTERM hands all campaigns over.
     """
+    from bulksend.cli import worker_processes as processes
+    from bulksend.cli.signals import stopped_by_signals
     from bulksend.jobs.queue import Queue
 
     address = opts.journal_address(journal)
     Queue(address).close()  # it says in a sentence what is missing
-    from bulksend.jobs.worker import Worker
-
-    # What it has to say of connections that were lost is said here in words of ours.
-    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    made = Worker(address, opts.home(), campaigns, say)
-
-    def stop() -> None:
-        say(_("Handing over: waiting for the calls under way. Once more to stop at once; nothing is lost either way."))
-        made.stop()
-
     if metrics is not None:
         _serve_metrics(metrics, address)
-    with stopped_by_signals(stop):
+    if len(parts := processes.shares(campaigns)) > 1:
+        return processes.work(address, opts.home(), parts)
+    made = processes.make_worker(address, opts.home(), campaigns)
+    with stopped_by_signals(processes.announced(made.stop)):
         made.run()
     return 0
 

@@ -1,9 +1,11 @@
 """Campaigns that are left to workers: sent, handed over, taken over, paused, and every row of them exactly once."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -49,6 +51,23 @@ def test_entered_and_sent(team: Team, portal: PortalProcess) -> None:
     assert_all_sent(team, portal, lines)
     written = team.commands.run("results", 1, "--journal", team.journal)
     assert (written.code, written.out.splitlines()[0]) == (0, "Campaign 1: 12 of 12 rows sent.")
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
+def test_several_processes(team: Team, portal: PortalProcess, end: str) -> None:
+    """Many campaigns are divided among processes, which end with the one that started them, however that ends."""
+    lines = rows(6, chats=3)
+    team.enter("sheet", lines, "crm")
+    worker = team.worker("--campaigns", 100)
+    team.wait_until_finished()
+    process = psutil.Process(worker.process.pid)
+    children = process.children(recursive=True)
+    assert len(children) >= 2
+    number = getattr(signal, end)
+    process.send_signal(number)
+    assert worker.process.wait(30) == (0 if end == "SIGTERM" else -number)
+    assert not psutil.wait_procs(children, 30)[1]
+    assert_all_sent(team, portal, lines)
 
 
 @pytest.mark.slow
