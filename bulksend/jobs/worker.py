@@ -191,7 +191,9 @@ class Worker:
                 await session.run()
         finally:
             self._session = None
-            watch.cancel()
+            while not watch.done():  # a cancellation can be lost: `asyncio.wait_for` swallows some before Python 3.12
+                watch.cancel()
+                await asyncio.wait([watch], timeout=0.5)
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
 
