@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 import requests
 
+from bulksend.cli import bulksend as command_line
 from bulksend.cli import run as run_command
 from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED
 from bulksend.journal import Delivery, Stage
@@ -216,6 +218,28 @@ def keys_of(value: object) -> set[str]:
     if isinstance(value, dict):
         return {*value, *(key for inner in value.values() for key in keys_of(inner))}
     return {key for inner in value for key in keys_of(inner)} if isinstance(value, list) else set()
+
+
+NAMED = re.compile(r"^(?: {4}|\$ )(bulksend [^`\n]+)$|`(bulksend [^`\n]+)`", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", docs.PAGES, ids=name_of)
+def test_every_command_that_is_named_is_there(page: Path) -> None:
+    """With the options that stand beside it, also where no test runs it: within a sentence, or on another machine."""
+    wrong = []
+    for named in re.finditer(NAMED, page.read_text(encoding="utf-8")):
+        line = (named[1] or named[2]).partition(" <")[0].partition("|")[0]
+        context = click.Context(command_line, info_name="bulksend")
+        command: click.Command = command_line
+        words = [word.strip("[]") for word in shlex.split(line, comments=True, posix=False)[1:]]
+        for word in words:
+            inner = command.get_command(context, word) if isinstance(command, click.Group) else None
+            command = inner or command
+        known = {name for one in command.get_params(context) for name in (*one.opts, *one.secondary_opts)}
+        known |= {"--lang", "-h", "--help"}
+        wrong += [line] * (command is command_line and not known & {*words})
+        wrong += [f"{word} in {line}" for word in words if word.startswith("-") and word.partition("=")[0] not in known]
+    assert wrong == []
 
 
 def test_every_key_and_every_ending_is_documented(
