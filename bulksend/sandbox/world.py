@@ -35,7 +35,8 @@ _UNSEEN_CHATS_FROM = 1_000_000
 class World:
     """Everything the portal knows. Safe to use from several threads.
 
-    An open world takes any entity with any chat at first sight and remembers the pair; only the special ids differ.
+    An open world takes any entity with any chat at first sight and remembers the pair, until it is asked for the
+    entity's chats; only the special ids differ.
     A closed one knows what was added and nothing else.
     """
 
@@ -292,6 +293,7 @@ class World:
             if unseen and self.is_open:
                 made = _UNSEEN_CHATS_FROM + entity_id * 10 + ENTITY_TYPES[key[0]]
                 self._link(*key, entity, self._chat(made))
+            entity.listed = True  # what it has said holds: a message goes to no other chat
             chats = sorted((self._chats[chat_id] for chat_id in entity.chats), key=lambda chat: -chat.changed)
             return [chat for chat in chats if chat.active or (not active_only and chat.channel.on and not chat.group)]
 
