@@ -42,7 +42,7 @@ def write_sheet(path: Path, lines: Iterable[TestRow]) -> Path:
 def read_results(path: Path) -> list[dict[str, str]]:
     """The lines of a results sheet in CSV."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+        return [{name: as_asserted(value) for name, value in line.items()} for line in csv.DictReader(file)]
 
 
 def environment(home: Path, changes: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -21,6 +21,8 @@ _DAYS = dict(
     zip(["пн", "вт", "ср", "чт", "пт", "сб", "вс"], ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], strict=True)
 )
 _NUMBERS = {"all", "chats", "count", "days", "done", "good", "hours", "minutes", "read", "seconds", "total"}
+LONG = 40
+"""Letters of a sentence that a terminal may wrap at any place, also within what is filled in."""
 _TITLES = "Sheet|Portal|Speaks|Begins|Hours|Spread|Slower|Takes|Late|Starts|Sent|Unclear"
 
 
@@ -29,8 +31,10 @@ def as_asserted(text: str) -> str:
     if os.environ.get("BULKSEND_TEST_LANG", "en") == "en":
         return text
     try:
-        read = [json.loads(line) for line in text.splitlines()]
+        read = [json.loads(line) for line in text.splitlines()] if text.startswith(("{", "[")) else None
     except ValueError:
+        read = None
+    if read is None:
         return english(text)
     return "".join(f"{json.dumps(_in_json(value), ensure_ascii=False)}\n" for value in read)
 
@@ -58,6 +62,7 @@ def english(text: str) -> str:
                 text = pattern.sub(replace, text)
         if text == before:
             break
+    text = re.sub(r"(?<=\d )[сч](?!\w)", lambda unit: {"с": "s", "ч": "h"}[unit[0]], text)
     text = re.sub(r"(?<=[\w'…)&]) и (?=[\w'])", " and ", text)
     return re.sub(rf"^({_TITLES}): +", lambda match: f"{match[0].strip():<8} ", text, flags=re.MULTILINE)
 
@@ -93,6 +98,7 @@ def _names(text: str) -> list[str]:
 
 def _pattern(form: str, original: str) -> re.Pattern[str]:
     """Finds a sentence; what is filled in may be anything on the line."""
+    wrapped = "(?:\n[^\n]+?)??" if len(_FIELD.sub("", form)) > LONG else ""
     form = form.replace("{{", "\0").replace("}}", "\1")
     names, last = _names(form), _FIELD.split(original.replace("{{", "").replace("}}", ""))[-1] == ""
     places = list(_FIELD.finditer(form))
@@ -100,7 +106,7 @@ def _pattern(form: str, original: str) -> re.Pattern[str]:
     for name, place in zip(names, places, strict=True):
         parts.append(re.escape(form[at : place.start()]))
         greedy = place.end() == len(form) and not last
-        anything = r"\d[\d,.]*" if name in _NUMBERS else f"[^\\n]+{'' if greedy else '?'}"
+        anything = r"\d[\d,.]*" if name in _NUMBERS else f"[^\\n]+{'' if greedy else f'?{wrapped}'}"
         parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{anything})")
         seen.add(name)
         at = place.end()

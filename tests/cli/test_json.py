@@ -77,7 +77,7 @@ def test_what_was_sent_before_says_so(command: Command, sheet: Sheet) -> None:
 def test_who_holds_a_campaign_is_told(tmp_path: Path) -> None:
     """While one process sends a sheet another one is `held`, exit 3; stopped by hand, the first is `interrupted`."""
     commands = Commands(tmp_path)
-    sheet = write_sheet(tmp_path / "a.csv", rows(40, 4))
+    sheet = write_sheet(tmp_path / "a.csv", rows(200, 4))
     with PortalProcess(tmp_path / "portal", "--latency", 0.2) as portal:
         send = ("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, "--max-in-flight", 1, "--json")
         first = commands.start(*send)

@@ -88,8 +88,8 @@ def test_a_campaign_outlives_its_terminal(commands: Commands) -> None:
         words = ("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, "--max-in-flight", 1, "--verbose")
         process = commands.start(*words, stdout=screen, stderr=screen)
         os.close(screen)
-        while b"row" not in os.read(keyboard, 1000):
-            pass
+        while not portal.ledger:
+            os.read(keyboard, 1000)
         os.close(keyboard)
         assert process.wait(60) == 0
         assert len(portal.ledger) == 20

@@ -8,6 +8,7 @@ import pytest
 from bulksend.cli.progress import Bar, Lines
 from bulksend.journal import Counts, WaitReason
 from bulksend.sender.options import Progress
+from tests.untranslate import as_asserted
 
 
 @pytest.mark.parametrize("kind", [Bar, Lines])
@@ -19,6 +20,6 @@ def test_a_wait_without_an_end_is_no_time_span(
     with kind(counts) as shown:
         for until in (math.inf, time.time() + 40):
             shown.show(Progress(counts, in_flight=1, reason=WaitReason.WORKER, until=until))
-    said = capsys.readouterr().err
+    said = as_asserted(capsys.readouterr().err)
     assert "sent 1" in said
     assert said.count("waiting") == said.count("waiting 40 s for a worker that is free")

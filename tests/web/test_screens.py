@@ -10,6 +10,7 @@ import pytest
 import bulksend.web
 from bulksend.locale import _ as said
 from bulksend.sandbox import Faults
+from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.web.sign_in import COOKIE
 from tests.processes import rows
 from tests.web.conftest import AXE, IN_A_BROWSER, Open, PageProcess, Portal, TeamPage, Visitor, csv_of, saved, wait_for
@@ -222,6 +223,16 @@ def walk(screens: Walker, page: PageProcess, portal: Portal) -> None:
     screens.open("check-empty", visitor.upload("e.csv", csv_of([HEADINGS])))
     screens.open("row", f"{faulty}/row")
     screens.open("row-none", f"{faulty}/row?row=900")
+    long = visitor.upload("long.csv", _workbook((*lines[0][:4], "Долгое сообщение. " * 1200)))
+    screens.open("row-long", f"{long}/row")
+    marked = [(*line, "sent", 7, "", "", "", 1, "") for line in lines[:3]]
+    results = csv_of([(*HEADINGS, *RESULT_COLUMNS), *marked, (*lines[3], "failed", "", "X", "Why.", "", 1, "")])
+    screens.open("check-results", visitor.upload("list.results.csv", results))
+    chatless = visitor.upload("chatless.csv", _workbook(*((*line[:2], "", "", line[4]) for line in lines)))
+    screens.open("check-chatless", chatless)
+    visitor.post(f"{chatless}/look-up")
+    visitor.confirm_page(chatless, "crm")
+    screens.open("confirm-looked-up", f"{chatless}/confirm", "#confirm")
     sheet = visitor.upload_rows(lines, "list.csv")
     screens.open("check", sheet)
     screens.open("portal", f"{sheet}/portal")
