@@ -154,7 +154,7 @@ def heading_position(rows: Sequence[Sequence[str]], names: Collection[str] = ())
 
     ``names`` are headings that the user has named besides the known ones.
     """
-    wanted = {key(name) for name in names}
+    wanted = {key(name) for name in names if name}
     best, best_score = None, 0
     for position, row in enumerate(rows):
         known = {field_of(cell) or key(cell) for cell in row if field_of(cell) or key(cell) in wanted}
@@ -179,7 +179,7 @@ def find_columns(
 
     Args:
         headings: as the sheet shows them.
-        overrides: field to heading, as chosen by hand; they win over what the headings say.
+        overrides: field to heading, as chosen by hand, "" for no column; they win over what the headings say.
         optional: required fields that may be missing: MESSAGE where a template writes the text, CHAT_ID where a lookup
             fills it in.
         entity_type: the kind of entity of all rows, where the sheet does not say it.
@@ -188,12 +188,13 @@ def find_columns(
         SheetError: a field is missing or doubled, or an override names no field or no heading; the sentence names all
             that were found and what is needed.
     """
-    chosen = _overridden(headings, overrides)
+    chosen = _overridden(headings, {name: heading for name, heading in overrides.items() if heading})
+    absent = {field_of(name) for name, heading in overrides.items() if not heading}
     taken = set(chosen.values())
     found: dict[str, list[int]] = {}
     for position, heading in enumerate(headings):
         field = field_of(heading)
-        if field and field not in chosen and position not in taken:
+        if field and field not in chosen and field not in absent and position not in taken:
             found.setdefault(field, []).append(position)
     for field, positions in found.items():
         if len(positions) > 1:

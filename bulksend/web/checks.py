@@ -19,13 +19,14 @@ from bulksend.errors import BulksendError, SheetError, UsageError
 from bulksend.locale import _, language
 from bulksend.plan import columns_of, examine
 from bulksend.portal.error_help import code_help
-from bulksend.sheet.headings import column_letters, guess_columns, implied_type
+from bulksend.sheet.headings import column_letters, field_of, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation import LEFT_OUT
+from bulksend.validation.values import entity_type, identifier
 from bulksend.web.uploads import open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -80,6 +81,21 @@ class Sheet:
     known: bool
 
 
+_READ: Final[Mapping[str, Callable[[str], bool]]] = {
+    "CRM_ENTITY_TYPE": lambda cell: bool(entity_type(cell)),
+    "CRM_ENTITY": lambda cell: identifier(cell) > 0,
+    "CHAT_ID": lambda cell: identifier(cell, chat=True) > 0,
+    "USER_ID": lambda cell: identifier(cell) > 0,
+}
+"""Whether a cell can be read as a field; any cell can be read as one that is not here."""
+
+
+def _fits(field: str, cells: Sequence[str]) -> bool:
+    """Whether a column can be a field's, by its first cells: one of them can be read so, or all are blank."""
+    filled = [cell for cell in cells if cell.strip()]
+    return not filled or field not in _READ or any(map(_READ[field], filled))
+
+
 class Checks:
     """The checks of all uploads; each version of a draft is checked once in a language, in a thread."""
 
@@ -116,10 +132,16 @@ class Checks:
             sample += chunk.cells.to_numpy().tolist()
             if len(sample) >= SAMPLE_ROWS:
                 break
-        guesses = guess_columns(headings)
+        guesses = {
+            field: position
+            for field, position in guess_columns(headings).items()
+            if field_of(headings[position]) == field or _fits(field, [row[position] for row in sample])
+        }
         for field, heading in draft.mapping.items():
             if heading in headings:
                 guesses[field] = headings.index(heading)
+            elif not heading:
+                guesses.pop(field, None)
         known = True
         try:
             columns_of(sheet, draft.options)

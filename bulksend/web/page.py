@@ -174,7 +174,10 @@ def page_of(request: web.Request) -> Page:
 async def settled(future: Future[T], seconds: float) -> bool:
     """Whether a future is done, after waiting for it so long at the most."""
     if not future.done():
-        await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
+        waiter = asyncio.wrap_future(future)
+        # Whoever looks at the future gets its error; asyncio would complain that nobody looked at the waiter's.
+        waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait([waiter], timeout=seconds)
     return future.done()
 
 

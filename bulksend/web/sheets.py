@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aiohttp import BodyPartReader
 
     from bulksend.plan import Plan
+    from bulksend.validation.report import Problem
     from bulksend.web.page import Page
     from bulksend.web.uploads import Upload
 
@@ -171,7 +172,13 @@ async def show_check(request: web.Request) -> web.Response:
         pages=max(1, math.ceil(found.total / ROWS_A_PAGE)),
         first=number * ROWS_A_PAGE + 1,
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
+        wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
     )
+
+
+def _is_of_column(problem: Problem, rows: int) -> bool:
+    """Whether so many rows have a problem that the column is likely to be another one than what it is taken for."""
+    return bool(problem.heading and problem.example) and problem.count > max(2, 0.9 * rows)
 
 
 async def show_columns(request: web.Request) -> web.Response:
@@ -206,11 +213,11 @@ async def match_columns(request: web.Request) -> web.Response:
     page, form = page_of(request), await request.post()
     draft = await page.draft(request)
     sheet = await page.do(lambda: page.checks.columns(draft))
-    mapping = {}
+    mapping: dict[str, str] = {}
     for field in ("CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"):
         value = chosen(form, field)
-        if value.isdecimal() and int(value) < len(sheet.headings) and sheet.headings[int(value)].strip():
-            mapping[field] = sheet.headings[int(value)]
+        at = int(value) if value.isdecimal() and int(value) < len(sheet.headings) else None
+        mapping[field] = "" if at is None or not sheet.headings[at].strip() else sheet.headings[at]
     written = chosen(form, "message") if chosen(form, "MESSAGE") == "write" else None
     if written == "":
         sentence = _("Choose the column with the message, or write the message below.")
@@ -218,7 +225,8 @@ async def match_columns(request: web.Request) -> web.Response:
     changed = draft.read_otherwise(
         mapping=mapping,
         entity_type=kind if (kind := chosen(form, "CRM_ENTITY_TYPE")) in KINDS else "",
-        look_up=chosen(form, "CHAT_ID") == "ask",
+        # Where the column stays as it was, so does the wish to have its empty cells filled.
+        look_up=chosen(form, "CHAT_ID") in {"ask", str(sheet.guesses.get("CHAT_ID")) if draft.look_up else "ask"},
         message=written,
         sheet=chosen(form, "sheet") or None,
         include_hidden=bool(chosen(form, "include_hidden")),

@@ -1,9 +1,17 @@
 """A sheet on the page, without script: what is wrong with it, its columns, its messages."""
 
+import asyncio
+import gc
 import io
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openpyxl
+import pytest
+
+from bulksend.errors import SheetError
+from bulksend.web.page import settled
 
 from tests.processes import rows
 from tests.web.conftest import Visitor, csv_of
@@ -87,6 +95,60 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
     assert "All 2 rows can be sent" in visitor.get(sheet).text
     assert "All columns that are needed are known" in visitor.get(f"{sheet}/columns").text
     assert "Добрый день, Олег!" in visitor.get(f"{sheet}/row?row=3").text
+
+
+def test_a_choice_of_no_column_is_kept(visitor: Visitor) -> None:
+    """Also where the heading is one that is known, and in the sheet that is uploaded in its place."""
+    for heading in ("Оператор", "USER_ID"):
+        odd = [("Сделка", "Чат", "Текст", heading), *((n, 2, "Hello", "7" if n == 1 else "Анна") for n in range(1, 5))]
+        sheet = visitor.upload("odd.csv", csv_of(odd))
+        form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "1", "USER_ID": "", "MESSAGE": "2"}
+        visitor.post(f"{sheet}/columns", form)
+        for there in (sheet, visitor.upload("odd.csv", csv_of(odd), like=sheet.rsplit("/", 1)[1])):
+            assert "All 4 rows can be sent" in visitor.get(there).text
+            assert '<option value="" selected>None' in visitor.get(f"{there}/columns").text
+
+
+def test_a_column_stays_chosen_beside_the_wish_to_have_empty_cells_filled(visitor: Visitor) -> None:
+    """Coming back to the columns changes neither."""
+    sheet = visitor.upload("odd.csv", csv_of([("Сделка", "Чат", "Текст"), (1, 5001, "Hello"), (2, "", "Hello")]))
+    form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "1", "USER_ID": "", "MESSAGE": "2"}
+    visitor.post(f"{sheet}/columns", form)
+    visitor.post(f"{sheet}/look-up")
+    assert '<option value="1" selected>B: Чат' in visitor.get(f"{sheet}/columns").text
+    visitor.post(f"{sheet}/columns", form)
+    assert "2 rows can be sent. Their" in visitor.get(sheet).text
+    assert "5001" in visitor.get(f"{sheet}/row?row=2").text
+
+
+def test_a_column_that_holds_something_else_is_not_guessed(visitor: Visitor) -> None:
+    """Names are no user ids; where one is chosen all the same, the check says what is wrong with nearly every row."""
+    odd = [("Сделка", "Чат", "Текст", "Сотрудник"), *((n, 5000 + n, "Hello", "Анна") for n in range(1, 5))]
+    sheet = visitor.upload("odd.csv", csv_of(odd))
+    assert '<option value="" selected>None' in visitor.get(f"{sheet}/columns").text
+    form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "1", "USER_ID": "3", "MESSAGE": "2"}
+    visitor.post(f"{sheet}/columns", form)
+    text = visitor.get(sheet).text
+    assert "Probably the wrong column is chosen" in text
+    assert "“Сотрудник” (it says “Анна”)" in text
+    assert f'{sheet}/columns">Columns and message</a>.' in text
+
+
+def test_a_check_that_nobody_looks_at_is_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a sheet whose columns are to be matched: its error is a page, never lines in the terminal."""
+
+    def check() -> None:
+        time.sleep(0.05)
+        raise SheetError("There is no column for CHAT_ID.")
+
+    async def wait() -> None:
+        with ThreadPoolExecutor() as threads:
+            future = threads.submit(check)
+            assert await settled(future, 10)
+
+    asyncio.run(wait())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_a_message_that_is_nowhere_is_asked_for(visitor: Visitor) -> None:
