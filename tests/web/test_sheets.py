@@ -12,7 +12,6 @@ import pytest
 
 from bulksend.errors import SheetError
 from bulksend.web.page import settled
-
 from tests.processes import rows
 from tests.web.conftest import Visitor, csv_of
 
