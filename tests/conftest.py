@@ -1,5 +1,14 @@
-"""All tests speak one language whatever the machine speaks: English, unless ``BULKSEND_TEST_LANG`` names another."""
+"""All tests speak one language whatever the machine speaks: English, unless ``BULKSEND_TEST_LANG`` names another.
+
+Commands hear signals, though whoever started the tests may not: a shell has what it starts in the background ignore
+Ctrl-C, and ``nohup`` the closing of a terminal.
+"""
 
 import os
+import signal
 
 os.environ["BULKSEND_LANG"] = os.environ.get("BULKSEND_TEST_LANG", "en")
+
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)

@@ -138,7 +138,7 @@ def test_the_readmes_first_command(built: Path, tmp_path: Path) -> None:
     assert {row["status"] for row in read_results(folder / "samples" / "campaign.results.csv")} == {"sent"}
 
 
-@pytest.mark.slow
+@pytest.mark.packages
 @pytest.mark.timeout(45 * MINUTES)
 def test_one_executable_file(tmp_path: Path) -> None:
     """Made by PyInstaller, it needs no Python and no other file."""
