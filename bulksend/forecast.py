@@ -52,6 +52,7 @@ def dry_run(
     refused: Mapping[int, tuple[str, str]] = NOTHING_REFUSED,
     results: Path | None = None,
     stop_list: StopList | None = None,
+    with_other_texts: bool = False,
 ) -> Forecast:
     """Do everything that `Campaign.enter` does, and undo it.
 
@@ -65,6 +66,7 @@ def dry_run(
         refused: likewise.
         results: where to write what would become of each row.
         stop_list: as for `Campaign.enter`.
+        with_other_texts: whether it is wanted which rows of a new campaign are for chats that lately got another text.
 
     Raises:
         AlreadyDone: it was sent before and ``again`` is not set.
@@ -84,6 +86,7 @@ def dry_run(
             limit=limit,
             refused=refused,
             stop_list=stop_list,
+            with_other_texts=with_other_texts,
         )
         written = _write(plan, draft.rows(), results)
         run = Run(
@@ -96,7 +99,9 @@ def dry_run(
             holder=None,
             **draft.described(None, {}),
         )
-        return Forecast(run, draft.repeats, draft.preview, newest, written, draft.zones, draft.stopped)
+        return Forecast(
+            run, draft.repeats, draft.preview, newest, written, draft.zones, draft.stopped, draft.other_texts
+        )
     preview = Preview()
     forecast = Forecast(same, (), preview, newest)
     with contextlib.suppress(_Undo), journal.transaction():

@@ -38,6 +38,7 @@ class Draft:
     Attributes:
         counts: how many rows are in each state, once `rows` has been read to its end.
         repeats: the pending rows that other campaigns have sent, likewise.
+        other_texts: the pending rows whose chat another campaign sent another text to, likewise, where that is wanted.
         preview: the first pending rows, likewise.
         zones: the pending rows of each time zone, likewise.
         stopped: how many rows a stop list leaves out, likewise.
@@ -54,6 +55,7 @@ class Draft:
         limit: int | None,
         refused: Mapping[int, tuple[str, str]],
         stop_list: StopList | None = None,
+        with_other_texts: bool = False,
     ) -> None:
         self._stop_list = stop_list
         self.zones: dict[str, ZoneRows] = {}
@@ -62,6 +64,8 @@ class Draft:
         self._again, self._choice, self._limit, self._refused = again or repeats == "send", repeats, limit, refused
         self.counts = Counts()
         self.repeats: list[Repeat] = []
+        self.other_texts: list[Repeat] = []
+        self._with_other_texts = with_other_texts
         self.preview = Preview()
 
     def described(self, results: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
@@ -111,13 +115,14 @@ class Draft:
             raise UsageError(_("The sheet's chats have not been looked up."))
         since = self._journal.now() - SAME_TEXT_SECONDS
         compare = not self._again and self._journal.busy_since(self._target.portal, since)
+        chats = self._journal.chats_since(self._target.portal, since) if compare and self._with_other_texts else {}
         tally: Counter[State] = Counter()
         within_limit, wanted = 0, True
         for rows in self._plan.new_rows(self._refused):
             self._skip_stopped(rows)
             within_limit = self._skip_beyond_limit(rows, within_limit)
             if compare:
-                self._find_repeats(rows, since)
+                self._find_repeats(rows, since, chats)
             wanted = wanted and self.preview.add(rows, self.repeats)
             self._count_zones(rows, tally.total())
             tally.update(row.state for row in rows)
@@ -148,14 +153,16 @@ class Draft:
                         rows[index] = _skipped(row, BEYOND_LIMIT)
         return within_limit
 
-    def _find_repeats(self, rows: list[NewRow], since: float) -> None:
+    def _find_repeats(self, rows: list[NewRow], since: float, chats: Mapping[int, int]) -> None:
         texts = [row.fingerprint for row in rows if row.state is State.PENDING]
         sent = self._journal.sent_since(self._target.portal, texts, since)
-        for index, row in enumerate(rows if sent else []):
+        for index, row in enumerate(rows if sent or chats else []):
             if row.state is State.PENDING and row.fingerprint in sent:
                 self.repeats.append(Repeat(row.number, sent[row.fingerprint]))
                 if self._choice == "skip":
                     rows[index] = _skipped(row, ALREADY_SENT)
+            elif row.state is State.PENDING and row.chat_id in chats:
+                self.other_texts.append(Repeat(row.number, chats[row.chat_id]))
 
 
 def _skipped(row: NewRow, code: str) -> NewRow:

@@ -48,6 +48,7 @@ class Forecast:
         run: the campaign as it would be: its pending rows would be sent. Its number is 0 where it would be a new one.
         repeats: the rows among them that other campaigns have sent.
         preview: the first of them.
+        other_texts: the rows whose chat other campaigns lately sent another text to, where that was wanted.
         newest: the newest campaign of the same sheet in the journal.
         written: the sheet that says what would become of each row, where one was asked for.
         zones: the pending rows of each time zone.
@@ -61,6 +62,7 @@ class Forecast:
     written: Path | None = None
     zones: Mapping[str, ZoneRows] = field(default_factory=dict)
     stopped: int = 0
+    other_texts: Sequence[Repeat] = ()
 
     @property
     def known(self) -> bool:

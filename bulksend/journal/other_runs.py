@@ -135,6 +135,20 @@ class OtherRuns(Store):
                 found |= {int(text): int(run_id) for text, run_id in connection.execute(statement).all()}
         return found
 
+    def chats_since(self, portal: str, since: float) -> dict[int, int]:
+        """The chats to which a campaign on the portal sent anything after ``since``, or may have, and the newest one.
+
+        Chats are few beside all rows of a journal, so they are read at once: no index finds rows by their chat.
+        """
+        runs = others_active(0, portal, since)
+        statement = (
+            sa.select(ROWS.c.chat_id, sa.func.max(ROWS.c.run_id))
+            .where(ROWS.c.run_id.in_(runs), *left_since(ROWS, runs, since))
+            .group_by(ROWS.c.chat_id)
+        )
+        with self._transaction() as connection:
+            return {int(chat): int(run_id) for chat, run_id in connection.execute(statement).all()}
+
     def rivals(self, run_id: int, row: Row, portal: str, since: float) -> bool:
         """Whether a row with the same text to the same chat is under way in another campaign.
 

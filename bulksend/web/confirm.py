@@ -188,6 +188,8 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         all_rows=rows_to_send(replace(draft, limit=None), forecast),
         repeats=repeats,
         repeats_of=sorted({run for _, run in repeats}),
+        first=forecast.preview.rows(without_repeats=draft.repeats == "skip")[:rows] if forecast else (),
+        other_texts=forecast.other_texts if forecast else (),
         schedule=options.schedule,
         prediction=prediction,
         closing=closing,

@@ -184,6 +184,7 @@ class Preflights:
                     again=draft.again,
                     refused=answers.findings.refused,
                     stop_list=stop_list,
+                    with_other_texts=True,
                 )
             except AlreadyDone as error:
                 return Outlook(None, error)

@@ -131,6 +131,29 @@ def test_a_time_that_cannot_be_is_a_sentence_beside_the_form(visitor: Visitor) -
         assert sentence not in visitor.get(f"{sheet}/confirm").text
 
 
+def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: Visitor, portal: Portal) -> None:
+    """Rows that are left out as sent already are counted; a second message to a chat is said, and sent all the same."""
+    lines = rows(4, 4, "Named")
+    served = portal(lines)
+    name = saved(visitor, "named", served)
+    confirm = visitor.confirm_page(visitor.upload_rows(lines[:3]), name)
+    assert "Row 2</a>, chat 5000: Named 0" in confirm
+    assert "another text" not in confirm
+    number = visitor.send(visitor.upload_rows(lines[:3]), name)
+    visitor.wait(number)
+    sheet = visitor.upload_rows([*lines[:3], (*lines[0][:4], "Corrected"), lines[3]], "corrected.csv")
+    assert "Up to 5" in visitor.confirm_page(sheet, name)
+    confirm = _choose(visitor, sheet, repeats="skip")
+    facts = _facts(confirm)
+    assert (facts["Messages"], facts["Left out, sent in the last 24 hours already"]) == ("2", "3")
+    assert re.findall(r"Row (\d+)</a>, chat (\d+): (.*?)<", confirm) == [
+        ("5", "5000", "Corrected"),
+        ("6", "5003", "Named 3"),
+    ]
+    assert "1 message goes to a chat that got another text" in confirm
+    assert f'row 5</a> (<a href="{visitor.base.removeprefix(visitor.page.origin)}/campaigns/{number}">' in confirm
+
+
 def test_people_on_a_stop_list_get_nothing(visitor: Visitor, portal: Portal) -> None:
     """Their rows are counted before the button and left out; a list that cannot be read is a sentence."""
     lines = rows(4, 4, "Stopped")
