@@ -25,6 +25,7 @@ from bulksend.queries.last_messages import last_messages
 from bulksend.results import STATUS, write_run_results
 from bulksend.sender.settings import NEVER, Sending
 from bulksend.target import SANDBOX, find_target, rows_for_sandbox
+from bulksend.validation.report import FIRST_ROWS
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import USER, actor
 from bulksend.web.page import chosen, page_of
@@ -33,7 +34,7 @@ from bulksend.web.sheets import PIECE, attachment_headers
 from bulksend.web.start import standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import ExitStack
 
     from bulksend.journal import Counts, Delivery, RowRecord, Run
@@ -203,9 +204,7 @@ async def show(request: web.Request) -> web.Response:
         words=WORDS,
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
-        to_retry=counts.failed
-        + sum(codes.get((state, code), 0) for state, retried in RETRIED.items() for code in retried),
-        to_reopen=any(code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED} for _state, code in codes) and not sending.reopen,
+        to_retry=sum(_retried(codes).values()),
         deliveries=deliveries,
         unverified=page.verifications.error_of(run.id),
         schedule=sending.schedule(),
@@ -215,6 +214,15 @@ async def show(request: web.Request) -> web.Response:
         note=note if note in _NOTES else "",
         audit=await page.ask(lambda journal: journal.audit(run.id)),
     )
+
+
+def _retried(codes: Mapping[tuple[State, str], int]) -> dict[tuple[State, str], int]:
+    """Of the reasons for which rows were not sent, those with which rows are sent again, and how many rows each has."""
+    return {
+        (state, code): rows
+        for (state, code), rows in codes.items()
+        if state is State.FAILED or code in RETRIED.get(state, ())
+    }
 
 
 async def _portals(page: Page, run: Run) -> Sequence[str]:
@@ -359,6 +367,43 @@ async def verify(request: web.Request) -> web.Response:
 async def go_on(request: web.Request) -> web.Response:
     """Continue where it stopped."""
     return await _go_on(request)
+
+
+async def ask_retry(request: web.Request) -> web.Response:
+    """Say which rows would be sent again, and ask."""
+    page = page_of(request)
+    run = await _run(request)
+    seen = view(page, run)
+    codes = _retried(await page.ask(lambda journal: journal.reasons(run.id)))
+    if seen.live or run.counts.left or not codes:
+        raise page.go(f"/campaigns/{run.id}")
+    chats = sum(rows for (_state, code), rows in codes.items() if code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED})
+    draft_id = page.uploads.of_file(run.file)
+    there = draft_id is not None and await page.do(Path(run.file).exists)
+    return page.show(
+        "retry.html",
+        here="campaign",
+        view=seen,
+        run=run,
+        file=Path(run.file).name,
+        to_retry=sum(codes.values()),
+        rows=await page.ask(lambda journal: _first_of(journal, run.id, codes)),
+        codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
+        of_chats=chats,
+        to_reopen=chats and not Sending.kept(run.settings).reopen,
+        uploaded=draft_id if there else None,
+        portals=[] if run.portal_name else await _portals(page, run),
+    )
+
+
+def _first_of(journal: Journal, run_id: int, codes: Collection[tuple[State, str]]) -> list[RowRecord]:
+    """The first rows that have one of these states and codes."""
+    found: list[RowRecord] = []
+    after, states = -1, {state for state, _code in codes}
+    while len(found) < FIRST_ROWS and (rows := journal.page(run_id, states, after=after, limit=1_000)):
+        found += [row for row in rows if (row.state, row.error_code) in codes]
+        after = rows[-1].n
+    return found[:FIRST_ROWS]
 
 
 async def retry(request: web.Request) -> web.Response:
@@ -523,6 +568,7 @@ ROUTES: Final = (
     ("GET", "/campaigns/{run}/stop", ask_finish, Role.SENDER),
     ("POST", "/campaigns/{run}/stop", finish, Role.SENDER),
     ("POST", "/campaigns/{run}/verify", verify, Role.SENDER),
+    ("GET", "/campaigns/{run}/retry", ask_retry, Role.SENDER),
     ("POST", "/campaigns/{run}/retry", retry, Role.SENDER),
     ("POST", "/campaigns/{run}/rest", rest, Role.SENDER),
     ("GET", "/campaigns/{run}/results.{format:xlsx|csv}", results, Role.VIEWER),

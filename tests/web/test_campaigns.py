@@ -190,12 +190,19 @@ def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
     chat.refuses = MESSAGE_ADD_ERROR
     number = visitor.send(sheet, name)
     text = visitor.wait(number)
-    assert "Send the failed row again" in text
+    assert re.search(rf'href="[^"]*/campaigns/{number}/retry">\s*Try 1 row again', text)
     assert "MESSAGE_ADD_ERROR" in text
+    asked = visitor.get(f"/campaigns/{number}/retry").text
+    assert "Row 3</a>, chat 5001: Failed 1" in asked
+    assert "User 27" in asked
+    assert re.search(r"<button[^>]*>\s*Send 1 message\s*</button>", asked)
+    assert "refused because of its chat" not in asked
+    assert visitor.page.run_of(number).counts.failed == 1
     chat.refuses = None
     visitor.post(f"/campaigns/{number}/retry", {"portal": ""})
     visitor.wait(number)
     assert visitor.page.run_of(number).counts.sent == 3
+    assert visitor.path(visitor.get(f"/campaigns/{number}/retry", allow_redirects=False)) == f"/campaigns/{number}"
     assert sorted(delivery.text for delivery in served.ledger) == sorted(text for *_, text in lines)
 
 
@@ -205,7 +212,10 @@ def test_dialogs_are_started_again_where_that_is_chosen_afterwards(visitor: Visi
     served = portal(lines)
     served.world.add_chat(5001, status=60)
     number = visitor.send(visitor.upload_rows(lines), saved(visitor, "late-choice", served))
-    assert "Start dialogs that are not active again first" in visitor.wait(number)
+    assert "Try 1 row again" in visitor.wait(number)
+    asked = visitor.get(f"/campaigns/{number}/retry").text
+    assert "Start dialogs that are not active again first" in asked
+    assert "1 row was refused because of its chat" in asked
     visitor.post(f"/campaigns/{number}/retry", {"portal": "", "reopen": "yes"})
     wait_for(lambda: visitor.page.run_of(number).counts.sent == 3)
     assert_exactly_once(lines, _delivered(served))
