@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from tests.processes import TestRow, assert_exactly_once, rows
-from tests.web.conftest import IN_A_BROWSER, PASSWORD, Open, PageProcess, Portal, TeamPage, wait_for
+from tests.web.conftest import IN_A_BROWSER, PASSWORD, Open, PageProcess, Portal, TeamPage, saved, wait_for
 
 pytestmark = IN_A_BROWSER
 
@@ -116,6 +116,23 @@ def test_the_whole_way(own_page: PageProcess, portal: Portal, open_tab: Open, tm
     tab.go_back()
     tab.click("text=Delete the texts of this campaign")
     tab.goto(f"{tab.url.partition('/campaigns')[0]}/nothing")
+
+
+def test_a_program_that_has_gone_is_not_shown_as_sending(own_page: PageProcess, portal: Portal, open_tab: Open) -> None:
+    """Neither its state nor the time that is left holds any more."""
+    lines = rows(30, 30, "Gone")
+    visitor = own_page.start().enter()
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "gone", portal(lines)), pace="slow")
+    tab = open_tab("about:blank")
+    tab.context.add_cookies(
+        [{"name": c.name, "value": c.value, "url": own_page.origin} for c in visitor.session.cookies]
+    )
+    tab.goto(f"{visitor.base}/campaigns/{number}")
+    tab.wait_for_selector("#progress .figures")
+    assert not tab.locator("svg.chart").count()
+    own_page.kill()
+    tab.wait_for_selector("#progress [role=alert]:has-text('bulksend does not answer')")
+    assert not tab.locator("h1 .state, .figures, progress").count()
 
 
 def test_without_script_everything_can_be_done(

@@ -16,24 +16,42 @@ const HIDDEN = 15000;
 
 function poll(part) {
   let timer = 0;
+  let failures = 0;
+  function sayGone() {
+    if (part.classList.contains("gone")) return;
+    part.classList.add("gone");
+    // What was said last holds no more: neither that it is being sent nor how long it will take.
+    for (const old of document.querySelectorAll("h1 .state:not(.rehearsal)")) old.remove();
+    for (const old of part.querySelectorAll(".figures, progress, .notice")) old.remove();
+    const notice = document.createElement("p");
+    notice.className = "notice bad";
+    notice.setAttribute("role", "alert");
+    notice.textContent = part.dataset.gone;
+    part.prepend(notice);
+  }
   async function ask() {
     const begun = performance.now();
     let pause = document.hidden ? HIDDEN : EVERY;
     try {
       const answer = await fetch(part.dataset.poll, { credentials: "same-origin", cache: "no-store" });
       if (answer.ok) {
-        if (answer.headers.get("X-State") !== part.dataset.state) {
+        if (answer.headers.get("X-State") !== part.dataset.state || part.classList.contains("gone")) {
           location.reload();
           return;
         }
+        failures = 0;
         const html = await answer.text();
         const made = new DOMParser().parseFromString(html, "text/html");
         part.replaceChildren(...made.body.childNodes);
         showTimes(part);
+      } else if (answer.status === 403) {
+        location.reload(); // it was started again, or the session has ended: the page says which
+        return;
       }
     } catch {
-      pause = HIDDEN; // the program may have ended; it says so where it was started
+      failures += 1;
     }
+    if (failures > 1) sayGone();
     // A slow answer is a sign to ask less often.
     timer = setTimeout(ask, pause + (performance.now() - begun));
   }
