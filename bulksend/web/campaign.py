@@ -210,10 +210,17 @@ async def show(request: web.Request) -> web.Response:
         schedule=sending.schedule(),
         uploaded=draft_id if there else None,
         file=Path(run.file).name,
+        choose_portal=await _choose_portal(page, draft_id) if seen.rehearsal and draft_id and there else "",
         portals=[] if seen.live or run.portal_name else await _portals(page, run),
         note=note if note in _NOTES else "",
         audit=await page.ask(lambda journal: journal.audit(run.id)),
     )
+
+
+async def _choose_portal(page: Page, draft_id: str) -> str:
+    """Where a portal is chosen for a sheet that was rehearsed: the form to save the first one, where there is none."""
+    here = f"/sheets/{draft_id}/portal"
+    return here if await page.do(PortalStore(page.home).list) else f"/portals/new?next={here}"
 
 
 def _retried(codes: Mapping[tuple[State, str], int]) -> dict[tuple[State, str], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from bulksend.errors import PortalError
 from bulksend.journal import Action, Journal, Role
@@ -32,11 +33,16 @@ def onward(text: str) -> str:
 async def show_portals(request: web.Request) -> web.Response:
     """All saved portals."""
     page = page_of(request)
-    return await _show(page)
+    return await _show(page, new=request.query.get("saved", ""))
 
 
 async def _show(
-    page: Page, tested: str | None = None, connection: ConnectionCheck | None = None, error: str = ""
+    page: Page,
+    tested: str | None = None,
+    connection: ConnectionCheck | None = None,
+    error: str = "",
+    *,
+    new: str = "",
 ) -> web.Response:
     saved = await page.do(PortalStore(page.home).list)
     audit = await page.ask(lambda journal: journal.audit(None))
@@ -47,6 +53,7 @@ async def _show(
         tested=tested,
         connection=connection,
         error=error,
+        new=new if new in {portal.name for portal in saved} else "",
         audit=audit,
     )
 
@@ -84,7 +91,7 @@ async def save(request: web.Request) -> web.Response:
         given = {"name": name, "kind": kind, "client_id": chosen(form, "client_id")}
         return page.show("portal_new.html", here="portals", error=str(error), given=given, onward=back, status=400)
     await page.ask(lambda journal: journal.record(Action.PORTAL_SAVED, actor=actor(), detail=name))
-    raise page.go(back)
+    raise page.go(f"{back}?saved={quote(name)}")
 
 
 async def test(request: web.Request) -> web.Response:

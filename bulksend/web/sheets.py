@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from aiohttp import BodyPartReader
 
+    from bulksend.journal import Journal, Run
     from bulksend.plan import Plan
     from bulksend.validation.report import Problem
     from bulksend.web.page import Page
@@ -172,8 +174,23 @@ async def show_check(request: web.Request) -> web.Response:
         pages=max(1, math.ceil(found.total / ROWS_A_PAGE)),
         first=number * ROWS_A_PAGE + 1,
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
+        sent_as=await _sent_as(page, draft),
         wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
     )
+
+
+async def _sent_as(page: Page, draft: Upload) -> Run | None:
+    """The latest campaign that sent any of the sheet to customers."""
+    for run_id in sorted(draft.confirmed.values(), reverse=True):
+        with contextlib.suppress(UsageError):  # it may be in another journal
+            run = await page.ask(partial(_run, run_id))
+            if run.portal != SANDBOX and run.counts.sent:
+                return run
+    return None
+
+
+def _run(run_id: int, journal: Journal) -> Run:
+    return journal.run(run_id)
 
 
 def _is_of_column(problem: Problem, rows: int) -> bool:
@@ -291,7 +308,9 @@ async def show_portals(request: web.Request) -> web.Response:
     page = page_of(request)
     draft = await page.draft(request)
     saved = await page.do(PortalStore(page.home).list)
-    return page.show("portal.html", here="sheet", step="portal", draft=draft, portals=saved)
+    new = request.query.get("saved", "")
+    new = new if new in {portal.name for portal in saved} else ""
+    return page.show("portal.html", here="sheet", step="portal", draft=draft, portals=saved, new=new)
 
 
 async def choose_portal(request: web.Request) -> web.Response:

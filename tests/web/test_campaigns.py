@@ -60,7 +60,13 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
     assert re.search(r"The chat is none of this lead, deal, contact or company.*?row=6\">row 6</a>", confirm, re.DOTALL)
     assert _delivered(served) == []
-    assert visitor.page.run_of(visitor.send(sheet, "said")).counts.invalid == 1
+    number = visitor.send(sheet, "said")
+    assert visitor.page.run_of(number).counts.invalid == 1
+    # What is corrected then is uploaded where the link leads, and it is known there what was sent.
+    assert f'{sheet}">correct the sheet and upload it again</a>' in visitor.wait(number)
+    text = visitor.get(sheet).text
+    assert "4 messages of this sheet were sent already" in text
+    assert f'action="{visitor.base.removeprefix(visitor.page.origin)}/sheets?like={sheet.rsplit("/", 1)[1]}"' in text
 
 
 @pytest.mark.parametrize("way", ["twice at once", "once more with the same form", "from another tab"])

@@ -213,4 +213,4 @@ def test_where_a_form_leads_is_a_place_of_ours(visitor: Visitor) -> None:
     for number, place in enumerate(("https://evil.example/", "//evil.example", "/\\evil.example", "/sheets/../../x")):
         assert "evil" not in visitor.get(f"/portals/new?next={place}").text
         form = {"name": f"p{number}", "webhook": "https://portal.invalid/rest/27/abc/", "next": place}
-        assert visitor.path(visitor.post("/portals", form)) == "/portals"
+        assert visitor.path(visitor.post("/portals", form)) == f"/portals?saved=p{number}"

@@ -260,7 +260,18 @@ def test_a_rehearsal_looks_different_at_every_step(visitor: Visitor) -> None:
     assert "Rehearse 3 messages" in confirm
     assert "rehearsal-band" in confirm
     number = visitor.send(sheet)
-    assert "rehearsal-band" in visitor.wait(number)
+    text = visitor.wait(number)
+    assert "rehearsal-band" in text
+    # There is no real portal yet: the way leads to the form that saves one, and back with that chosen.
+    assert f'/portals/new?next={sheet}/portal">Choose a real portal' in text
+    form = {"name": "first", "webhook": "https://portal.invalid/rest/27/abc/", "next": f"{sheet}/portal"}
+    onward = visitor.path(visitor.post("/portals", form))
+    assert onward == f"{sheet}/portal?saved=first"
+    text = visitor.get(onward).text
+    assert "<strong>Portal first is saved</strong>" in text
+    assert re.search(r'value="first" required checked', text)
+    assert "<strong>Portal first is saved.</strong>" in visitor.get("/portals?saved=first").text
+    assert "Portal other is saved" not in visitor.get("/portals?saved=other").text
     assert "state rehearsal" in visitor.get("/").text
     results = visitor.get(f"/campaigns/{number}/results.xlsx")
     assert 'filename="sheet.rehearsal.results.xlsx"' in results.headers["Content-Disposition"]

@@ -81,3 +81,10 @@ for (const form of document.querySelectorAll("form[enctype]")) {
     button.textContent = button.dataset.busy || button.textContent;
   });
 }
+// A name that cannot be is refused in the page's language rather than in the browser's.
+for (const input of document.querySelectorAll("input[data-refusal]")) {
+  input.addEventListener("input", () => {
+    input.setCustomValidity("");
+    if (input.validity.patternMismatch) input.setCustomValidity(input.dataset.refusal);
+  });
+}
