@@ -342,7 +342,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     ),
     "BEYOND_LIMIT": CodeHelp(
         N_("the row comes after those that the limit allows, so it is left out"),
-        N_("Send the sheet again without the limit."),
+        N_("Look at those that were sent, then send the rest."),
     ),
     "STOP_LISTED": CodeHelp(
         N_("the chat or the CRM entity is on a stop list, so the row is left out"), N_("Nothing needs to be done.")

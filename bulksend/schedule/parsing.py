@@ -115,7 +115,8 @@ def time_in_full(moment: float, zone: tzinfo) -> str:
     clock = f"{there:%H:%M:%S}" if there.second else f"{there:%H:%M}"
     offset, name = f"{there:%z}", zone_name(zone)
     offset = f"{offset[:3]}:{offset[3:5]}"
-    shown = zone_in_words(name) if name == offset else f"{name} ({offset})"
+    words = zone_in_words(name)
+    shown = words if words == "UTC" or name == offset else f"{name} ({offset})"
     return f"{weekday(there.weekday())} {day(there)} {clock} {shown}"
 
 

@@ -45,7 +45,7 @@ def zone_name(zone: tzinfo) -> str:
 
 def zone_in_words(name: str) -> str:
     """What people are shown of what `zone_name` gives, which is also a part of what identifies a sheet."""
-    return "UTC" if name == zone_name(UTC_ZONE) else name
+    return "UTC" if name in {zone_name(UTC_ZONE), "Etc/UTC"} else name
 
 
 def local_zone_name() -> str:

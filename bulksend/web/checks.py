@@ -44,11 +44,14 @@ _KEPT_PLANS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class FaultyRow:
-    """A row that cannot be sent: the sheet's own number, its cells, all its problems in words, the cells to mark."""
+    """A row that cannot be sent: the sheet's own number, its cells, what is wrong with it, the cells to mark.
+
+    Of several problems it is only said what they are: what to do about each stands beside the problems themselves.
+    """
 
     number: int
     cells: Sequence[str]
-    description: str
+    says: Sequence[str]
     marked: frozenset[int]
 
 
@@ -167,13 +170,13 @@ class Checks:
                 total = kept.execute("SELECT count(*) FROM faulty").fetchone()[0]
                 chosen, values = "row IN (SELECT row FROM faulty ORDER BY row LIMIT ? OFFSET ?)", []
             rows = kept.execute(
-                f"SELECT row, cells, description, marked FROM faulty WHERE {chosen} ORDER BY row",  # noqa: S608 - ours
+                f"SELECT row, cells, says, marked FROM faulty WHERE {chosen} ORDER BY row",  # noqa: S608 - ours
                 [*values, ROWS_A_PAGE, page * ROWS_A_PAGE],
             ).fetchall()
         return Problems(
             [
-                FaultyRow(number, json.loads(cells), description, frozenset(json.loads(marked)))
-                for number, cells, description, marked in rows
+                FaultyRow(number, json.loads(cells), json.loads(says), frozenset(json.loads(marked)))
+                for number, cells, says, marked in rows
             ],
             total,
         )
@@ -220,9 +223,10 @@ class _Keeper:
 
     def __init__(self, kept: sqlite3.Connection) -> None:
         self._kept = kept
+        self._means: dict[str, str] = {}
         kept.executescript(
             "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"
-            "CREATE TABLE faulty (row INTEGER PRIMARY KEY, cells TEXT, description TEXT, marked TEXT DEFAULT '[]');"
+            "CREATE TABLE faulty (row INTEGER PRIMARY KEY, cells TEXT, says TEXT, marked TEXT DEFAULT '[]');"
             "CREATE TABLE found (code TEXT, row INTEGER, PRIMARY KEY (code, row)) WITHOUT ROWID; BEGIN"
         )
 
@@ -235,18 +239,31 @@ class _Keeper:
         numbers = checked.rows.index.to_numpy()[faulty].tolist()
         cells = chunk.cells.iloc[faulty].to_numpy().tolist()
         described = checked.rows["error_description"].to_numpy()[faulty].tolist()
+        found = codes[faulty].tolist()
         self._kept.executemany(
-            "INSERT INTO faulty (row, cells, description) VALUES (?, ?, ?)",
-            ((row, json.dumps(own), words) for row, own, words in zip(numbers, cells, described, strict=True)),
+            "INSERT INTO faulty (row, cells, says) VALUES (?, ?, ?)",
+            (
+                (row, json.dumps(own), json.dumps(self._says(checked.more_codes.get(row, ()), first, words)))
+                for row, own, first, words in zip(numbers, cells, found, described, strict=True)
+            ),
         )
         self._kept.executemany(
             "INSERT OR IGNORE INTO found VALUES (?, ?)",
             (
                 (code, row)
-                for row, first in zip(numbers, codes[faulty].tolist(), strict=True)
+                for row, first in zip(numbers, found, strict=True)
                 for code in (first, *checked.more_codes.get(row, ()))
             ),
         )
+
+    def _says(self, more: Sequence[str], first: str, description: str) -> list[str]:
+        if not more:
+            return [description]
+        for code in (first, *more):
+            if code not in self._means:
+                means = code_help(code).finding[0]
+                self._means[code] = f"{means[0].upper()}{means[1:]}."
+        return [self._means[code] for code in (first, *more)]
 
     def close(self, plan: Plan) -> None:
         """All rows are seen: mark their cells, now that it is known where each field stands."""

@@ -228,7 +228,7 @@ def walk(screens: Walker, page: PageProcess, portal: Portal) -> None:
     marked = [(*line, "sent", 7, "", "", "", 1, "") for line in lines[:3]]
     results = csv_of([(*HEADINGS, *RESULT_COLUMNS), *marked, (*lines[3], "failed", "", "X", "Why.", "", 1, "")])
     screens.open("check-results", visitor.upload("list.results.csv", results))
-    chatless = visitor.upload("chatless.csv", _workbook(*((*line[:2], "", "", line[4]) for line in lines)))
+    chatless = visitor.upload("chatless.csv", _workbook(*(("сделка", line[1], "", "", line[4]) for line in lines)))
     screens.open("check-chatless", chatless)
     visitor.post(f"{chatless}/look-up")
     visitor.confirm_page(chatless, "crm")
