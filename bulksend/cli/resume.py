@@ -167,7 +167,10 @@ def _send(journal: Journal, run: Run, target: Target, request: _Request, repeats
         settings=sending.settings(),
         stop_list=StopList(map(Path, sending.stop_list or ())),
     ) as campaign:
-        campaign.record(Action.RETRIED if request.retry else Action.CONTINUED)
+        if request.retry:
+            campaign.record(Action.RETRIED, str(campaign.run.counts.pending))
+        else:
+            campaign.record(Action.CONTINUED)
         sending = replace(Sending.kept(campaign.run.settings), late=late)
         options = with_settle(sending.options(run.counts.total), sending, target)
         show_run(campaign.run, target, options, predict_end(journal, target, journal.open_zones(run.id), options))

@@ -76,7 +76,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     "INVALID_CHAT_ID": _cell(
         "chat_id",
         N_("the chat id is empty or not a whole number above zero"),
-        N_("Write the number of the chat, like 8773."),
+        N_("Write the number of the chat, like 8773, or leave the cell empty and have the portal asked."),
     ),
     "INVALID_USER_ID": _cell(
         "user_id",
@@ -119,7 +119,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     ),
     "DUPLICATE_MESSAGE": _warning(
         N_("the chat gets the same text as in an earlier row"),
-        N_("Delete the rows that repeat another, unless that is meant."),
+        N_("Keep one of the rows, unless the chat is to get it twice."),
     ),
     "MESSAGE_CUT": _warning(
         N_("the message is longer than 20,000 characters, so the messenger will cut it"),

@@ -146,6 +146,8 @@ class Checker:
         if not hidden.any():
             return self._check(chunk.cells, chunk.too_wide)
         self._report.hidden += int(hidden.sum())
+        numbers = chunk.cells.index.to_numpy()[hidden][: FIRST_ROWS - len(self._report.first_hidden)]
+        self._report.first_hidden += numbers.tolist()
         rows = _hidden(chunk.cells.index)
         looked_up = np.zeros(len(rows), dtype=np.bool_)
         if hidden.all():
@@ -206,6 +208,7 @@ class Checker:
         self._report.rows += len(cells) - left_out
         self._report.good += int(good.sum())
         known = good & (chat_ids > 0)
+        self._report.to_look_up += int((good & ~known).sum())
         self._duplicates.add(chat_ids[known], messages[known], numbers[known])
         for row in np.flatnonzero(good)[: PREVIEW_ROWS - len(self._report.preview)]:
             self._report.preview.append(

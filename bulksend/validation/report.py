@@ -65,6 +65,8 @@ class Report:
         rows: rows looked at, hidden ones not among them.
         good: rows that can be sent.
         hidden: rows left out because the sheet hides them.
+        first_hidden: the numbers of the first of them.
+        to_look_up: rows that can be sent once a lookup has found their chats.
         marked_sent: rows without a problem that the sheet, being the results of an earlier campaign, marks as sent.
         without_sent: whether these are left out, and not among ``rows``.
         chats: different chats among the good rows.
@@ -75,6 +77,8 @@ class Report:
     rows: int = 0
     good: int = 0
     hidden: int = 0
+    first_hidden: list[int] = field(default_factory=list)
+    to_look_up: int = 0
     marked_sent: int = 0
     without_sent: bool = False
     chats: int = 0

@@ -299,7 +299,10 @@ def _take_up(
         )
         options = Sending.kept(campaign.run.settings).options(run.counts.total, target.settle)
         options = replace(options, late=True)  # a person has just said so
-        journal.record(Action.RETRIED if retry else Action.CONTINUED, run_id, actor=who)
+        if retry:
+            journal.record(Action.RETRIED, run_id, actor=who, detail=str(campaign.run.counts.pending))
+        else:
+            journal.record(Action.CONTINUED, run_id, actor=who)
         page.foresee(journal, campaign.run, target, options)
         return campaign, options
 

@@ -35,7 +35,7 @@ def test_a_campaign_by_commands(command: Command, sheet: Sheet, portal: Sandbox,
     assert command("retry", 1, "--yes").code == 1
     assert command("send", path, "--portal", "ours", "--yes", "--rate", 0, "--again").code == 1
     assert command("portal", "remove", "ours").code == 0
-    assert _done(home, 1) == [(Action.ENTERED, ""), (Action.RETRIED, "")]
+    assert _done(home, 1) == [(Action.ENTERED, ""), (Action.RETRIED, "1")]
     assert _done(home, 2) == [(Action.ENTERED, "")]
     assert _done(home, None) == [(Action.PORTAL_SAVED, "ours"), (Action.PORTAL_REMOVED, "ours")]
     with closing(sqlite3.connect(home / "journal.db")) as journal:

@@ -177,7 +177,8 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "INVALID_CHAT_ID": Sheet(
         "deal,1,8.773E+03,3,a\n",
         "INVALID_CHAT_ID: 1 row: the chat id is empty or not a whole number above zero, such as '8.773E+03' "
-        "(row 2; column 'CHAT_ID'). Write the number of the chat, like 8773.",
+        "(row 2; column 'CHAT_ID'). Write the number of the chat, like 8773, or leave "
+        "the cell empty and have the portal asked.",
     ),
     "INVALID_USER_ID": Sheet(
         "deal,1,2,Anna,a\n",
@@ -230,7 +231,7 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "DUPLICATE_MESSAGE": Sheet(
         "deal,1,2,3,a\ndeal,1,3,3,a\ndeal,5,2,3,a\n",
         "Warning: DUPLICATE_MESSAGE: 1 row: the chat gets the same text as in an earlier row, such as the text of row 2 "
-        "for chat 2 (row 4). Delete the rows that repeat another, unless that is meant.",
+        "for chat 2 (row 4). Keep one of the rows, unless the chat is to get it twice.",
     ),
     "MESSAGE_CUT": Sheet(
         f"deal,1,2,3,{'a' * 20_000}\ndeal,1,2,3,{'b' * 20_001}\n",

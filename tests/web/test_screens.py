@@ -10,6 +10,7 @@ import pytest
 import bulksend.web
 from bulksend.locale import _ as said
 from bulksend.sandbox import Faults
+from bulksend.sandbox.refusal import MESSAGE_ADD_ERROR
 from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.web.sign_in import COOKIE
 from tests.processes import rows
@@ -315,6 +316,15 @@ def _campaigns(screens: Walker, served: Any, sheet: str) -> None:
     screens.open("delete", f"{place}/delete")
     visitor.post(f"{place}/delete")
     screens.open("campaign-deleted", place)
+
+    refusing = served.world.chat(5002)
+    assert refusing is not None
+    refusing.refuses = MESSAGE_ADD_ERROR
+    failed = visitor.send(visitor.upload_rows(rows(4, 4, "Отказ")), "crm")
+    visitor.wait(failed)
+    screens.open("campaign-failed", f"/campaigns/{failed}")
+    screens.open("retry", f"/campaigns/{failed}/retry")
+    refusing.refuses = None
 
     sending = visitor.send(visitor.upload_rows(rows(60, 6, "Дальше")), "crm", pace="slow")
     wait_for(lambda: len(served.ledger) >= 6)

@@ -116,7 +116,9 @@ def test_a_column_stays_chosen_beside_the_wish_to_have_empty_cells_filled(visito
     visitor.post(f"{sheet}/look-up")
     assert '<option value="1" selected>B: Чат' in visitor.get(f"{sheet}/columns").text
     visitor.post(f"{sheet}/columns", form)
-    assert "2 rows can be sent. Their" in visitor.get(sheet).text
+    text = visitor.get(sheet).text
+    assert "2 rows can be sent." in text
+    assert "1 row has no chat yet: the portal is asked for it later." in text
     assert "5001" in visitor.get(f"{sheet}/row?row=2").text
 
 
@@ -206,7 +208,18 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     text = visitor.get(sheet).text
     assert "Please look at this again" in text
     assert "The chat gets the same text as in an earlier row" in text
+    assert re.search(r"Keep one of the rows, unless the chat is to get it twice\.\s+These rows would be sent", text)
     assert re.search(r'row\?row=4">row 4</a>', text)
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    assert book.active is not None
+    for line in (HEADINGS, GOOD, ("deal", 1, 3, "", "Hidden"), ("deal", 1, "x", "", "Hi")):
+        book.active.append(list(line))
+    book.active.row_dimensions[3].hidden = True
+    book.save(content)
+    text = visitor.get(visitor.upload("h.xlsx", content.getvalue())).text
+    assert re.search(r"1 row is hidden in the sheet and left out.\s+Rows: 3\.", text)
+    only = visitor.upload("o.csv", csv_of([HEADINGS, *[("deal", 1, "x", "", "Dear {name}")] * 2]))
+    assert "These rows would be sent" not in visitor.get(only).text
 
 
 def test_what_a_results_sheet_marks_as_sent_is_left_out_unless_it_is_wanted(visitor: Visitor) -> None:
