@@ -23,7 +23,7 @@ NO_CONCERN = {
     *{"OAuthApp", "Operating", "read_world", "serve"},  # `bulksend sandbox` alone
     *{"Answer", "Repeats", "SandboxRow"},  # types of arguments
     *{"duration", "late_sentence", "without_secrets"},  # how a command speaks
-    *{"DOMAIN", "FOLDER", "LANGUAGES", "N_", "_", "entity_in_words", "known", "language"},  # and in which language
+    *{"DOMAIN", "FOLDER", "LANGUAGES", "Language", "N_", "_", "entity_in_words", "known", "language"},  # in which one
     *{"moment", "ngettext", "number"},
     *{"Listening", "as_name", "hashed", "new_name"},  # the page's users
     *{
