@@ -76,6 +76,7 @@ class Campaign:
         settings: dict[str, Any] | None = None,
         stop_list: StopList | None = None,
         forecast: Forecast | None = None,
+        once: bool = False,
     ) -> Iterator[Campaign]:
         """Enter a sheet as a campaign, or resume the unfinished campaign of the same sheet on the same portal.
 
@@ -93,6 +94,7 @@ class Campaign:
             settings: how it is sent, for `bulksend.sender.settings.Sending.over` when it is resumed.
             stop_list: whom nothing is to be sent to.
             forecast: what was shown to whoever decided to send it; it has to hold still.
+            once: leave out the rows of a new campaign whose text an earlier row has for the same chat.
 
         Raises:
             AlreadyDone: it was sent before and ``again`` is not set.
@@ -103,7 +105,15 @@ class Campaign:
         """
         again = again or target.is_ephemeral
         draft = Draft(
-            journal, plan, target, again=again, repeats=repeats, limit=limit, refused=refused, stop_list=stop_list
+            journal,
+            plan,
+            target,
+            again=again,
+            repeats=repeats,
+            limit=limit,
+            refused=refused,
+            stop_list=stop_list,
+            once=once,
         )
         with journal.transaction():
             newest = journal.same(target.portal, plan.content)

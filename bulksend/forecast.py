@@ -53,6 +53,7 @@ def dry_run(
     results: Path | None = None,
     stop_list: StopList | None = None,
     with_other_texts: bool = False,
+    once: bool = False,
 ) -> Forecast:
     """Do everything that `Campaign.enter` does, and undo it.
 
@@ -66,6 +67,7 @@ def dry_run(
         refused: likewise.
         results: where to write what would become of each row.
         stop_list: as for `Campaign.enter`.
+        once: likewise.
         with_other_texts: whether it is wanted which rows of a new campaign are for chats that lately got another text.
 
     Raises:
@@ -87,6 +89,7 @@ def dry_run(
             refused=refused,
             stop_list=stop_list,
             with_other_texts=with_other_texts,
+            once=once,
         )
         written = _write(plan, draft.rows(), results)
         run = Run(
@@ -100,7 +103,15 @@ def dry_run(
             **draft.described(None, {}),
         )
         return Forecast(
-            run, draft.repeats, draft.preview, newest, written, draft.zones, draft.stopped, draft.other_texts
+            run,
+            draft.repeats,
+            draft.preview,
+            newest,
+            written,
+            draft.zones,
+            draft.stopped,
+            draft.other_texts,
+            draft.duplicates,
         )
     preview = Preview()
     forecast = Forecast(same, (), preview, newest)

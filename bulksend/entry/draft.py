@@ -6,7 +6,7 @@ from collections import Counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from bulksend.entry.codes import ALREADY_SENT, BEYOND_LIMIT, STOP_LISTED
+from bulksend.entry.codes import ALREADY_SENT, BEYOND_LIMIT, DUPLICATE_MESSAGE, STOP_LISTED
 from bulksend.entry.preview import Preview
 from bulksend.entry.refusals import SentBefore
 from bulksend.errors import UsageError
@@ -42,6 +42,7 @@ class Draft:
         preview: the first pending rows, likewise.
         zones: the pending rows of each time zone, likewise.
         stopped: how many rows a stop list leaves out, likewise.
+        duplicates: how many rows are left out because an earlier one has the same text for the same chat, likewise.
     """
 
     def __init__(
@@ -56,8 +57,11 @@ class Draft:
         refused: Mapping[int, tuple[str, str]],
         stop_list: StopList | None = None,
         with_other_texts: bool = False,
+        once: bool = False,
     ) -> None:
         self._stop_list = stop_list
+        self._seen: set[int] | None = set() if once else None
+        self.duplicates = 0
         self.zones: dict[str, ZoneRows] = {}
         self.stopped = 0
         self._journal, self._plan, self._target = journal, plan, target
@@ -120,6 +124,7 @@ class Draft:
         within_limit, wanted = 0, True
         for rows in self._plan.new_rows(self._refused):
             self._skip_stopped(rows)
+            self._skip_duplicates(rows)
             within_limit = self._skip_beyond_limit(rows, within_limit)
             if compare:
                 self._find_repeats(rows, since, chats)
@@ -136,6 +141,14 @@ class Draft:
             if row.state is State.PENDING and self._stop_list and self._stop_list.names(row):
                 rows[index] = _skipped(row, STOP_LISTED)
                 self.stopped += 1
+
+    def _skip_duplicates(self, rows: list[NewRow]) -> None:
+        for index, row in enumerate(rows if self._seen is not None else []):
+            if row.state is State.PENDING and self._seen is not None:
+                if row.fingerprint in self._seen:
+                    rows[index] = _skipped(row, DUPLICATE_MESSAGE)
+                    self.duplicates += 1
+                self._seen.add(row.fingerprint)
 
     def _count_zones(self, rows: Iterable[NewRow], start: int) -> None:
         for n, row in enumerate(rows, start):
