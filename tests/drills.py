@@ -303,21 +303,28 @@ def chaos(
             worker.wait_until_said("Sending through", 120)
         attacks = resumed = 0
         next_at = time.monotonic() + every
+
+        def wait(seconds: float) -> None:
+            nonlocal resumed
+            until_then = time.monotonic() + seconds
+            while time.monotonic() < until_then:
+                time.sleep(min(2.0, seconds))
+                resumed += made.resume()
+
         while any(run.counts.left for run in made.team.runs()) and time.monotonic() < began + 1500:
-            time.sleep(0.5)
+            wait(1.0)
             if time.monotonic() < next_at:
                 continue
             ended = [worker for worker in workers if worker.process.poll() is not None]
             if ended:
                 raise AssertionError("a worker ended by itself:\n" + "\n".join(ended[0].lines))
-            resumed += made.resume()
             next_at, attacks, victim = time.monotonic() + every, attacks + 1, dice.randrange(2)
             if kind == "kill":
                 workers[victim].kill()
                 workers[victim] = made.team.worker(*options, journal=through[victim])
             elif kind == "stop":
                 workers[victim].freeze()
-                time.sleep(pause)
+                wait(pause)
                 workers[victim].thaw()
             elif kind == "restart":
                 server.stop()
@@ -325,7 +332,7 @@ def chaos(
                 server.start()
             else:
                 lines[victim].cut()
-                time.sleep(pause)
+                wait(pause)
                 lines[victim].mend()
         found = made.broken()
     found["attacks"], found["resumed"] = attacks, resumed
