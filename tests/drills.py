@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,15 @@ class Drill:
                 place = order.get((entry["chat_id"], entry["text"]), -1)
                 found["disordered"] += place < newest.get(entry["chat_id"], -1)
                 newest[entry["chat_id"]] = place
+        return found
+
+    def longest_pause(self) -> float:
+        """The most seconds between two messages of a campaign (a portal's clock may be ahead by 13 of them)."""
+        found = 0.0
+        for webhook, lines in self.sheets.values():
+            chats = {chat for _, _, chat, _, _ in lines}
+            times = sorted(entry["at"] for entry in self.portals.ask(webhook, "ledger") if entry["chat_id"] in chats)
+            found = max(found, *(after - before for before, after in pairwise(times)))
         return found
 
 
@@ -260,10 +270,11 @@ class Line:
 
     def _serve(self) -> None:
         while True:
+            near, _ = self._listener.accept()
             try:
-                near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._port))
             except OSError:
+                near.close()
                 continue
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
@@ -318,7 +329,7 @@ def chaos(
             ended = [worker for worker in workers if worker.process.poll() is not None]
             if ended:
                 raise AssertionError("a worker ended by itself:\n" + "\n".join(ended[0].lines))
-            next_at, attacks, victim = time.monotonic() + every, attacks + 1, dice.randrange(2)
+            attacks, victim = attacks + 1, dice.randrange(2)
             if kind == "kill":
                 workers[victim].kill()
                 workers[victim] = made.team.worker(*options, journal=through[victim])
@@ -334,7 +345,9 @@ def chaos(
                 lines[victim].cut()
                 wait(pause)
                 lines[victim].mend()
+            next_at = time.monotonic() + every
         found = made.broken()
+        found["longest_pause"] = round(made.longest_pause())
     found["attacks"], found["resumed"] = attacks, resumed
     found["seconds"] = round(time.monotonic() - began)
     return found
