@@ -21,7 +21,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker as Session
-from psycopg_pool import PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from bulksend.campaign import Campaign
 from bulksend.entry.refusals import CampaignChanged
@@ -71,6 +71,9 @@ SOON: Final = 5.0
 
 PATIENCE: Final = 600.0
 """Seconds for which what is written to the queue waits for its server."""
+
+RECONNECT: Final = 2.0
+"""Seconds after which attempts to connect to the server begin anew: the pause between them grows with each."""
 
 
 class _AgainError(Exception):
@@ -124,6 +127,8 @@ class Worker:
         self._queues: list[str] = []
         self._at_work: dict[int, _Sending] = {}
         self._left: set[int] = set()
+        self._looked_at = time.monotonic()
+        self._take_over_from = 0.0
         self._strays: set[int] = set()
         self._stopping = False
         self._session: Any = None  # the class is not typed
@@ -167,7 +172,14 @@ class Worker:
                 await asyncio.sleep(SOON)
 
     def _app(self) -> App:
-        app = App(connector=_Connector(**self._settings, timeout=PATIENCE, configure=_configure))
+        connector = _Connector(
+            **self._settings,
+            timeout=PATIENCE,
+            configure=_configure,
+            reconnect_timeout=RECONNECT,
+            reconnect_failed=AsyncConnectionPool.check,  # which begins to connect again
+        )
+        app = App(connector=connector)
         app.task(name=TASK, pass_context=True, retry=_Again())(self._carry_out)
         return app
 
@@ -215,6 +227,12 @@ class Worker:
         """Put back what dead workers have left, and what this one was given without hearing of it."""
         manager = app.job_manager
         dead = list(await manager.get_stalled_jobs(task_name=TASK, seconds_since_heartbeat=DEAD))
+        now, before = time.monotonic(), self._looked_at
+        self._looked_at = now
+        if now - before > ROUND + HEARTBEAT:  # the server was away, so nobody could give a sign of life
+            self._take_over_from = now + DEAD
+        if now < self._take_over_from:
+            return
         mine = await manager.list_jobs_async(task=TASK, status="doing", worker_id=session.worker_id or -1)
         strays = {job.id: job for job in mine if job.id is not None and job.id not in self._at_work}
         dead += [job for job_id, job in strays.items() if job_id in self._strays]
