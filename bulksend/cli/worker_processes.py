@@ -14,7 +14,7 @@ import signal
 import threading
 from contextlib import suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bulksend.cli.console import say
 from bulksend.cli.hints import with_hint
@@ -46,7 +46,7 @@ def shares(campaigns: int) -> Sequence[int]:
 def work(address: str | Path, home: Path, campaigns: Sequence[int]) -> int:
     """Work in as many processes until a signal stops them; where one ends by itself, the others are stopped too."""
     context = multiprocessing.get_context("spawn")
-    children: list[tuple[SpawnProcess, Connection]] = []
+    children: list[tuple[SpawnProcess, Any]] = []  # Windows has another class of connections
     stopping = False
 
     def stop() -> None:
