@@ -22,7 +22,6 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,7 @@ from tests.team import Team, WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bulksend import Run
     from tests.processes import TestRow
 
 ROOT = Path(__file__).parents[1]
@@ -140,15 +140,6 @@ class Drill:
                 place = order.get((entry["chat_id"], entry["text"]), -1)
                 found["disordered"] += place < newest.get(entry["chat_id"], -1)
                 newest[entry["chat_id"]] = place
-        return found
-
-    def longest_pause(self) -> float:
-        """The most seconds between two messages of a campaign (a portal's clock may be ahead by 13 of them)."""
-        found = 0.0
-        for webhook, lines in self.sheets.values():
-            chats = {chat for _, _, chat, _, _ in lines}
-            times = sorted(entry["at"] for entry in self.portals.ask(webhook, "ledger") if entry["chat_id"] in chats)
-            found = max(found, *(after - before for before, after in pairwise(times)))
         return found
 
 
@@ -289,6 +280,27 @@ class Line:
             target.shutdown(socket.SHUT_WR)
 
 
+class Takeovers:
+    """How long it takes until others have the campaigns of a worker that was attacked."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._left: dict[int, tuple[int, float]] = {}
+
+    def begin(self, runs: list[Run], pid: int) -> None:
+        """That worker is attacked now."""
+        held = {run.id for run in runs if run.holder and run.holder.pid == pid}
+        self._left |= dict.fromkeys(held - self._left.keys(), (pid, time.monotonic()))
+
+    def look(self, runs: list[Run]) -> None:
+        """See who has them by now."""
+        for run in runs:
+            pid, since = self._left.get(run.id, (0, 0.0))
+            if pid and (not run.counts.left or (run.holder and run.holder.pid != pid)):
+                self.longest = max(self.longest, time.monotonic() - since)
+                del self._left[run.id]
+
+
 KINDS = ("kill", "stop", "restart", "partition")
 
 
@@ -312,7 +324,7 @@ def chaos(
         workers: list[WorkerProcess] = [made.team.worker(*options, journal=address) for address in through]
         for worker in workers:
             worker.wait_until_said("Sending through", 120)
-        attacks = resumed = 0
+        attacks, resumed, takeovers = 0, 0, Takeovers()
         next_at = time.monotonic() + every
 
         def wait(seconds: float) -> None:
@@ -320,9 +332,10 @@ def chaos(
             until_then = time.monotonic() + seconds
             while time.monotonic() < until_then:
                 time.sleep(min(2.0, seconds))
+                takeovers.look(made.team.runs())
                 resumed += made.resume()
 
-        while any(run.counts.left for run in made.team.runs()) and time.monotonic() < began + 1500:
+        while any(run.counts.left for run in made.team.runs()) and time.monotonic() < began + 3000:
             wait(1.0)
             if time.monotonic() < next_at:
                 continue
@@ -330,6 +343,8 @@ def chaos(
             if ended:
                 raise AssertionError("a worker ended by itself:\n" + "\n".join(ended[0].lines))
             attacks, victim = attacks + 1, dice.randrange(2)
+            if kind != "restart":
+                takeovers.begin(made.team.runs(), workers[victim].process.pid)
             if kind == "kill":
                 workers[victim].kill()
                 workers[victim] = made.team.worker(*options, journal=through[victim])
@@ -347,8 +362,7 @@ def chaos(
                 lines[victim].mend()
             next_at = time.monotonic() + every
         found = made.broken()
-        found["longest_pause"] = round(made.longest_pause())
-    found["attacks"], found["resumed"] = attacks, resumed
+    found["attacks"], found["resumed"], found["takeover"] = attacks, resumed, round(takeovers.longest)
     found["seconds"] = round(time.monotonic() - began)
     return found
 
