@@ -86,6 +86,11 @@ class Report:
     repeats: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
     _groups: dict[str, Problem] = field(default_factory=dict)
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether rows send a chat the same text as an earlier one."""
+        return len(self.repeats[0]) > 0
+
     def add(
         self,
         code: str,

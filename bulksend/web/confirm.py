@@ -236,7 +236,7 @@ def _choices(draft: Upload, form: MultiMapping[Any]) -> Upload:
         user_id=int(user) if user else None,
         pace=pace if pace in PACES else draft.pace,
         repeats=decided,
-        once=chosen(form, "once") == "yes",
+        twice=chosen(form, "twice") == "yes",
         again=chosen(form, "again") == "yes",
         reopen=chosen(form, "reopen") == "yes",
         verify=chosen(form, "verify") == "yes",
@@ -386,7 +386,7 @@ def _prepare(
             settings=sending.settings(),
             stop_list=StopList(map(Path, sending.stop_list or ())),
             forecast=forecast,
-            once=draft.once,
+            once=plan.report.has_repeats and not draft.twice,
         ) as campaign:
             yield campaign
         if draft.verify:

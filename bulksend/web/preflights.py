@@ -185,7 +185,7 @@ class Preflights:
                     refused=answers.findings.refused,
                     stop_list=stop_list,
                     with_other_texts=True,
-                    once=draft.once,
+                    once=answers.plan.report.has_repeats and not draft.twice,
                 )
             except AlreadyDone as error:
                 return Outlook(None, error)
@@ -197,7 +197,7 @@ def _portal_key(draft: Upload) -> _Key:
 
 
 def _journal_key(draft: Upload) -> _Key:
-    return *_portal_key(draft), draft.again, draft.once, draft.stop_list
+    return *_portal_key(draft), draft.again, draft.twice, draft.stop_list
 
 
 def _explained(ask: Callable[[Any], T], note: Callable[[QueryProgress], None]) -> T:

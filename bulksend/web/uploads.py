@@ -64,7 +64,7 @@ class Upload:
         pace: one of `PACES`.
         limit: only so many rows; None for all.
         repeats: what to do with rows that other campaigns sent lately: one of `REPEATS`; None: not chosen yet.
-        once: whether rows are left out whose text an earlier row of the sheet has for the same chat.
+        twice: whether rows are sent too whose text an earlier row of the sheet has for the same chat.
         again: whether a sheet that was sent before is to be sent once more.
         reopen: whether finished dialogs are started again before sending.
         verify: whether the portal is asked at the end which messages reached the customers.
@@ -91,7 +91,7 @@ class Upload:
     pace: str = "usual"
     limit: int | None = None
     repeats: Literal["skip", "send"] | None = None
-    once: bool = False
+    twice: bool = False
     again: bool = False
     reopen: bool = False
     verify: bool = False

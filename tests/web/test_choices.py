@@ -154,16 +154,17 @@ def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: V
     assert f'row 5</a> (<a href="{visitor.base.removeprefix(visitor.page.origin)}/campaigns/{number}">' in confirm
 
 
-def test_a_chat_gets_a_text_once_where_that_is_chosen(visitor: Visitor, portal: Portal) -> None:
-    """Repeats within the sheet are sent unless they are to be left out; then they are counted, and no problem."""
+def test_a_chat_gets_a_text_once_unless_chosen_otherwise(visitor: Visitor, portal: Portal) -> None:
+    """Repeats within the sheet are left out, and counted, unless they are to be sent too."""
     lines = rows(3, 3, "Once")
     served = portal(lines)
     sheet = visitor.upload_rows([*lines, lines[0], lines[0]])
-    assert "Send 5 messages" in visitor.confirm_page(sheet, saved(visitor, "once", served))
-    confirm = _choose(visitor, sheet, once="yes")
+    confirm = visitor.confirm_page(sheet, saved(visitor, "once", served))
     assert _facts(confirm)["Left out, repeated in the sheet"] == "2"
     assert "Send 3 messages" in confirm
-    number = visitor.send(sheet, "once", once="yes")
+    assert "Send 5 messages" in _choose(visitor, sheet, twice="yes")
+    assert "Send 3 messages" in _choose(visitor, sheet)
+    number = visitor.send(sheet, "once")
     visitor.wait(number)
     assert sorted(_texts(served)) == sorted(text for *_, text in lines)
     left_out = [(line["status"], line["error_code"]) for line in results_of(visitor, number)][3:]

@@ -207,7 +207,7 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     text = visitor.get(sheet).text
     assert "Please look at this again" in text
     assert "The chat gets the same text as in an earlier row" in text
-    assert re.search(r"Keep one of the rows, unless the chat is to get it twice\.\s+Before they are sent", text)
+    assert re.search(r"Keep one of the rows, unless the chat is to get it twice\.\s+The repeats are left out", text)
     assert "These rows would be sent" in text
     assert re.search(r'row\?row=4">row 4</a>', text)
     book, content = openpyxl.Workbook(), io.BytesIO()
