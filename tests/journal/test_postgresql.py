@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bulksend.errors import JournalError
@@ -17,6 +18,7 @@ from tests.processes import (
     end,
     read_results,
     rows,
+    until,
     write_sheet,
 )
 
@@ -73,6 +75,25 @@ def test_two_at_the_same_moment(team: Team) -> None:
     codes = sorted(end(process).code for process in both)
     assert codes in ([0, 2], [0, 3])
     team.assert_all_sent(team.commands.folder / "sheet.results.csv", lines)
+
+
+def test_work_of_the_server_grows_with_the_rows_alone(team: Team) -> None:
+    """A server that knows nothing yet of the rows' number does not look at all open ones for each batch."""
+    sheet = write_sheet(team.commands.folder / "sheet.csv", rows(2_000, chats=2_000))
+    with psycopg.connect(team.journal, autocommit=True) as connection:
+        assert team.commands.run("runs", "--journal", team.journal).code == 0  # makes the tables
+        connection.execute("ALTER TABLE rows SET (autovacuum_enabled = off)")
+        ended = team.commands.run(*team.sending(sheet), "--fast")
+        assert ended.code == 0, ended.said
+        for _ in until(10):
+            read, sent = connection.execute(
+                "SELECT idx_tup_read, (SELECT sum(count_sent) FROM runs) FROM pg_stat_user_indexes"
+                " WHERE indexrelname = 'rows_open'"
+            ).fetchone() or (0, 0)
+            if read:
+                break
+        assert sent == 2_000
+        assert 0 < read < 5 * 2_000
 
 
 def test_server_that_is_not_there(tmp_path: Path) -> None:
