@@ -13,6 +13,7 @@ from bulksend.journal.tables import (
     HAS_ID,
     HAS_LEFT,
     IN_ONE_STATEMENT,
+    NOT_SENT_ROWS_OF_ROWS,
     OPEN_ROWS_OF_ROWS,
     ROWS,
     RUNS,
@@ -20,7 +21,7 @@ from bulksend.journal.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from bulksend.journal.model import Row
 
@@ -86,11 +87,16 @@ def claimed_ids(connection: sa.Connection, portal: str, message_ids: Sequence[in
 class OtherRuns(Store):
     """Says what other campaigns sent, or may have sent."""
 
-    def sent_elsewhere(self, run_id: int, since: float) -> list[Repeat]:
+    def sent_elsewhere(self, run_id: int, since: float, settled: Collection[tuple[State, str]] = ()) -> list[Repeat]:
         """Pending rows that another campaign has sent to the same chat with the same text after ``since``.
 
-        Rows that are under way, in doubt or unknown there count too: they may have arrived.
+        Rows that are under way, in doubt or unknown there count too: they may have arrived. With ``settled`` it is
+        asked of the rows that have one of these states and error codes, rather than of the pending ones.
         """
+        asked = sa.and_(OPEN_ROWS_OF_ROWS, ROWS.c.state == State.PENDING.value)
+        if settled:
+            each = [sa.and_(ROWS.c.state == state.value, ROWS.c.error_code == code) for state, code in settled]
+            asked = sa.and_(NOT_SENT_ROWS_OF_ROWS, sa.or_(*each))
         with self._transaction() as connection:
             others = others_active(run_id, portal_of(connection, run_id), since)
             if connection.execute(others.limit(1)).first() is None:
@@ -101,14 +107,19 @@ class OtherRuns(Store):
                 .join(other, other.c.fingerprint == ROWS.c.fingerprint)
                 .where(
                     ROWS.c.run_id == run_id,
-                    OPEN_ROWS_OF_ROWS,
-                    ROWS.c.state == State.PENDING.value,
+                    asked,
                     *left_since(other, others, since),
                 )
                 .group_by(ROWS.c.n, ROWS.c.number)
                 .order_by(ROWS.c.n)
             )
             return [Repeat(int(number), int(other)) for number, other in connection.execute(statement)]
+
+    def portals_since(self, since: float) -> list[str]:
+        """The portals on which a campaign could have sent anything after ``since``."""
+        statement = sa.select(RUNS.c.portal).where(RUNS.c.seen_at > since - HEARTBEAT_SECONDS).distinct()
+        with self._transaction() as connection:
+            return list(connection.scalars(statement))
 
     def busy_since(self, portal: str, since: float) -> bool:
         """Whether any campaign on the portal could have sent anything after ``since``."""

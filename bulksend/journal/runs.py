@@ -195,6 +195,13 @@ class Runs(Store):
         unwanted = [Stage.LOADING.value, *([Stage.FINISHED.value] if unfinished else [])]
         return self._find(RUNS.c.stage.not_in(unwanted))
 
+    def of_content(self, content: str) -> list[Run]:
+        """All campaigns with that content, on whichever portal; the newest first."""
+        mine = sa.and_(RUNS.c.content == content, RUNS.c.stage != Stage.LOADING.value)
+        with self._reading() as connection:
+            found = connection.execute(sa.select(RUNS).where(mine).order_by(RUNS.c.id.desc()))
+            return [run_of(record, self.now()) for record in found]
+
     def same(self, portal: str, content: str) -> Run | None:
         """The campaign with that content on that portal: one that is not finished, else the newest."""
         same = sa.and_(RUNS.c.portal == portal, RUNS.c.content == content, RUNS.c.stage != Stage.LOADING.value)

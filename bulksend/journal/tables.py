@@ -51,6 +51,7 @@ RUNS = sa.Table(
 OPEN_ROWS: Final = sa.text("state IN ('pending', 'sending', 'in_doubt')")
 
 NOT_SENT_ROWS: Final = sa.text("state IN ('failed', 'unknown', 'invalid', 'skipped')")
+NOT_SENT_ROWS_OF_ROWS: Final = sa.text("rows.state IN ('failed', 'unknown', 'invalid', 'skipped')")
 OPEN_ROWS_OF_ROWS: Final = sa.text("rows.state IN ('pending', 'sending', 'in_doubt')")
 
 HAS_LEFT: Final = sa.text("left_at IS NOT NULL")

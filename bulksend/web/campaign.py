@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,6 @@ from aiohttp import web
 
 from bulksend.campaign import Campaign
 from bulksend.entry.codes import BEYOND_LIMIT
-from bulksend.entry.resumption import RETRIED
 from bulksend.errors import BulksendError, UsageError
 from bulksend.journal import Action, Held, Journal, Role, Stage, State
 from bulksend.locale import _
@@ -23,21 +23,23 @@ from bulksend.portal.error_help import advice
 from bulksend.portal.methods import stored_text
 from bulksend.queries.last_messages import last_messages
 from bulksend.results import STATUS, write_run_results
+from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.sender.settings import NEVER, Sending
 from bulksend.target import SANDBOX, find_target, rows_for_sandbox
 from bulksend.validation.report import FIRST_ROWS
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import USER, actor
+from bulksend.web.earlier import retried
 from bulksend.web.page import chosen, page_of
 from bulksend.web.preflights import asking
 from bulksend.web.sheets import PIECE, attachment_headers
 from bulksend.web.start import standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import ExitStack
 
-    from bulksend.journal import Counts, Delivery, RowRecord, Run
+    from bulksend.journal import Counts, Delivery, Repeat, RowRecord, Run
     from bulksend.portal.methods import HistoryMessage
     from bulksend.sender.options import Options
     from bulksend.web.page import Page
@@ -204,7 +206,7 @@ async def show(request: web.Request) -> web.Response:
         words=WORDS,
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
-        to_retry=sum(_retried(codes).values()),
+        to_retry=sum(retried(codes).values()),
         deliveries=deliveries,
         unverified=page.verifications.error_of(run.id),
         schedule=sending.schedule(),
@@ -221,15 +223,6 @@ async def _choose_portal(page: Page, draft_id: str) -> str:
     """Where a portal is chosen for a sheet that was rehearsed: the form to save the first one, where there is none."""
     here = f"/sheets/{draft_id}/portal"
     return here if await page.do(PortalStore(page.home).list) else f"/portals/new?next={here}"
-
-
-def _retried(codes: Mapping[tuple[State, str], int]) -> dict[tuple[State, str], int]:
-    """Of the reasons for which rows were not sent, those with which rows are sent again, and how many rows each has."""
-    return {
-        (state, code): rows
-        for (state, code), rows in codes.items()
-        if state is State.FAILED or code in RETRIED.get(state, ())
-    }
 
 
 async def _portals(page: Page, run: Run) -> Sequence[str]:
@@ -384,9 +377,10 @@ async def ask_retry(request: web.Request) -> web.Response:
     page = page_of(request)
     run = await _run(request)
     seen = view(page, run)
-    codes = _retried(await page.ask(lambda journal: journal.reasons(run.id)))
+    codes = retried(await page.ask(lambda journal: journal.reasons(run.id)))
     if seen.live or run.counts.left or not codes:
         raise page.go(f"/campaigns/{run.id}")
+    since = await page.ask(lambda journal: _sent_since(journal, run, codes))
     chats = sum(rows for (_state, code), rows in codes.items() if code in {CHAT_NOT_IN_CRM, DIALOG_FINISHED})
     draft_id = page.uploads.of_file(run.file)
     there = draft_id is not None and await page.do(Path(run.file).exists)
@@ -396,8 +390,9 @@ async def ask_retry(request: web.Request) -> web.Response:
         view=seen,
         run=run,
         file=Path(run.file).name,
-        to_retry=sum(codes.values()),
-        rows=await page.ask(lambda journal: _first_of(journal, run.id, codes)),
+        to_retry=sum(codes.values()) - len(since),
+        since=Counter(repeat.run_id for repeat in since),
+        rows=await page.ask(lambda journal: _first_of(journal, run.id, codes, {row for row, _run in since})),
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
         of_chats=chats,
         to_reopen=chats and not Sending.kept(run.settings).reopen,
@@ -406,12 +401,19 @@ async def ask_retry(request: web.Request) -> web.Response:
     )
 
 
-def _first_of(journal: Journal, run_id: int, codes: Collection[tuple[State, str]]) -> list[RowRecord]:
-    """The first rows that have one of these states and codes."""
+def _sent_since(journal: Journal, run: Run, codes: Collection[tuple[State, str]]) -> Sequence[Repeat]:
+    """The rows with these states and codes that are left out when they are sent again: other campaigns sent them."""
+    return [] if run.again else journal.sent_elsewhere(run.id, journal.now() - SAME_TEXT_SECONDS, codes)
+
+
+def _first_of(
+    journal: Journal, run_id: int, codes: Collection[tuple[State, str]], but_for: Collection[int]
+) -> list[RowRecord]:
+    """The first rows that have one of these states and codes, without those whose numbers are ``but_for``."""
     found: list[RowRecord] = []
     after, states = -1, {state for state, _code in codes}
     while len(found) < FIRST_ROWS and (rows := journal.page(run_id, states, after=after, limit=1_000)):
-        found += [row for row in rows if (row.state, row.error_code) in codes]
+        found += [row for row in rows if (row.state, row.error_code) in codes and row.number not in but_for]
         after = rows[-1].n
     return found[:FIRST_ROWS]
 

@@ -11,14 +11,15 @@ import json
 import sqlite3
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from bulksend.errors import BulksendError, SheetError, UsageError
 from bulksend.locale import _, language
-from bulksend.plan import columns_of, examine
+from bulksend.plan import columns_of, examine, fingerprint
 from bulksend.portal.error_help import code_help
+from bulksend.queries.chats import entity_of, keys_of
 from bulksend.sheet.headings import column_letters, field_of, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation import LEFT_OUT
@@ -26,9 +27,11 @@ from bulksend.validation.values import entity_type, identifier
 from bulksend.web.uploads import open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from bulksend.journal import NewRow
     from bulksend.plan import Plan
@@ -61,6 +64,46 @@ class Problems:
 
     rows: Sequence[FaultyRow]
     total: int
+
+
+class GoodRows:
+    """What is kept of each row that can be sent, about twenty bytes: its number, its entity, and its text's digest."""
+
+    _DTYPE: Final = np.dtype([("number", np.uint32), ("entity", np.int64), ("text", np.int64)])
+
+    def __init__(self, rows: npt.NDArray[Any]) -> None:
+        """Take over what `gather` or `numpy.load` gave."""
+        self._rows = rows
+
+    @classmethod
+    def none(cls) -> npt.NDArray[Any]:
+        """What is kept of no rows."""
+        return np.empty(0, cls._DTYPE)
+
+    @classmethod
+    def gather(cls, checked: Checked) -> npt.NDArray[Any]:
+        """What is kept of the good rows of a chunk."""
+        frame = checked.rows[checked.rows["error_code"] == ""]
+        rows = np.empty(len(frame), cls._DTYPE)
+        rows["number"] = frame.index
+        rows["entity"] = keys_of(frame["entity_type"].tolist(), frame["entity_id"].tolist())
+        chats, texts = frame["chat_id"].tolist(), frame["message"].tolist()
+        rows["text"] = [fingerprint(chat, text) if chat else 0 for chat, text in zip(chats, texts, strict=True)]
+        return rows
+
+    @property
+    def texts(self) -> npt.NDArray[np.int64]:
+        """`bulksend.plan.fingerprint` of each; 0 where a row names no chat."""
+        return self._rows["text"]
+
+    def entities(self, numbers: Iterable[int]) -> dict[int, tuple[str, int]]:
+        """The kind and the id of the entity of each of these rows, by the sheet's own number."""
+        found = {}
+        for number in numbers:
+            place = int(np.searchsorted(self._rows["number"], number))
+            if place < len(self._rows) and self._rows["number"][place] == number:
+                found[number] = entity_of(int(self._rows["entity"][place]))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +224,10 @@ class Checks:
             total,
         )
 
+    def good_rows(self, draft: Upload) -> GoodRows:
+        """The rows of a sheet that was checked that can be sent."""
+        return GoodRows(np.load(self._kept(draft).with_suffix(".npy"), mmap_mode="r"))
+
     def row(self, plan: Plan, number: int) -> NewRow:
         """A row of the sheet as it would be sent, by the sheet's own number, or the next one that is not blank.
 
@@ -210,12 +257,19 @@ class Checks:
                 keeper = _Keeper(kept)
                 plan = examine(self._uploads.file(draft), draft.options, see=keeper.see)
                 keeper.close(plan)
+            self._keep_good(path.with_suffix(".npy"), keeper.good)
         except BaseException as error:
             path.unlink(missing_ok=True)
             if isinstance(error, sqlite3.Error):
                 raise BulksendError(_("The check cannot be kept: make room on the disk, then try again.")) from None
             raise
         return plan
+
+    @staticmethod
+    def _keep_good(path: Path, chunks: Sequence[npt.NDArray[Any]]) -> None:
+        path.unlink(missing_ok=True)
+        with open_private(path) as file:
+            np.save(file, np.concatenate([GoodRows.none(), *chunks]))
 
 
 class _Keeper:
@@ -224,6 +278,7 @@ class _Keeper:
     def __init__(self, kept: sqlite3.Connection) -> None:
         self._kept = kept
         self._means: dict[str, str] = {}
+        self.good: list[npt.NDArray[Any]] = []
         kept.executescript(
             "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"
             "CREATE TABLE faulty (row INTEGER PRIMARY KEY, cells TEXT, says TEXT, marked TEXT DEFAULT '[]');"
@@ -232,6 +287,7 @@ class _Keeper:
 
     def see(self, chunk: Chunk, checked: Checked) -> None:
         """See `bulksend.plan.examine`."""
+        self.good.append(GoodRows.gather(checked))
         codes = checked.rows["error_code"].to_numpy()
         faulty = np.flatnonzero((codes != "") & ~np.isin(codes, list(LEFT_OUT)))
         if not len(faulty):

@@ -7,6 +7,7 @@ import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ from bulksend.target import find_target
 from bulksend.validation import LOOKUP_CODES
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import actor
+from bulksend.web.earlier import rest_of
 from bulksend.web.page import chosen, page_of, settled
 from bulksend.web.sheets import WAIT, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
@@ -182,6 +184,7 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         answers=answers,
         outlook=outlook,
         forecast=forecast,
+        rest=await page.ask(partial(rest_of, run=outlook.sent_before.run)) if outlook.sent_before else None,
         report=answers.plan.report,
         looked_up=_looked_up(answers.plan),
         rows=rows,

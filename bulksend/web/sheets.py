@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from bulksend.target import SANDBOX
 from bulksend.template.names import spelling
 from bulksend.web.checks import ROWS_A_PAGE
 from bulksend.web.door import actor
+from bulksend.web.earlier import find_earlier
 from bulksend.web.page import chosen, page_of, settled
 from bulksend.web.uploads import MOST_BYTES, open_private
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from aiohttp import BodyPartReader
 
-    from bulksend.journal import Journal, Run
     from bulksend.plan import Plan
     from bulksend.validation.report import Problem
+    from bulksend.web.earlier import Earlier
     from bulksend.web.page import Page
     from bulksend.web.uploads import Upload
 
@@ -174,23 +174,15 @@ async def show_check(request: web.Request) -> web.Response:
         pages=max(1, math.ceil(found.total / ROWS_A_PAGE)),
         first=number * ROWS_A_PAGE + 1,
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
-        sent_as=await _sent_as(page, draft),
+        earlier=await _earlier(page, draft, plan),
         wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
     )
 
 
-async def _sent_as(page: Page, draft: Upload) -> Run | None:
-    """The latest campaign that sent any of the sheet to customers."""
-    for run_id in sorted(draft.confirmed.values(), reverse=True):
-        with contextlib.suppress(UsageError):  # it may be in another journal
-            run = await page.ask(partial(_run, run_id))
-            if run.portal != SANDBOX and run.counts.sent:
-                return run
-    return None
-
-
-def _run(run_id: int, journal: Journal) -> Run:
-    return journal.run(run_id)
+async def _earlier(page: Page, draft: Upload, plan: Plan) -> Earlier | None:
+    """What campaigns sent of the sheet."""
+    good = await page.do(lambda: page.checks.good_rows(draft))
+    return await page.ask(lambda journal: find_earlier(journal, plan, good))
 
 
 def _is_of_column(problem: Problem, rows: int) -> bool:

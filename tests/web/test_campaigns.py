@@ -1,6 +1,7 @@
 """Campaigns on the page, without script: begun once, watched, paused, continued, settled, deleted."""
 
 import csv
+import html
 import io
 import re
 import threading
@@ -26,6 +27,11 @@ MESSAGE_ADD = "imopenlines.crm.message.add"
 
 def _delivered(portal: Sandbox) -> Sequence[Mapping[str, Any]]:
     return [delivery._asdict() for delivery in portal.ledger]
+
+
+def _plain_text(page: str) -> str:
+    """What somebody reads on a page."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page)))
 
 
 def _results(visitor: Visitor, number: int) -> list[dict[str, str]]:
@@ -65,7 +71,7 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     # What is corrected then is uploaded where the link leads, and it is known there what was sent.
     assert f'{sheet}">correct the sheet and upload it again</a>' in visitor.wait(number)
     text = visitor.get(sheet).text
-    assert "4 messages of this sheet were sent already" in text
+    assert "<strong>4 rows of this sheet were sent already:</strong>" in text
     assert f'action="{visitor.base.removeprefix(visitor.page.origin)}/sheets?like={sheet.rsplit("/", 1)[1]}"' in text
 
 
@@ -163,6 +169,61 @@ def test_a_sheet_that_was_sent_is_not_sent_again_unasked(visitor: Visitor, porta
     assert len(_delivered(served)) == 3
 
 
+def test_an_upload_says_at_once_what_was_sent_already(visitor: Visitor, portal: Portal) -> None:
+    """Under another name or in another sheet: how many rows, by which campaign, and how many are new."""
+    lines = rows(5, 5, "Uploaded again")
+    served = portal(lines)
+    name = saved(visitor, "uploaded-again", served)
+    number = visitor.send(visitor.upload_rows(lines[:3], "first.csv"), name)
+    visitor.wait(number)
+    text = _plain_text(visitor.get(visitor.upload_rows(lines[:3], "other.csv")).text)
+    assert f"3 rows of this sheet were sent already: campaign {number} (3). None is left to send." in text
+    assert "Send the rest" not in text
+    text = _plain_text(visitor.get(visitor.upload_rows(lines, "longer.csv")).text)
+    assert f"3 rows of this sheet were sent already: campaign {number} (3). 2 rows are new." in text
+    assert "All 5 rows can be sent" in text  # they are no problems
+    assert "sent already" not in visitor.get(visitor.upload_rows(rows(2, 2, "Never seen"))).text
+
+
+def test_where_a_sheet_was_sent_the_rest_can_be_sent(visitor: Visitor, portal: Portal) -> None:
+    """Beside sending all of it again; what other campaigns have sent since is left out of the rest, and said."""
+    lines = rows(4, 4, "The rest")
+    served = portal(lines)
+    name = saved(visitor, "the-rest", served)
+    refusing = [chat for line in lines[2:] if (chat := served.world.chat(line[2]))]
+    sheet = visitor.upload_rows(lines)
+    visitor.confirm_page(sheet, name)
+    for chat in refusing:
+        chat.refuses = MESSAGE_ADD_ERROR
+    number = visitor.send(sheet, name, reopen="yes")
+    visitor.wait(number)
+    for chat in refusing:
+        chat.refuses = None
+    again = visitor.upload_rows(lines, "again.csv")
+    retry = f'/campaigns/{number}/retry">Send the rest: 2 rows</a>'
+    assert retry in visitor.get(again).text
+    served.world.add_chat(5003, status=60)
+    visitor.confirm_page(again, name)
+    visitor.post(f"{again}/confirm", {"do": "choose", "reopen": "yes"})
+    confirm = visitor.settled(f"{again}/confirm")
+    assert "This sheet was sent to this portal already" in confirm
+    assert retry in confirm
+    assert "Send all of it once more" in confirm
+    assert "Dialogs started again" not in confirm
+    served.world.add_chat(5003)
+    other = visitor.send(visitor.upload_rows(lines[2:3], "one.csv"), name)
+    visitor.wait(other)
+    asked = _plain_text(visitor.get(f"/campaigns/{number}/retry").text)
+    assert f"1 row is left out: campaign {other} has sent it since" in asked
+    assert "Try 1 row again?" in asked
+    assert "Send 1 message " in asked
+    assert "Row 5, deal 1003, chat 5003" in asked
+    assert "Row 4" not in asked
+    visitor.post(f"/campaigns/{number}/retry", {"portal": ""})
+    visitor.wait(number)
+    assert_exactly_once(lines, _delivered(served))
+
+
 def test_pause_and_continue(visitor: Visitor, portal: Portal) -> None:
     """What was sent stays sent; the rest goes on where it stopped."""
     lines = rows(9, 9, "Paused")
@@ -199,7 +260,7 @@ def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
     assert re.search(rf'href="[^"]*/campaigns/{number}/retry">\s*Try 1 row again', text)
     assert "MESSAGE_ADD_ERROR" in text
     asked = visitor.get(f"/campaigns/{number}/retry").text
-    assert "Row 3</a>, chat 5001: Failed 1" in asked
+    assert "Row 3</a>, deal 1001, chat 5001: Failed 1" in asked
     assert "User 27" in asked
     assert re.search(r"<button[^>]*>\s*Send 1 message\s*</button>", asked)
     assert "refused because of its chat" not in asked

@@ -1,0 +1,92 @@
+"""What earlier campaigns sent of a sheet, and where what they did not send can be sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bulksend.entry.codes import BEYOND_LIMIT
+from bulksend.entry.resumption import RETRIED
+from bulksend.journal import State
+from bulksend.sender.options import SAME_TEXT_SECONDS
+from bulksend.target import SANDBOX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bulksend.journal import Journal, Run
+    from bulksend.plan import Plan
+    from bulksend.web.checks import GoodRows
+
+_SHOWN: Final = 5
+"""How many campaigns are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Rows of a campaign that were not sent: how many can still be, and on which place of the page."""
+
+    rows: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What campaigns on real portals sent of a sheet.
+
+    Attributes:
+        sent: how many of its rows.
+        campaigns: the newest campaigns that sent them, and how many each.
+        same: the campaign that the sheet is, rather than one that shares rows with it; None where there is none.
+        left: how many of the rows that can be sent and name a chat were not.
+        rest: those of ``same`` that can still be sent; None where there are none.
+    """
+
+    sent: int
+    campaigns: Sequence[tuple[int, int]]
+    same: int | None
+    left: int
+    rest: Rest | None
+
+
+def find_earlier(journal: Journal, plan: Plan, good: GoodRows) -> Earlier | None:
+    """What is known of a sheet before its portal is chosen; None where nothing of it was sent."""
+    since = journal.now() - SAME_TEXT_SECONDS
+    texts = [text for text in good.texts.tolist() if text]
+    by: dict[int, int] = {}
+    for portal in journal.portals_since(since):
+        if portal != SANDBOX:
+            by |= journal.sent_since(portal, sorted(set(texts)), since)
+    rows = Counter(by[text] for text in texts if text in by)
+    same = next((run for run in journal.of_content(plan.content) if run.portal != SANDBOX and run.counts.sent), None)
+    if same is not None and not rows:  # longer ago, or its chats are yet to be looked up
+        rows[same.id] = same.counts.sent
+    if not rows:
+        return None
+    sent = rows.total()
+    newest = sorted(rows.items(), reverse=True)[:_SHOWN]
+    left = max(0, (len(texts) if same is None else plan.report.good) - sent)
+    return Earlier(sent, newest, same.id if same else None, left, rest_of(journal, same) if same else None)
+
+
+def rest_of(journal: Journal, run: Run) -> Rest | None:
+    """What of a campaign can still be sent, None where nothing can."""
+    if not run.headings:  # its texts were deleted
+        return None
+    if run.counts.left:
+        return Rest(run.counts.left, f"/campaigns/{run.id}")
+    codes = journal.reasons(run.id)
+    if beyond := codes.get((State.SKIPPED, BEYOND_LIMIT), 0):
+        return Rest(beyond, f"/campaigns/{run.id}")
+    rows = sum(retried(codes).values())
+    return Rest(rows, f"/campaigns/{run.id}/retry") if rows else None
+
+
+def retried(codes: Mapping[tuple[State, str], int]) -> dict[tuple[State, str], int]:
+    """Of the reasons for which rows were not sent, those with which rows are sent again, and how many rows each has."""
+    return {
+        (state, code): rows
+        for (state, code), rows in codes.items()
+        if state is State.FAILED or code in RETRIED.get(state, ())
+    }
