@@ -127,7 +127,7 @@ class Worker:
         self._queues: list[str] = []
         self._at_work: dict[int, _Sending] = {}
         self._left: set[int] = set()
-        self._looked_at = time.monotonic()
+        self._looked_at: float | None = None
         self._take_over_from = 0.0
         self._strays: set[int] = set()
         self._stopping = False
@@ -227,8 +227,8 @@ class Worker:
         """Put back what dead workers have left, and what this one was given without hearing of it."""
         manager = app.job_manager
         dead = list(await manager.get_stalled_jobs(task_name=TASK, seconds_since_heartbeat=DEAD))
-        now, before = time.monotonic(), self._looked_at
-        self._looked_at = now
+        now = time.monotonic()
+        before, self._looked_at = self._looked_at or now, now
         if now - before > ROUND + HEARTBEAT:  # the server was away, so nobody could give a sign of life
             self._take_over_from = now + DEAD
         if now < self._take_over_from:
