@@ -179,16 +179,17 @@ class Plan:
 
     def _warned(self, rows: list[NewRow], checked: Checked) -> list[NewRow]:
         """The rows, those that can be sent with what should be looked at again beside them."""
-        again, first = self.report.repeats
-        among = np.isin(again, checked.rows.index)
-        earlier = dict(zip(again[among].tolist(), first[among].tolist(), strict=True))
-        for index, row in enumerate(rows if checked.warnings or earlier else []):
+        earlier: dict[str, dict[int, int]] = {}
+        for code, (again, first) in (("DUPLICATE_MESSAGE", self.report.repeats), ("SHARED_CHAT", self.report.shared)):
+            among = np.isin(again, checked.rows.index)
+            earlier[code] = dict(zip(again[among].tolist(), first[among].tolist(), strict=True))
+        for index, row in enumerate(rows if checked.warnings or any(earlier.values()) else []):
             codes = checked.warnings.get(row.number, ())
             words = list(map(describe, codes))
-            if row.number in earlier:
-                codes = (*codes, "DUPLICATE_MESSAGE")
-                detail = _("row {row}").format(row=earlier[row.number])
-                words.append(describe("DUPLICATE_MESSAGE", detail=detail))
+            for code, above in earlier.items():
+                if row.number in above:
+                    codes = (*codes, code)
+                    words.append(describe(code, detail=_("row {row}").format(row=above[row.number])))
             if codes and row.state is State.PENDING:
                 rows[index] = row._replace(error_code=codes[0], error_description=_warning(" ".join(words)))
         return rows

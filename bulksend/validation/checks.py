@@ -18,7 +18,7 @@ from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.messages import describe, heading_of
 from bulksend.validation.report import FIRST_ROWS, Report
-from bulksend.validation.values import BLANK, NO_ZONE, UNREADABLE, entity_types, identifiers, time_zones
+from bulksend.validation.values import BLANK, ENTITY_TYPES, NO_ZONE, UNREADABLE, entity_types, identifiers, time_zones
 
 LONGEST_MESSAGE = 20_000
 """Characters; the messenger cuts longer texts (portal documentation: message.add)."""
@@ -166,6 +166,11 @@ class Checker:
                 example = _("the text of row {row} for chat {chat}").format(row=first[0], chat=chats[0])
                 self._report.add_rows("DUPLICATE_MESSAGE", len(again), again[:FIRST_ROWS].tolist(), example)
             self._report.repeats = again, first
+            again, first, chats = self._duplicates.shared()
+            if len(again):
+                example = _("chat {chat}, as in row {row}").format(row=first[0], chat=chats[0])
+                self._report.add_rows("SHARED_CHAT", len(again), again[:FIRST_ROWS].tolist(), example)
+            self._report.shared = again, first
             self._report.chats = self._duplicates.chats()
             if not (self._report.rows or self._report.hidden or self._report.marked_sent):
                 self._report.add("NO_ROWS", None)
@@ -209,7 +214,10 @@ class Checker:
         self._report.good += int(good.sum())
         known = good & (chat_ids > 0)
         self._report.to_look_up += int((good & ~known).sum())
-        self._duplicates.add(chat_ids[known], messages[known], numbers[known])
+        owners = entity_ids * len(ENTITY_TYPES) + sum(
+            place * (types == kind) for place, kind in enumerate(ENTITY_TYPES)
+        )
+        self._duplicates.add(chat_ids[known], messages[known], numbers[known], owners[known])
         for row in np.flatnonzero(good)[: PREVIEW_ROWS - len(self._report.preview)]:
             self._report.preview.append(
                 (

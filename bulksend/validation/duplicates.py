@@ -1,4 +1,4 @@
-"""Finds rows that repeat a text to the same chat."""
+"""Finds rows that repeat a text to the same chat, and chats that stand in rows of different customers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,25 +9,47 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number with its bits well mixe
 
 
 class Duplicates:
-    """Remembers a 64-bit hash of each (chat, text), the row number and the chat: 20 bytes a row."""
+    """Remembers a 64-bit hash of each (chat, text), the row number, the chat and the entity: 28 bytes a row."""
 
     def __init__(self) -> None:
         self._hashes: list[Hashes] = []
         self._rows: list[npt.NDArray[np.uint32]] = []
         self._chats: list[npt.NDArray[np.int64]] = []
+        self._entities: list[npt.NDArray[np.int64]] = []
 
-    def add(self, chats: npt.NDArray[np.int64], texts: npt.NDArray[np.object_], rows: npt.NDArray[np.int64]) -> None:
-        """Add some rows: chat ids, texts and row numbers."""
+    def add(
+        self,
+        chats: npt.NDArray[np.int64],
+        texts: npt.NDArray[np.object_],
+        rows: npt.NDArray[np.int64],
+        entities: npt.NDArray[np.int64],
+    ) -> None:
+        """Add some rows: chat ids, texts, row numbers, and a number for each entity."""
         if len(chats):
             # Python's own hash of a text has 64 bits, is fast, and need not outlive the process
             hashes = np.fromiter(map(hash, texts.tolist()), dtype=np.int64, count=len(texts)).view(np.uint64)
             self._hashes.append(hashes ^ (chats.astype(np.uint64) * _SPREAD))
             self._rows.append(rows.astype(np.uint32))
             self._chats.append(chats)
+            self._entities.append(entities)
 
     def chats(self) -> int:
         """How many different chats were seen."""
         return len(pd.unique(np.concatenate(self._chats))) if self._chats else 0
+
+    def shared(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """Rows whose chat stands further above for another entity, the first such row for each, and the chat."""
+        if not self._chats or self.chats() == sum(map(len, self._chats)):
+            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
+        chats, rows = np.concatenate(self._chats), np.concatenate(self._rows)
+        order = np.argsort(chats, kind="stable")
+        ordered, owners = chats[order], np.concatenate(self._entities)[order]
+        fresh = np.ones(len(ordered), dtype=np.bool_)
+        fresh[1:] = ordered[1:] != ordered[:-1]
+        first = np.flatnonzero(fresh)[np.cumsum(fresh) - 1]
+        other = np.flatnonzero(owners != owners[first])
+        other = other[np.argsort(order[other], kind="stable")]  # in the order of the rows
+        return rows[order[other]], rows[order[first[other]]], ordered[other]
 
     def repeats(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Rows that repeat one above them, that first row for each, and the chat; in the order of the rows."""

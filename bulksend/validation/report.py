@@ -72,6 +72,7 @@ class Report:
         chats: different chats among the good rows.
         preview: the first good rows as they would go out: row number, entity type, entity id, chat id, user id, text.
         repeats: the rows that send a chat the same text as an earlier one, and that one for each.
+        shared: the rows whose chat an earlier one has for another entity, likewise.
     """
 
     rows: int = 0
@@ -84,6 +85,7 @@ class Report:
     chats: int = 0
     preview: list[tuple[int, str, int, int, int, str]] = field(default_factory=list)
     repeats: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
+    shared: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
     _groups: dict[str, Problem] = field(default_factory=dict)
 
     @property

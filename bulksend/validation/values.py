@@ -20,6 +20,7 @@ _TYPE_WORDS = {
                 "crm_contact"),
     "company": ("company", "companies", "компания", "компании", "компаний", "компанию", "4", "co", "crm_company"),
 }  # fmt: skip
+ENTITY_TYPES = tuple(_TYPE_WORDS)
 _TYPES = {word: kind for kind, words in _TYPE_WORDS.items() for word in words}
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))

@@ -228,8 +228,14 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "NO_ROWS": Sheet(
         "", "NO_ROWS: there are no rows below the headings. Write the messages below the headings, one in a row."
     ),
+    "SHARED_CHAT": Sheet(
+        "deal,1,2,3,a\ndeal,1,2,3,b\ncontact,1,2,3,c\ndeal,1,3,3,d\n",
+        "Warning: SHARED_CHAT: 1 row: the chat stands in an earlier row too, for another lead, deal, contact or company, "
+        "such as chat 2, as in row 2 (row 4). Check that the chat is the right one in both rows: else a customer reads "
+        "what is meant for another.",
+    ),
     "DUPLICATE_MESSAGE": Sheet(
-        "deal,1,2,3,a\ndeal,1,3,3,a\ndeal,5,2,3,a\n",
+        "deal,1,2,3,a\ndeal,1,3,3,a\ndeal,1,2,3,a\n",
         "Warning: DUPLICATE_MESSAGE: 1 row: the chat gets the same text as in an earlier row, such as the text of row 2 "
         "for chat 2 (row 4). Keep one of the rows, unless the chat is to get it twice.",
     ),
