@@ -24,6 +24,7 @@ class CodeHelp:
         checked: whether checks of a sheet find it.
         warning: whether the row is sent all the same.
         of_cells: whether its examples are what cells hold, which is shown in quotation marks.
+        blank: what happened and what to do where that cell is blank; the same where empty.
         field: the field of a sheet's row in whose cell it stands, as `Columns` calls it; empty where in none.
     """
 
@@ -35,6 +36,7 @@ class CodeHelp:
     warning: bool = False
     of_cells: bool = False
     field: str = ""
+    blank: tuple[str, str] = ("", "")
 
     @property
     def finding(self) -> tuple[str, str]:
@@ -73,10 +75,16 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         N_("the entity id is empty or not a whole number above zero"),
         N_("Write the number of the lead, deal, contact or company, like 288."),
     ),
-    "INVALID_CHAT_ID": _cell(
-        "chat_id",
-        N_("the chat id is empty or not a whole number above zero"),
-        N_("Write the number of the chat, like 8773, or leave the cell empty and have the portal asked."),
+    "INVALID_CHAT_ID": replace(
+        _cell(
+            "chat_id",
+            N_("the chat id is empty or not a whole number above zero"),
+            N_("Write the number of the chat, like 8773, or leave the cell empty and have the portal asked."),
+        ),
+        blank=(
+            N_("the chat id is empty"),
+            N_("Fill in the number of the chat, or have the portal asked for it."),
+        ),
     ),
     "INVALID_USER_ID": _cell(
         "user_id",
@@ -120,6 +128,10 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     "DUPLICATE_MESSAGE": _warning(
         N_("the chat gets the same text as in an earlier row"),
         N_("Keep one of the rows, unless the chat is to get it twice."),
+    ),
+    "SHARED_CHAT": _warning(
+        N_("the chat stands in an earlier row too, for another lead, deal, contact or company"),
+        N_("Check that the chat is the right one in both rows: else a customer reads what is meant for another."),
     ),
     "MESSAGE_CUT": _warning(
         N_("the message is longer than 20,000 characters, so the messenger will cut it"),
@@ -409,7 +421,14 @@ def code_help(code: str) -> CodeHelp:
 
 
 def _translated(text: CodeHelp) -> CodeHelp:
-    return replace(text, means=_(text.means), advice=_(text.advice), asking=_(text.asking), found=_(text.found))
+    return replace(
+        text,
+        means=_(text.means),
+        advice=_(text.advice),
+        asking=_(text.asking),
+        found=_(text.found),
+        blank=(_(text.blank[0]), _(text.blank[1])),
+    )
 
 
 def advice(code: str, description: str = "", *, asking: bool = False) -> str:

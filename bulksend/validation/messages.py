@@ -17,7 +17,8 @@ def describe(code: str, cell: str | None = None, *, heading: str = "", detail: s
         heading: of the column in which it stands.
         detail: what else is known of it.
     """
-    means, advice = code_help(code).finding
+    known = code_help(code)
+    means, advice = known.blank if known.blank[0] and cell is not None and not cell.strip() else known.finding
     shown = "" if cell is None or not cell.strip() else quoted(cell)
     notes = ", ".join(filter(None, (shown, column_in_words(heading), detail)))
     return f"{means[0].upper()}{means[1:]}{f' ({notes})' if notes else ''}. {advice}"

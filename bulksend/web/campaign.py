@@ -33,7 +33,7 @@ from bulksend.web.earlier import retried
 from bulksend.web.page import chosen, page_of
 from bulksend.web.preflights import asking
 from bulksend.web.sheets import PIECE, attachment_headers
-from bulksend.web.start import standing
+from bulksend.web.start import standing, waits_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -80,7 +80,7 @@ class View:
         rate: rows a second lately.
         left: seconds until it is done, at that rate.
         waiting: what is waited for.
-        until: until when (Unix seconds).
+        until: until when (Unix seconds); for one that another program sends, until when its hours let nothing leave.
         ends_at: when the last message will have left, where hours or times decide that (Unix seconds).
         asked: how far the portal is asked which messages reached the customers, while it is.
         trouble: why it stopped.
@@ -103,6 +103,11 @@ class View:
     def live(self) -> bool:
         """Whether something is under way that changes what is shown."""
         return self.state in LIVE
+
+    @property
+    def polled(self) -> str:
+        """What has to be the same for the page to stay right but for its progress."""
+        return f"{self.state}-waiting" if self.state == "elsewhere" and self.until else self.state
 
     @property
     def rehearsal(self) -> bool:
@@ -132,7 +137,7 @@ def by_status(counts: Counts) -> dict[str, int]:
     return {word: rows for word, rows in found.items() if rows}
 
 
-def view(page: Page, run: Run) -> View:
+async def view(page: Page, run: Run) -> View:
     """A campaign as it is now."""
     job = page.jobs.of(run.id)
     state = standing(run, job)
@@ -144,6 +149,7 @@ def view(page: Page, run: Run) -> View:
     rate = page.pace.see(run.id, settled) if state in {"sending", "elsewhere"} else None
     progress = job.progress if job is not None else None
     now = time.time()
+    opens_at = await page.ask(lambda journal: waits_until(journal, run)) if state == "elsewhere" else 0.0
     waits = progress is not None and progress.waiting and 1 < progress.until - now < 10**8
     last = page.jobs.last_of(run.id)
     trouble = run.reason if state in {"waiting", "stopped", "finished"} and run.reason != "interrupted" else ""
@@ -158,7 +164,7 @@ def view(page: Page, run: Run) -> View:
         rate,
         counts.left / rate if rate and counts.left else None,
         progress.waiting if waits and progress else "",
-        progress.until if waits and progress else 0.0,
+        progress.until if waits and progress else opens_at,
         page.ends_at.get(run.id) if state in {"sending", "scheduled"} else None,
         asked if state == "verifying" else None,
         trouble,
@@ -182,7 +188,7 @@ async def show(request: web.Request) -> web.Response:
     states = _SHOWN.get(shown, ())
     after = int(asked) if (asked := request.query.get("after", "")).isdecimal() and len(asked) < 9 else -1
     rows = await page.ask(lambda journal: journal.page(run.id, states, after=after, limit=ROWS_A_PAGE + 1))
-    seen, counts = view(page, run), run.counts
+    seen, counts = await view(page, run), run.counts
     codes: dict[tuple[State, str], int] = {}
     if any(status in seen.counts for status in ("failed", "unknown", "invalid", "skipped")):
         codes = await page.ask(lambda journal: journal.reasons(run.id))
@@ -233,9 +239,9 @@ async def _portals(page: Page, run: Run) -> Sequence[str]:
 async def progress(request: web.Request) -> web.Response:
     """The part of the page that changes while a campaign is sent."""
     page = page_of(request)
-    seen = view(page, await _run(request))
+    seen = await view(page, await _run(request))
     response = page.show("progress.html", view=seen, run=seen.run)
-    response.headers["X-State"] = seen.state
+    response.headers["X-State"] = seen.polled
     return response
 
 
@@ -329,7 +335,7 @@ async def ask_finish(request: web.Request) -> web.Response:
     """Ask before a campaign is stopped for good."""
     page = page_of(request)
     run = await _run(request)
-    seen = view(page, run)
+    seen = await view(page, run)
     if seen.state not in {"sending", "scheduled", "stopping", "waiting"}:
         raise page.go(f"/campaigns/{run.id}")
     return page.show("stop.html", here="campaign", view=seen, run=run, counts=run.counts, file=Path(run.file).name)
@@ -376,7 +382,7 @@ async def ask_retry(request: web.Request) -> web.Response:
     """Say which rows would be sent again, and ask."""
     page = page_of(request)
     run = await _run(request)
-    seen = view(page, run)
+    seen = await view(page, run)
     codes = retried(await page.ask(lambda journal: journal.reasons(run.id)))
     if seen.live or run.counts.left or not codes:
         raise page.go(f"/campaigns/{run.id}")
@@ -441,7 +447,7 @@ async def results(request: web.Request) -> web.StreamResponse:
         path = folder / f"results.{suffix}"
         await page.ask(lambda journal: write_run_results(journal, run, path, note=False))
         word = "rehearsal.results" if run.portal == SANDBOX else "results"
-        response = web.StreamResponse(headers=attachment_headers(f"{Path(run.file).stem}.{word}.{suffix}"))
+        response = web.StreamResponse(headers=attachment_headers(f"{Path(run.file).stem}.{run.id}.{word}.{suffix}"))
         response.content_length = path.stat().st_size
         await response.prepare(request)
         with await page.do(lambda: path.open("rb")) as file:

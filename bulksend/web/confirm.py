@@ -144,6 +144,13 @@ def _looked_up(plan: Plan) -> LookedUp | None:
     return LookedUp(len(plan.chats.keys), int((plan.chats.chats > 0).sum()), missing)
 
 
+def _named_rows(answers: Answers) -> Iterator[int]:
+    """The rows that the page names as having a problem."""
+    report = answers.plan.report
+    for problem in (*answers.refused, *answers.warnings, *report.problems, *report.warnings):
+        yield from problem.rows
+
+
 # What is shown
 
 
@@ -189,6 +196,7 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         looked_up=_looked_up(answers.plan),
         rows=rows,
         all_rows=rows_to_send(replace(draft, limit=None), forecast),
+        entities=(await page.do(lambda: page.checks.good_rows(draft))).entities(_named_rows(answers)),
         repeats=repeats,
         repeats_of=sorted({run for _, run in repeats}),
         first=forecast.preview.rows(without_repeats=draft.repeats == "skip")[:rows] if forecast else (),

@@ -55,6 +55,10 @@ def actor() -> str:
     return user.name if user else ""
 
 
+class NotAdmitted(Exception):
+    """Somebody opened a place of the page without having been let in."""
+
+
 class Door(ABC):
     """What stands before the page at one address.
 
@@ -153,14 +157,7 @@ class TokenDoor(Door):
             if taken is not None:
                 return taken
         if not self.knows(request):
-            return refuse(
-                403,
-                _(
-                    "This address cannot be opened here: it was used already, or belongs to an earlier start. Use the "
-                    "browser window in which bulksend was opened, or end bulksend and start it again. Campaigns lose "
-                    "nothing by that."
-                ),
-            )
+            raise NotAdmitted
         USER.set(User(system_user(), Role.SENDER))
         return await handler(request)
 

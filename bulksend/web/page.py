@@ -31,7 +31,7 @@ from bulksend.schedule.zones import zone_in_words
 from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
 from bulksend.web.checks import Checks
-from bulksend.web.door import USER
+from bulksend.web.door import USER, NotAdmitted
 from bulksend.web.preflights import Preflights
 from bulksend.web.uploads import Upload, Uploads
 from bulksend.web.verifications import Verifications
@@ -191,6 +191,8 @@ async def excuses(request: web.Request, handler: Any) -> web.StreamResponse:
         return page.excuse(error, 409)
     except BulksendError as error:
         return page.excuse(error)
+    except NotAdmitted:
+        return page.show("not_admitted.html", status=403)
     except web.HTTPNotFound:
         return page.show("error.html", sentence=_("There is no such page."), status=404)
     return response

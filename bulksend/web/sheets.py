@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from bulksend.plan import Plan
     from bulksend.validation.report import Problem
-    from bulksend.web.earlier import Earlier
     from bulksend.web.page import Page
     from bulksend.web.uploads import Upload
 
@@ -68,6 +67,8 @@ async def upload(request: web.Request) -> web.Response:
         like = request.query.get("like", "")
         if like:
             draft = await page.do(lambda: page.uploads.like(page.uploads.load(like), draft))
+        elif (alike := await page.do(lambda: page.uploads.named_alike(draft))) and alike.look_up:
+            draft = replace(draft, look_up=True)  # the corrected sheet, uploaded as if it were another
         await page.do(lambda: page.uploads.save(draft))
     except BaseException:
         await page.do(take_back)
@@ -161,6 +162,7 @@ async def show_check(request: web.Request) -> web.Response:
     code = code if code in known else ""
     number = int(asked) - 1 if (asked := request.query.get("page", "")).isdecimal() and int(asked) else 0
     found = await page.do(lambda: page.checks.problems(draft, code, number))
+    good = await page.do(lambda: page.checks.good_rows(draft))
     return page.show(
         "check.html",
         here="sheet",
@@ -174,15 +176,10 @@ async def show_check(request: web.Request) -> web.Response:
         pages=max(1, math.ceil(found.total / ROWS_A_PAGE)),
         first=number * ROWS_A_PAGE + 1,
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
-        earlier=await _earlier(page, draft, plan),
+        entities=good.entities(row for warning in plan.report.warnings for row in warning.rows),
+        earlier=await page.ask(lambda journal: find_earlier(journal, plan, good)),
         wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
     )
-
-
-async def _earlier(page: Page, draft: Upload, plan: Plan) -> Earlier | None:
-    """What campaigns sent of the sheet."""
-    good = await page.do(lambda: page.checks.good_rows(draft))
-    return await page.ask(lambda journal: find_earlier(journal, plan, good))
 
 
 def _is_of_column(problem: Problem, rows: int) -> bool:
@@ -262,6 +259,15 @@ async def choose_sent(request: web.Request) -> web.Response:
     raise page.go(f"/sheets/{draft.id}")
 
 
+async def choose_hidden(request: web.Request) -> web.Response:
+    """Include the rows that are hidden in the sheet, or leave them out."""
+    page, form = page_of(request), await request.post()
+    draft = await page.draft(request)
+    changed = draft.read_otherwise(include_hidden=chosen(form, "hidden") == "include")
+    await page.do(lambda: page.uploads.save(changed))
+    raise page.go(f"/sheets/{draft.id}")
+
+
 async def show_row(request: web.Request) -> web.Response:
     """One row as the customer will read it."""
     page = page_of(request)
@@ -330,6 +336,7 @@ ROUTES: Final = (
     ("POST", "/sheets/{draft}/columns", match_columns, Role.SENDER),
     ("POST", "/sheets/{draft}/look-up", look_up, Role.SENDER),
     ("POST", "/sheets/{draft}/sent", choose_sent, Role.SENDER),
+    ("POST", "/sheets/{draft}/hidden", choose_hidden, Role.SENDER),
     ("GET", "/sheets/{draft}/row", show_row, Role.SENDER),
     ("GET", "/sheets/{draft}/problems", problems_sheet, Role.SENDER),
     ("GET", "/sheets/{draft}/portal", show_portals, Role.SENDER),

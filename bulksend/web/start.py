@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bulksend.journal import Role, Stage
 from bulksend.locale import language
+from bulksend.sender.settings import Sending
 from bulksend.sheet.blank import write_blank
 from bulksend.target import SANDBOX
 from bulksend.web.page import page_of
@@ -19,7 +20,7 @@ from bulksend.web.uploads import MOST_BYTES
 
 if TYPE_CHECKING:
     from bulksend.jobs import CampaignJob
-    from bulksend.journal import Run
+    from bulksend.journal import Journal, Run
 
 CAMPAIGNS_A_PAGE: Final = 50
 
@@ -48,6 +49,17 @@ def idle_until(job: CampaignJob | None) -> float:
     return progress.until if progress is not None and progress.idle and progress.until > time.time() + 1 else 0.0
 
 
+def waits_until(journal: Journal, run: Run) -> float:
+    """Until when (Unix seconds) the times and hours of a campaign let no row of it leave; 0 where one may."""
+    schedule = Sending.kept(run.settings).schedule()
+    if schedule.always:
+        return 0.0
+    now = journal.now()
+    opens = [moment for zone in journal.open_zones(run.id) if (moment := schedule.opens_at(now, zone)) is not None]
+    earliest = min(opens, default=0.0)
+    return earliest if earliest > now + 1 else 0.0
+
+
 async def show_start(request: web.Request) -> web.Response:
     """All campaigns, a page at a time, the newest first; those that wait stand above them."""
     page = page_of(request)
@@ -57,11 +69,18 @@ async def show_start(request: web.Request) -> web.Response:
     listed = [(run, standing(run, at_work.get(run.id)), idle_until(at_work.get(run.id))) for run in runs]
     pages = max(1, math.ceil(len(listed) / CAMPAIGNS_A_PAGE))
     number = min(max(1, int(asked) if (asked := request.query.get("page", "")).isdecimal() else 1), pages)
+    shown = listed[(number - 1) * CAMPAIGNS_A_PAGE : number * CAMPAIGNS_A_PAGE]
+
+    def with_hours(journal: Journal) -> list[tuple[Run, str, float]]:
+        return [
+            (run, state, waits_until(journal, run) if state == "elsewhere" else until) for run, state, until in shown
+        ]
+
     return page.show(
         "start.html",
         here="start",
         waiting=[run for run, state, _until in listed if state == "waiting" and run.portal != SANDBOX][:10],
-        campaigns=listed[(number - 1) * CAMPAIGNS_A_PAGE : number * CAMPAIGNS_A_PAGE],
+        campaigns=await page.ask(with_hours),
         total=len(listed),
         page=number,
         pages=pages,

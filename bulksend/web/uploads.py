@@ -14,6 +14,7 @@ import shutil
 import time
 import unicodedata
 from dataclasses import asdict, dataclass, field, fields, replace
+from glob import escape
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -168,6 +169,15 @@ class Uploads:
             confirmed={},
             again=False,
         )
+
+    def named_alike(self, draft: Upload) -> Upload | None:
+        """The newest other upload of a file with the same name by the same user."""
+        found = []
+        for file in self._folder.glob(f"*/sheet/{escape(draft.name)}"):
+            with contextlib.suppress(UsageError):  # one that is being uploaded
+                found.append(self.load(file.parent.parent.name))
+        alike = [other for other in found if other.id != draft.id and other.by == draft.by]
+        return max(alike, key=lambda other: other.created, default=None)
 
     def stop_list(self, draft: Upload, name: str = "") -> Path:
         """The stop list of an upload, or where one of that name is to be, in a folder of its own like the sheet's."""

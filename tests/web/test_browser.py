@@ -88,7 +88,7 @@ def test_the_whole_way(own_page: PageProcess, portal: Portal, open_tab: Open, tm
     tab.click("button:has-text('Go on')")
     tab.wait_for_selector("h1:has-text('once more')")
     tab.fill("#limit", "2")
-    tab.click("button:has-text('Go on with the new choices')")
+    tab.click("button:has-text('Apply – nothing is sent yet')")
     tab.click("button:has-text('Send the first 2 of 9 messages')")
     tab.wait_for_selector(".state.finished")
     assert len(served.ledger) == 2

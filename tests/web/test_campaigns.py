@@ -64,7 +64,8 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     assert "Send 4 messages" in confirm
     assert "User 27 (Sandbox Operator)" in confirm
     assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
-    assert re.search(r"The chat is none of this lead, deal, contact or company.*?row=6\">row 6</a>", confirm, re.DOTALL)
+    refused = r"The chat is none of this lead, deal, contact or company.*?row=6\">row 6</a> \(deal 77\)"
+    assert re.search(refused, confirm, re.DOTALL)
     assert _delivered(served) == []
     number = visitor.send(sheet, "said")
     assert visitor.page.run_of(number).counts.invalid == 1
@@ -149,6 +150,7 @@ def test_rows_another_campaign_sent_are_asked_about(visitor: Visitor, portal: Po
     sheet = visitor.upload_rows(lines)
     confirm = visitor.confirm_page(sheet, name)
     assert "2 rows have the same text for the same chat" in confirm
+    assert re.search(r"<dt>Chats</dt><dd>4<", confirm)
     assert 'name="do" value="send"' not in confirm
     assert visitor.path(visitor.post(f"{sheet}/confirm", visitor.button(confirm, pace="usual"))).endswith("/confirm")
     visitor.wait(visitor.send(sheet, name, repeats="skip"))
@@ -258,7 +260,13 @@ def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
     number = visitor.send(sheet, name)
     text = visitor.wait(number)
     assert re.search(rf'href="[^"]*/campaigns/{number}/retry">\s*Try 1 row again', text)
-    assert "MESSAGE_ADD_ERROR" in text
+    # The sentence comes first, the code after it, and of a long sentence nothing is cut off.
+    why = re.findall(r'<tr class="why">.*?<p>(.*?)</p>', text)
+    assert len(why) == 1
+    assert why[0].startswith("The portal&#39;s messenger did not take the message")
+    assert why[0].endswith("then send the row again. <code>MESSAGE_ADD_ERROR</code>")
+    assert re.search(r"<strong>1</strong> The portal&#39;s messenger did not[^<]*<code>MESSAGE_ADD_ERROR</code>", text)
+    assert "5001<br>" in text
     asked = visitor.get(f"/campaigns/{number}/retry").text
     assert "Row 3</a>, deal 1001, chat 5001: Failed 1" in asked
     assert "User 27" in asked
@@ -486,7 +494,7 @@ def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, port
     visitor.post(f"{sheet}/columns", form)
     assert re.search(r"\d+ rows? ha(s|ve) no chat yet: the portal is asked for it later", visitor.get(sheet).text)
     confirm = visitor.confirm_page(sheet, name)
-    assert "asked for the chats of 3 leads, deals, contacts and companies: it found 3" in confirm
+    assert "asked for the chats of 3 leads, deals, contacts and companies: found 3, not found 0" in confirm
     assert "Send 3 messages" in confirm
     visitor.wait(visitor.send(sheet, name))
     assert_exactly_once(lines, _delivered(served))
@@ -503,7 +511,7 @@ def test_what_the_portal_knows_of_missing_chats_is_said(visitor: Visitor, portal
     assert visitor.post(f"{sheet}/look-up").status_code == 303
     assert "Then you see which chats were found" in visitor.get(sheet).text
     text = visitor.confirm_page(sheet, saved(visitor, "missing", served))
-    assert "asked for the chats of 2 leads, deals, contacts and companies: it found 1" in text
+    assert "asked for the chats of 2 leads, deals, contacts and companies: found 1, not found 1" in text
     assert re.search(r"has no chat with an active dialog</strong>:\s*<a[^>]*>row 3</a>", text)
     assert "Take or start a dialog in the portal" in text
     assert "Send 2 messages" in text

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from bulksend.journal import Stage
 from bulksend.sandbox import Sandbox
-from tests.processes import rows
+from tests.processes import SLOWEST, rows
 from tests.web.conftest import PageProcess, Portal, Visitor, csv_of, saved, wait_for
 from tests.web.test_campaigns import _results as results_of
 
@@ -95,6 +95,18 @@ def test_hours_are_chosen_and_waited_for(visitor: Visitor, portal: Portal) -> No
     assert _facts(text)["Messages leave"] == facts["Messages leave"]
     visitor.post(f"/campaigns/{number}/pause")
     visitor.wait(number, "waiting")
+    # Another program waits for the same hours.
+    command = visitor.page.commands.start("resume", number, "--yes")
+    try:
+        wait_for(lambda: visitor.page.run_of(number).holder is not None)
+        text = visitor.get(f"/campaigns/{number}").text
+        again = re.search(r'<span class="state elsewhere">Waiting until <time datetime="([^"]+)".*?, in another', text)
+        assert again is not None
+        assert again[1] == badge[1]
+        assert again[0] in visitor.get("/").text
+    finally:
+        command.terminate()
+        command.wait(SLOWEST)
     assert not served.ledger
 
 
@@ -137,7 +149,7 @@ def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: V
     served = portal(lines)
     name = saved(visitor, "named", served)
     confirm = visitor.confirm_page(visitor.upload_rows(lines[:3]), name)
-    assert "Row 2</a>, chat 5000: Named 0" in confirm
+    assert "Row 2</a>, deal 1000, chat 5000: Named 0" in confirm
     assert "another text" not in confirm
     number = visitor.send(visitor.upload_rows(lines[:3]), name)
     visitor.wait(number)
@@ -146,11 +158,13 @@ def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: V
     confirm = _choose(visitor, sheet, repeats="skip")
     facts = _facts(confirm)
     assert (facts["Messages"], facts["Left out, sent in the last 24 hours already"]) == ("2", "3")
-    assert re.findall(r"Row (\d+)</a>, chat (\d+): (.*?)<", confirm) == [
+    assert facts["Chats"] == "Up to 2"
+    assert re.findall(r"Row (\d+)</a>, deal \d+, chat (\d+): (.*?)<", confirm) == [
         ("5", "5000", "Corrected"),
         ("6", "5003", "Named 3"),
     ]
     assert "1 message goes to a chat that got another text" in confirm
+    assert "It is sent all the same: see whether a second message is meant." in confirm
     assert f'row 5</a> (<a href="{visitor.base.removeprefix(visitor.page.origin)}/campaigns/{number}">' in confirm
 
 

@@ -48,6 +48,11 @@ def test_the_first_line_is_an_address_that_works_once(own_page: PageProcess) -> 
     second = requests.get(own_page.address, **NO_REDIRECT)
     assert second.status_code == 403
     assert "Set-Cookie" not in second.headers
+    # It looks as all pages do, says what to do, and holds nothing that leads on.
+    assert "/static/style.css" in second.text
+    assert "open the address that it prints then" in second.text
+    assert first.headers["Location"].strip("/") not in second.text
+    assert "<form" not in second.text
     assert session.get(own_page.origin + first.headers["Location"], timeout=20).ok
 
 

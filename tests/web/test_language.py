@@ -163,7 +163,7 @@ def test_who_is_turned_away_is_told_in_their_language(page: PageProcess) -> None
     """Also before anybody is let in."""
     answer = requests.get(f"{page.origin}/", headers={"Accept-Language": "ru"}, timeout=SLOWEST)
     assert answer.status_code == 403
-    assert "Вернитесь в окно браузера" in answer.text
+    assert "Этот адрес здесь не открыть" in answer.text
 
 
 class Reading:

@@ -118,6 +118,10 @@ class Screens:
                 sticks_out = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 assert sticks_out <= 0, f"{name} is {sticks_out} px wider than a window of {width}"
                 assert tab.evaluate(UNREADABLE) == [], f"{name} in a window of {width}"
+                cut = tab.evaluate(
+                    "[...document.querySelectorAll('.list')].some(it => it.scrollWidth > it.parentNode.clientWidth)"
+                )
+                assert not cut, f"the list on {name} is cut in a window of {width}"
                 if self._kept:
                     tab.screenshot(path=f"{self._kept}/{name}-{width}-{scheme}.png", full_page=True)
             # In the dark only the colours are others.
@@ -245,6 +249,7 @@ def walk(screens: Walker, page: PageProcess, portal: Portal) -> None:
     _campaigns(screens, served, sheet)
     _unknown_rows(screens, page, portal)
     screens.open("error", "/nothing")
+    screens.open("not_admitted", "/../")
     assert screens.seen == TEMPLATES - {"sign_in"}
 
 

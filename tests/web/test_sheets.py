@@ -33,6 +33,10 @@ def test_problems_stand_at_their_rows_and_cells(visitor: Visitor) -> None:
     assert "2 rows cannot be sent as they are" in text
     assert re.findall(r'rowspan="2">(\d+)<', text) == ["5", "7"]
     assert _marked(text) == ["wat", "empty", "8x", "empty"]
+    blank = visitor.get(visitor.upload("blank.csv", csv_of([HEADINGS, GOOD, ("deal", 1, "", "", "Hi")]))).text
+    assert (
+        "The chat id is empty (column &#39;CHAT_ID&#39;). Fill in the number of the chat, or have the portal" in blank
+    )
     assert "Write lead, deal, contact or company." in text
     assert "Upload the corrected sheet" in text
 
@@ -60,6 +64,13 @@ def test_chats_that_are_missing_can_be_asked_for(visitor: Visitor) -> None:
     assert "1 row cannot be sent as it is" in text
     assert _marked(text) == ["a@b.c"]
     assert "Ask the portal for missing chats" not in text
+    # It stays chosen for the corrected sheet, even where that is uploaded as if it were another.
+    corrected = csv_of([HEADINGS, GOOD, ("deal", 1, "", "", "Hi")])
+    for like in (sheet.rsplit("/", 1)[1], ""):
+        assert (
+            "1 row has no chat yet: the portal is asked" in visitor.get(visitor.upload("m.csv", corrected, like)).text
+        )
+    assert "1 row cannot be sent as it is" in visitor.get(visitor.upload("n.csv", corrected)).text
 
 
 def test_the_corrected_sheet_is_read_as_the_first_was(visitor: Visitor) -> None:
@@ -207,8 +218,8 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     text = visitor.get(sheet).text
     assert "Please look at this again" in text
     assert "The chat gets the same text as in an earlier row" in text
-    assert re.search(r"Keep one of the rows, unless the chat is to get it twice\.\s+The repeats are left out", text)
-    assert "These rows would be sent" in text
+    assert re.search(r"Keep one of the rows, unless the chat is to get it twice\.\s+The repeat is left out", text)
+    assert "This row would be sent" in text
     assert re.search(r'row\?row=4">row 4</a>', text)
     book, content = openpyxl.Workbook(), io.BytesIO()
     assert book.active is not None
@@ -216,8 +227,15 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
         book.active.append(list(line))
     book.active.row_dimensions[3].hidden = True
     book.save(content)
-    text = visitor.get(visitor.upload("h.xlsx", content.getvalue())).text
-    assert re.search(r"1 row is hidden in the sheet and left out.\s+Rows: 3\.", text)
+    hidden = visitor.upload("h.xlsx", content.getvalue())
+    text = visitor.get(hidden).text
+    assert re.search(r"1 row is hidden in the sheet and left out:\s+3\.", text)
+    assert visitor.path(visitor.post(f"{hidden}/hidden", {"hidden": "include"})) == hidden
+    text = visitor.get(hidden).text
+    assert "2 of 3 rows can be sent" in text
+    assert "Hidden rows are included, as you chose." in text
+    visitor.post(f"{hidden}/hidden", {"hidden": "leave-out"})
+    assert "1 row is hidden" in visitor.get(hidden).text
     only = visitor.upload("o.csv", csv_of([HEADINGS, *[("deal", 1, "x", "", "Dear {name}")] * 2]))
     assert "These rows would be sent" not in visitor.get(only).text
 
@@ -272,9 +290,12 @@ def test_a_rehearsal_looks_different_at_every_step(visitor: Visitor) -> None:
     confirm = visitor.confirm_page(sheet)
     assert "Rehearse 3 messages" in confirm
     assert "rehearsal-band" in confirm
+    assert "A real portal may refuse more" in confirm
     number = visitor.send(sheet)
     text = visitor.wait(number)
     assert "rehearsal-band" in text
+    assert "What reached the customers" not in text
+    assert "A real portal may refuse more" in text
     # There is no real portal yet: the way leads to the form that saves one, and back with that chosen.
     assert f'/portals/new?next={sheet}/portal">Choose a real portal' in text
     form = {"name": "first", "webhook": "https://portal.invalid/rest/27/abc/", "next": f"{sheet}/portal"}
@@ -287,5 +308,5 @@ def test_a_rehearsal_looks_different_at_every_step(visitor: Visitor) -> None:
     assert "Portal other is saved" not in visitor.get("/portals?saved=other").text
     assert "state rehearsal" in visitor.get("/").text
     results = visitor.get(f"/campaigns/{number}/results.xlsx")
-    assert 'filename="sheet.rehearsal.results.xlsx"' in results.headers["Content-Disposition"]
+    assert f'filename="sheet.{number}.rehearsal.results.xlsx"' in results.headers["Content-Disposition"]
     assert openpyxl.load_workbook(io.BytesIO(results.content)).sheetnames[0] == "Rehearsal"
