@@ -1,111 +1,233 @@
-"""Commands in processes that are forked from one that has imported all they need, so that they start at once.
+"""Commands forked from a process that has imported what they need, so that they start at once.
 
-For drills that start thousands of them. Such a process is a real one in all else: it can be killed at any moment, and
-nothing of it is shared with another.
+To start Python and to import pandas and SQLAlchemy takes a second of a core, and the tests start a thousand commands. A
+forked one is a process of its own in all else: its environment, folder, streams, signals and exit code are those that
+`subprocess.Popen` would have given it, and it can be killed at any moment.
 """
 
-import multiprocessing
+import atexit
+import gc
+import io
 import os
+import pickle
+import runpy
 import select
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
 
-from tests.processes import Commands, environment
+POSSIBLE: Final = sys.platform == "linux"
+"""Windows cannot fork, and what macOS's own libraries do afterwards nobody promises."""
 
-IMPORTED = (
+IMPORTED: Final = (
+    "alembic.command",
+    "babel.dates",
+    "babel.numbers",
+    "jinja2.ext",
     "pandas",
+    "psycopg",
     "python_calamine",
-    "requests",
+    "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite",
-    "bulksend.cli.send",
+    "xlsxwriter",
+    "bulksend.cli.check",
+    "bulksend.cli.events",
+    "bulksend.cli.lookup",
+    "bulksend.cli.portal",
+    "bulksend.cli.queued",
+    "bulksend.cli.resume",
     "bulksend.cli.run_campaign",
+    "bulksend.cli.runs",
+    "bulksend.cli.sandbox",
+    "bulksend.cli.send",
+    "bulksend.cli.template",
+    "bulksend.cli.verify",
+    "bulksend.cli.web",
+    "bulksend.cli.worker",
     "bulksend.campaign",
+    "bulksend.forecast",
+    "bulksend.jobs.worker",
     "bulksend.plan",
     "bulksend.results",
-    "bulksend.sender.sender",
+    "bulksend.sandbox",
+    "bulksend.web.listening",
+    "bulksend.web.server",
 )
-"""What commands that send import as they go."""
+"""What commands import as they go."""
+
+_STATUS_BYTES: Final = 8
 
 
-class ForkedCommands(Commands):
-    """Runs ``bulksend`` in processes that have imported it already.
+class Forked(subprocess.Popen[str]):
+    """A command that is forked rather than started.
 
     Args:
-        prepare: called in each process before the command.
+        arguments: those of `subprocess.Popen`: Python, ``-m bulksend`` or ``-c`` and a program, and what it is given.
+        prepare: called in the new process before the command.
+        options: others of `subprocess.Popen`: ``stdin``, ``stdout``, ``stderr``, ``env``, ``cwd``.
     """
 
-    def __init__(self, folder: Path, prepare: Callable[[], None] | None = None) -> None:
-        super().__init__(folder)
+    def __init__(self, arguments: Sequence[str], prepare: Callable[[], None] | None = None, **options: Any) -> None:
         self._prepare = prepare
+        super().__init__(arguments, encoding="utf-8", **options)
 
-    def start(self, *arguments: object, changes: Mapping[str, str] | None = None, **options: Any) -> Any:
-        """Start a command and do not wait for it."""
-        assert not options
-        return Forked(self.folder, list(map(str, arguments)), environment(self.home, changes), self._prepare)
-
-
-class Forked:
-    """As much of a `subprocess.Popen` as drills use; what it says goes to files."""
-
-    _CONTEXT = multiprocessing.get_context("forkserver") if sys.platform != "win32" else None
-
-    def __init__(
-        self, folder: Path, arguments: list[str], changes: dict[str, str], prepare: Callable[[], None] | None
-    ) -> None:
-        assert self._CONTEXT, "there is no fork here"
-        self._CONTEXT.set_forkserver_preload(list(IMPORTED))
-        self._said = (folder / "said.out", folder / "said.err")
-        self._process = self._CONTEXT.Process(target=_carry_out, args=(folder, arguments, changes, self._said, prepare))
-        self._process.start()
-
-    @property
-    def returncode(self) -> int:
-        assert self._process.exitcode is not None
-        return self._process.exitcode
-
-    def wait(self) -> int:
-        self._process.join()
-        return self.returncode
+    def _execute_child(self, args: Any, _executable: Any, _preexec: Any, _close: Any, _pass: Any, *more: Any) -> None:
+        cwd, env, *_, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite = more[:11]
+        self._status, theirs = socket.socketpair()
+        own = [standard if given == -1 else given for standard, given in enumerate((p2cread, c2pwrite, errwrite))]
+        with theirs:
+            socket.send_fds(_server(), [b"."], [theirs.fileno(), *own])
+        self._status.sendall(pickle.dumps((args[1:], os.fspath(cwd), env, self._prepare)))
+        self.pid = self._read_number()
+        self._child_created = True
+        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
 
     def poll(self) -> int | None:
-        # not `exitcode` alone, which asks a clock that may stand still
-        ended, _, _ = select.select([self._process.sentinel], [], [], 0)
-        return self._process.exitcode if ended else None
+        """The exit code; None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
 
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.kill()
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; its exit code."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = self._read_number()
+            self._status.close()
+        return self.returncode
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("bulksend", timeout or 0)
-        out, err = (said.read_text(encoding="utf-8", errors="replace") if said.exists() else "" for said in self._said)
-        return out, err
+    def _read_number(self) -> int:
+        number = self._status.recv(_STATUS_BYTES)
+        assert number, "the process that forks has ended"
+        return int.from_bytes(number, signed=True)
 
 
-def _carry_out(
-    folder: Path,
-    arguments: list[str],
-    changes: dict[str, str],
-    said: tuple[Path, Path],
-    prepare: Callable[[], None] | None,
-) -> None:
-    """Be the command."""
-    from bulksend.cli import main  # noqa: PLC0415 - only in the new process
+@cache
+def _server() -> socket.socket:
+    """Ask here for commands; started when the first is wanted, and ended with this process."""
+    ours, theirs = socket.socketpair()
+    # It finds modules where a command that is started finds them, and the tests besides.
+    program = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from tests import forked; "
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-P", "-c", f"{program} forked.serve({theirs.fileno()})()"],
+            env={**os.environ, "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    return ours
 
+
+def serve(door: int) -> Callable[[], None]:
+    """Fork a process for each request, and say how it ended; returns in each of them, with what it is to do."""
+    for name in IMPORTED:
+        import_module(name)
+    gc.collect()
+    gc.freeze()  # or the first collection in a process would copy all of that memory
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # a terminal sends it to the tests as well
+    running: dict[int, socket.socket] = {}
+    requests = socket.socket(fileno=door)
+    while True:
+        ready, _, _ = select.select([requests.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            for pid, code in _ended(len(running)):
+                _say(running.pop(pid), code).close()
+        if requests.fileno() not in ready:
+            continue
+        _, received, _, _ = socket.recv_fds(requests, 1, 4)
+        if not received:
+            os._exit(0)
+        request = socket.socket(fileno=received[0])
+        if (pid := os.fork()) == 0:
+            for other in (requests, *running.values()):
+                other.close()
+            signal.set_wakeup_fd(-1)
+            return _become(request, received[1:], (woken, waker))
+        running[pid] = _say(request, pid)
+        for stream in received[1:]:
+            os.close(stream)
+
+
+def _ended(running: int) -> Iterator[tuple[int, int]]:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
+        running -= 1
+
+
+def _say(to: socket.socket, number: int) -> socket.socket:
+    with suppress(OSError):  # whoever asked has ended
+        to.send(number.to_bytes(_STATUS_BYTES, signed=True))
+    return to
+
+
+def _become(request: socket.socket, streams: Sequence[int], others: Sequence[int]) -> Callable[[], None]:
+    """Make this process what a new one would be, and return what it has to do."""
+    with request, request.makefile("rb") as asked:
+        arguments, folder, variables, prepare = pickle.load(asked)
+    for standard, stream in enumerate(streams):
+        os.dup2(stream, standard)
+    for number in (*streams, *others):
+        os.close(number)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     os.environ.clear()
-    os.environ.update(changes)
+    os.environ.update(variables)
+    time.tzset()
     os.chdir(folder)
-    for stream, path in zip((1, 2), said, strict=True):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, stream)
-        os.close(file)
-    sys.stdout, sys.stderr = (os.fdopen(stream, "w", encoding="utf-8", closefd=False) for stream in (1, 2))
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        setattr(sys, name, _standard(getattr(sys, name).fileno(), mode))
     if prepare is not None:
         prepare()
-    main(arguments)
+    return partial(_run, arguments)
+
+
+def _standard(number: int, mode: str) -> IO[str]:
+    """A standard stream as Python makes it with PYTHONUTF8."""
+    lines = number == 2 or os.isatty(number)
+    errors = "backslashreplace" if number == 2 else "surrogateescape"
+    return io.TextIOWrapper(open(number, f"{mode}b", closefd=False), "utf-8", errors, line_buffering=lines)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Be ``python`` with these arguments."""
+    option, program, *words = arguments
+    sys.argv[:] = [option, *words]
+    code: Any = 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if option == "-m":
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            exec(program, {"__name__": "__main__"})
+    except SystemExit as ended:
+        code = ended.code or 0
+    if not isinstance(code, int):
+        sys.exit(code)
+    # As Python ends, but without taking all modules apart, which takes longer than many a command.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(code)
+    os._exit(code)

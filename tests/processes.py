@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import requests
 
+from tests.forked import POSSIBLE, Forked
 from tests.untranslate import as_asserted
 
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
@@ -50,7 +51,7 @@ def environment(home: Path, changes: Mapping[str, str] | None = None) -> dict[st
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("BULKSEND_") and not name.upper().endswith("_PROXY")
+        if not name.startswith(("BULKSEND_", "PYTHONUNBUFFERED")) and not name.upper().endswith("_PROXY")
     }
     own = {
         "BULKSEND_LANG": os.environ.get("BULKSEND_LANG", "en"),
@@ -77,25 +78,35 @@ class Ended:
 
 
 class Commands:
-    """Runs ``bulksend`` in processes, with a data folder of its own."""
+    """Runs ``bulksend`` in processes, with a data folder of its own.
 
-    def __init__(self, folder: Path, program: Sequence[str] = ("-m", "bulksend")) -> None:
-        self.folder, self.program = folder, program
+    Args:
+        folder: where they run, with the data folder ``home`` in it.
+        program: what Python is to run, if not the command itself.
+        prepare: called in each process before the command; only where processes can be forked.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        program: Sequence[str] = ("-m", "bulksend"),
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        self.folder, self.program, self._prepare = folder, program, prepare
         self.home = folder / "home"
         self.journal = self.home / "journal.db"
 
     def start(
         self, *arguments: object, changes: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it."""
-        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen(
-            [sys.executable, *self.program, *map(str, arguments)],
-            env=environment(self.home, changes),
-            cwd=self.folder,
-            encoding="utf-8",
-            **options,
-        )
+        """Start a command and do not wait for it; it is forked unless it has to be started with more than streams."""
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, *self.program, *map(str, arguments)]
+        common: dict[str, Any] = {"env": environment(self.home, changes), "cwd": self.folder, **streams, **options}
+        if POSSIBLE and options.keys() <= streams.keys():
+            return Forked(command, self._prepare, **common)
+        assert self._prepare is None, "it cannot be forked here"
+        return subprocess.Popen(command, encoding="utf-8", **common)
 
     def run(self, *arguments: object, changes: Mapping[str, str] | None = None, **options: Any) -> Ended:
         """Run a command until it ends."""

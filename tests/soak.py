@@ -22,8 +22,8 @@ from typing import Any
 
 from bulksend.portal.methods import SESSION_START
 from bulksend.ratelimit import execution_time
-from tests.forked import ForkedCommands
 from tests.processes import (
+    Commands,
     PortalProcess,
     TestRow,
     end,
@@ -114,7 +114,7 @@ def soak(
     dice = random.Random(seed)
     figures = Figures(seed, batch, rows=count)
     lines = rows(count, chats, f"Seed {seed}, message")
-    commands = ForkedCommands(folder, _be_impatient)
+    commands = Commands(folder, prepare=_be_impatient)
     sheet, results = write_sheet(folder / "sheet.csv", lines), folder / "out.csv"
     faults = ("--fault-all", FAULT, "--seed", seed, "--late-seconds", 0.6, "--silent-seconds", 3)
     answers = {chat: DIALOGS[place % len(DIALOGS)] for place, chat in enumerate(dict.fromkeys(row[2] for row in lines))}

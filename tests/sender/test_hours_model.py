@@ -2,6 +2,7 @@
 
 import math
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +31,7 @@ from bulksend.schedule.schedule import Schedule
 from bulksend.schedule.zones import zone_of
 from bulksend.sender.options import Options, StopReason
 from bulksend.target import Target
-from tests.forked import Forked, ForkedCommands
-from tests.processes import end
+from tests.processes import Commands, end
 from tests.schedule.test_schedule import CHANGES, ZONES
 from tests.virtual_time import VirtualTime, live_by
 
@@ -261,7 +261,7 @@ def over_kills(case: Case, *, faults: bool) -> None:
     """Send it with the command, which is killed again and again, and not started again at once."""
     dice = random.Random(case.seed)
     with world(case) as there:
-        commands = ForkedCommands(there.folder, partial(live_by, there.clock.path))
+        commands = Commands(there.folder, prepare=partial(live_by, there.clock.path))
         first = ("send", case.sheet(there.folder), "--portal", there.portal.webhook, "--yes", "--late", "--settle", 5)
         command: tuple[object, ...] = (*first, *options_of(case))
         if faults:
@@ -301,7 +301,7 @@ def options_of(case: Case) -> tuple[object, ...]:
     return tuple(said)
 
 
-def watch(process: Forked, there: World, case: Case, kill_at: int, dice: random.Random) -> bool:
+def watch(process: subprocess.Popen[str], there: World, case: Case, kill_at: int, dice: random.Random) -> bool:
     """Let nights pass in a moment, until the process ends or has made so many calls and is killed."""
     calls = there.portal.calls
     while process.poll() is None:
