@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_like_one_that_is_started(tmp_path: Path, program: str) -> None:
     (tmp_path / "asked").write_text("What it was asked", encoding="utf-8")
     variables = environment(tmp_path, {"TZ": "Asia/Omsk", "OWN": "ä"})
     ended = []
-    for start in (subprocess.Popen[str], Forked):
+    for start in (partial(subprocess.Popen, encoding="utf-8"), Forked):
         with (tmp_path / "asked").open(encoding="utf-8") as asked:
             process = start(
                 [sys.executable, "-c", program, "word"],
@@ -45,7 +46,6 @@ def test_like_one_that_is_started(tmp_path: Path, program: str) -> None:
                 stdin=asked,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                **({} if start is Forked else {"encoding": "utf-8"}),
             )
         out, err = process.communicate()
         ended.append((process.returncode, out.splitlines(), err.splitlines()[-1:]))
