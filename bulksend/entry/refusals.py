@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bulksend.errors import UsageError
 from bulksend.locale import _, ngettext
 from bulksend.locale.formats import moment, number
+from bulksend.sheet.messages import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ class SentBefore(UsageError):
         super().__init__(
             sentence.format(
                 count=number(len(repeats)),
-                rows=", ".join(str(row) for row, _run in repeats[:10]) + (" …" if len(repeats) > 10 else ""),
+                rows=listed([str(row) for row, _run in repeats[:10]], more=len(repeats[10:])),
                 runs=", ".join(map(str, sorted({run for _row, run in repeats}))),
             )
         )

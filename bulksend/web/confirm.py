@@ -144,11 +144,12 @@ def _looked_up(plan: Plan) -> LookedUp | None:
     return LookedUp(len(plan.chats.keys), int((plan.chats.chats > 0).sum()), missing)
 
 
-def _named_rows(answers: Answers) -> Iterator[int]:
-    """The rows that the page names as having a problem."""
+def _named_rows(answers: Answers, forecast: Forecast | None) -> Iterator[int]:
+    """The rows that the page names because of something that is to be known of them."""
     report = answers.plan.report
     for problem in (*answers.refused, *answers.warnings, *report.problems, *report.warnings):
         yield from problem.rows
+    yield from (row for row, _run in (forecast.other_texts[:10] if forecast else ()))
 
 
 # What is shown
@@ -196,7 +197,7 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         looked_up=_looked_up(answers.plan),
         rows=rows,
         all_rows=rows_to_send(replace(draft, limit=None), forecast),
-        entities=(await page.do(lambda: page.checks.good_rows(draft))).entities(_named_rows(answers)),
+        entities=(await page.do(lambda: page.checks.good_rows(draft))).entities(_named_rows(answers, forecast)),
         repeats=repeats,
         repeats_of=sorted({run for _, run in repeats}),
         first=forecast.preview.rows(without_repeats=draft.repeats == "skip")[:rows] if forecast else (),

@@ -177,7 +177,8 @@ async def show_check(request: web.Request) -> web.Response:
         first=number * ROWS_A_PAGE + 1,
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
         entities=good.entities(row for warning in plan.report.warnings for row in warning.rows),
-        earlier=await page.ask(lambda journal: find_earlier(journal, plan, good)),
+        # It takes seconds where a million rows are compared, so not again for each page of problems.
+        earlier=None if code or number else await page.ask(lambda journal: find_earlier(journal, plan, good)),
         wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
     )
 

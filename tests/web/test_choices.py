@@ -165,7 +165,10 @@ def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: V
     ]
     assert "1 message goes to a chat that got another text" in confirm
     assert "It is sent all the same: see whether a second message is meant." in confirm
-    assert f'row 5</a> (<a href="{visitor.base.removeprefix(visitor.page.origin)}/campaigns/{number}">' in confirm
+    assert (
+        f'row 5</a> (deal 1000, <a href="{visitor.base.removeprefix(visitor.page.origin)}/campaigns/{number}">'
+        in confirm
+    )
 
 
 def test_a_chat_gets_a_text_once_unless_chosen_otherwise(visitor: Visitor, portal: Portal) -> None:

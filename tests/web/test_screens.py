@@ -329,6 +329,10 @@ def _campaigns(screens: Walker, served: Any, sheet: str) -> None:
     visitor.wait(failed)
     screens.open("campaign-failed", f"/campaigns/{failed}")
     screens.open("retry", f"/campaigns/{failed}/retry")
+    again = visitor.upload_rows(rows(4, 4, "Отказ"), "again.csv")
+    screens.open("check-sent", again)
+    visitor.confirm_page(again, "crm")
+    screens.open("confirm-sent", f"{again}/confirm")
     refusing.refuses = None
 
     sending = visitor.send(visitor.upload_rows(rows(60, 6, "Дальше")), "crm", pace="slow")
