@@ -19,7 +19,7 @@ from tests.web.test_campaigns import MESSAGE_ADD, make_unknown
 
 pytestmark = IN_A_BROWSER
 
-WIDTHS = (360, 768, 1920)
+WIDTHS = (360, 768, 1366, 1920)
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
 
 TEMPLATES = {
