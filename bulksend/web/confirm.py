@@ -149,7 +149,8 @@ def _named_rows(answers: Answers, forecast: Forecast | None) -> Iterator[int]:
     report = answers.plan.report
     for problem in (*answers.refused, *answers.warnings, *report.problems, *report.warnings):
         yield from problem.rows
-    yield from (row for row, _run in (forecast.other_texts[:10] if forecast else ()))
+    for found in (forecast.repeats, forecast.other_texts) if forecast else ():
+        yield from (row for row, _run in found[:10])
 
 
 # What is shown

@@ -143,14 +143,15 @@ def test_the_first_rows_then_the_rest(visitor: Visitor, portal: Portal) -> None:
 
 def test_rows_another_campaign_sent_are_asked_about(visitor: Visitor, portal: Portal) -> None:
     """They are left out or sent once more, as is chosen; before that there is no button."""
-    lines = rows(4, 4, "Repeated")
+    lines = rows(14, 14, "Repeated")
     served = portal(lines)
     name = saved(visitor, "repeated", served)
-    visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), name))
+    visitor.wait(visitor.send(visitor.upload_rows(lines[:12]), name))
     sheet = visitor.upload_rows(lines)
     confirm = visitor.confirm_page(sheet, name)
-    assert "2 rows have the same text for the same chat" in confirm
-    assert re.search(r"<dt>Chats</dt><dd>4<", confirm)
+    assert "12 rows have the same text for the same chat" in confirm
+    assert re.search(r"Rows: 2 \(deal 1000\), .*, 11 \(deal 1009\) and 2 more\.", _plain_text(confirm))
+    assert re.search(r"<dt>Chats</dt><dd>14<", confirm)
     assert 'name="do" value="send"' not in confirm
     assert visitor.path(visitor.post(f"{sheet}/confirm", visitor.button(confirm, pace="usual"))).endswith("/confirm")
     visitor.wait(visitor.send(sheet, name, repeats="skip"))
