@@ -14,7 +14,7 @@ from aiohttp import web
 from bulksend.errors import UsageError
 from bulksend.journal import Journal, Role
 from bulksend.locale import _
-from bulksend.web import campaign, confirm, language, portals, sheets, start
+from bulksend.web import campaign, confirm, control, language, portals, rows, sheets, start
 from bulksend.web.door import METRICS, PUBLIC, USER, TokenDoor
 from bulksend.web.page import PAGE, Page, excuses, page_of
 from bulksend.web.sign_in import SignInDoor
@@ -34,7 +34,16 @@ LONGEST_FORM: Final = 1 << 20
 """Bytes of a form; uploads are streamed and have their own limit."""
 
 
-ROUTES: Final = (*start.ROUTES, *sheets.ROUTES, *confirm.ROUTES, *portals.ROUTES, *campaign.ROUTES, *language.ROUTES)
+ROUTES: Final = (
+    *start.ROUTES,
+    *sheets.ROUTES,
+    *confirm.ROUTES,
+    *portals.ROUTES,
+    *campaign.ROUTES,
+    *control.ROUTES,
+    *rows.ROUTES,
+    *language.ROUTES,
+)
 """Every place of the page, and the role that whoever asks for it needs at the least; None: it is for everybody."""
 
 RENEWED_EVERY: Final = 3600.0

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from bulksend.journal import Role, Stage
+from bulksend.journal import Role
 from bulksend.locale import language
-from bulksend.sender.settings import Sending
 from bulksend.sheet.blank import write_blank
 from bulksend.target import SANDBOX
 from bulksend.web.page import page_of
 from bulksend.web.uploads import MOST_BYTES
+from bulksend.web.view import idle_until, standing, waits_until
 
 if TYPE_CHECKING:
-    from bulksend.jobs import CampaignJob
     from bulksend.journal import Journal, Run
 
 CAMPAIGNS_A_PAGE: Final = 50
@@ -30,34 +28,6 @@ _BLANKS: Final = {
     "blank.csv": ("en", "text/csv"),
     "blank.ru.csv": ("ru", "text/csv"),
 }
-
-
-def standing(run: Run, job: CampaignJob | None) -> str:
-    """Where a campaign is, for the page: see `state` in ``macros.html``; ``job`` is ours that is at it, if any."""
-    if job is not None:
-        return "stopping" if job.stopping else "scheduled" if idle_until(job) else "sending"
-    if run.stage is not Stage.FINISHED and run.holder is not None:
-        return "elsewhere"
-    if not run.counts.left:
-        return "finished"
-    return "stopped" if run.stage is Stage.FINISHED else "waiting"
-
-
-def idle_until(job: CampaignJob | None) -> float:
-    """Until when (Unix seconds) nothing of a campaign may leave, because of its hours; 0 where something may."""
-    progress = job.progress if job is not None else None
-    return progress.until if progress is not None and progress.idle and progress.until > time.time() + 1 else 0.0
-
-
-def waits_until(journal: Journal, run: Run) -> float:
-    """Until when (Unix seconds) the times and hours of a campaign let no row of it leave; 0 where one may."""
-    schedule = Sending.kept(run.settings).schedule()
-    if schedule.always:
-        return 0.0
-    now = journal.now()
-    opens = [moment for zone in journal.open_zones(run.id) if (moment := schedule.opens_at(now, zone)) is not None]
-    earliest = min(opens, default=0.0)
-    return earliest if earliest > now + 1 else 0.0
 
 
 async def show_start(request: web.Request) -> web.Response:
