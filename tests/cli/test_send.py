@@ -365,7 +365,9 @@ def test_exit_codes_of_rows(case: Case) -> None:
 def test_process_list(case: Case) -> None:
     """The kernel's list of processes shows what the user typed and nothing more: no process is renamed."""
     process = case.commands.start(
-        "send", case.sheet(text_rows(30, 3, case)), *QUICK, changes={"BULKSEND_PORTAL": case.portal.webhook}
+        *("send", case.sheet(text_rows(30, 3, case)), *QUICK),
+        changes={"BULKSEND_PORTAL": case.portal.webhook},
+        close_fds=True,  # so that it is started: one that is forked has the name of what forked it
     )
     case.wait_for(1)
     shown = Path(f"/proc/{process.pid}/cmdline")

@@ -1,7 +1,6 @@
 """An application's tokens: renewed when they have run out, once, and saved before they are used."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from bulksend.portal.authorisation import Application, OAuth, Tokens, applicatio
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.outcomes import Reason, Verdict
 from tests.portal.conftest import Connect, HttpPortal, Request, Response, ServeHttp, free_port, refused, sent
+from tests.processes import Commands, end
 
 CLIENT_SECRET = "cl13ntS3cret"
 MESSAGE = methods.message_add("deal", 288, 27, 8773, "Hello")
@@ -325,11 +325,9 @@ while done < calls:
 """
 
 
-def worker(home: Path, calls: int) -> "subprocess.Popen[str]":
+def worker(home: Path, calls: int) -> subprocess.Popen[str]:
     """Another process that calls through the saved portal."""
-    command = [sys.executable, "-c", WORKER, str(home), str(calls)]
-    environment = os.environ | {"PYTHONPATH": str(Path(authorisation.__file__).parents[2])}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    return Commands(home, ("-c", WORKER)).start(home, calls)
 
 
 @pytest.fixture
@@ -350,13 +348,10 @@ def stored(home: Path) -> tuple[str, str]:
 def test_several_processes(saved: tuple[TokenPortal, PortalStore], tmp_path: Path) -> None:
     """Processes that share a saved portal renew in turns: no refresh token is used twice, and the newest is saved."""
     portal, _ = saved
-    workers = [worker(tmp_path, 20) for _ in range(3)]
-    assert [process.wait(90) for process in workers] == [0, 0, 0]
-    for process in workers:
-        assert process.stdout is not None
-        process.stdout.close()
-    assert sum(line.startswith("call ") for line in portal.log) == 60
-    assert portal.renewals in (11, 12)
+    workers = [worker(tmp_path, 10) for _ in range(3)]
+    assert [end(process).code for process in workers] == [0, 0, 0]
+    assert sum(line.startswith("call ") for line in portal.log) == 30
+    assert portal.renewals in (5, 6)
     assert stored(tmp_path) == portal.pair
 
 
@@ -364,7 +359,7 @@ def test_killed_while_renewing(saved: tuple[TokenPortal, PortalStore], tmp_path:
     """After a kill at any moment the saved pair is the newest: the process that renews is another one."""
     portal, _ = saved
     chance = random.Random(4)
-    for _ in range(6):
+    for _ in range(4):
         process = worker(tmp_path, 10**9)
         assert process.stdout is not None
         process.stdout.readline()
@@ -372,8 +367,7 @@ def test_killed_while_renewing(saved: tuple[TokenPortal, PortalStore], tmp_path:
         wait_until(lambda: portal.renewals > renewals)  # noqa: B023 - waited for at once
         time.sleep(chance.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        process.wait(10)
-        process.stdout.close()
+        end(process)
         wait_until(lambda: stored(tmp_path) == portal.pair)
 
 
