@@ -90,4 +90,4 @@ def test_this_system_is_one_that_is_known() -> None:
     """The types are checked for these three."""
     assert sys.platform in {"linux", "win32", "darwin"}
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "win32 darwin | xargs -P 2 -I % .venv/bin/mypy --platform %" in script
+    assert re.findall(r"--platform (\w+)", script) == ["win32", "darwin"]

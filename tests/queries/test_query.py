@@ -112,7 +112,7 @@ def test_the_clock_is_set_back(tmp_path: Path) -> None:
             if len(portal.calls) >= 5:
                 break
         clock.set(-3600.0)
-        ended = end(process, 15)
+        ended = end(process)  # long before the hour is over
         assert len(portal.calls) > 5
     assert ended.code == 0, ended.said
 

@@ -20,7 +20,7 @@ from bulksend.schedule.schedule import Schedule
 from bulksend.sender.options import StopReason
 from bulksend.sender.settings import Sending
 from tests.clocks import PROGRAM, Clock
-from tests.processes import Commands, assert_exactly_once, end, read_results, rows, until, write_sheet
+from tests.processes import SLOWEST, Commands, assert_exactly_once, end, read_results, rows, until, write_sheet
 from tests.sender.conftest import SWIFT, Desk
 
 ON_THE_WAY = 0.3
@@ -93,14 +93,15 @@ def test_nothing_slips_past_the_end_of_the_hours(desk: Desk, batch: int) -> None
 def test_rows_of_closed_zones_wait_while_others_go_and_chats_stay_in_order(desk: Desk, tmp_path: Path) -> None:
     """Also where a chat has rows in several zones: a later row of it waits for the earlier one."""
     opens = int(time.time()) + 3
-    schedule = window(3, 300)
-    start, stop = schedule.hours
-    # An hour ahead of UTC it is an hour later there: those hours are open now.
-    schedule = replace(schedule, hours=(start, min(86399, stop + 3600)))
-    zones = ["UTC", "+01:00", "", "+01:00", "UTC", "+01:00"]
+    behind = 0 if seconds_of_day(opens) < 20 * 3600 else 12  # zones in which the day is not over soon
+    here, ahead = f"{-behind:+03}:00", f"{1 - behind:+03}:00"
+    start = seconds_of_day(opens - behind * 3600)
+    # An hour ahead it is an hour later: there those hours are open now.
+    schedule = Schedule(hours=(start, start + 3900), timezone=here)
+    zones = [here, ahead, "", ahead, here, ahead]
     path = zoned_sheet(tmp_path / "zones.csv", zones, [1, 2, 3, 1, 2, 4])
     plan = examine(path, SheetOptions())
-    assert {zone: rows.rows for zone, rows in plan.zones.items()} == {"+00:00": 2, "+01:00": 3, "": 1}
+    assert {zone: rows.rows for zone, rows in plan.zones.items()} == {here: 2, ahead: 3, "": 1}
     with Journal(desk.journal_path) as journal, Campaign.enter(journal, plan, desk.target) as campaign:
         assert campaign.send(replace(SWIFT, schedule=schedule, timeout=5.0)).how is StopReason.ENDED
         assert campaign.run.counts.sent == 6
@@ -156,27 +157,37 @@ def test_a_campaign_does_not_begin_long_after_its_time_unasked(desk: Desk) -> No
     desk.assert_each_once(lines, run)
 
 
+def wait_until_entered(commands: Commands, rows: int) -> None:
+    """Wait until a command has entered so many rows and holds their campaign."""
+    for _ in until(SLOWEST):
+        if commands.journal.exists():
+            with Journal(commands.journal) as journal:
+                if any(run.counts.pending == rows and run.holder for run in journal.runs()):
+                    return
+    raise AssertionError("they were not entered")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a process that can be killed at once")
 def test_hours_by_the_command_over_a_kill_and_a_night(portal: Sandbox, tmp_path: Path) -> None:
     """Hours are kept with the campaign: it stops at their end, is killed, and is resumed the next morning."""
     commands, clock = Commands(tmp_path, PROGRAM), Clock(tmp_path)
-    evening = datetime(2027, 3, 1, 19, 59, 54, tzinfo=UTC).timestamp()
     lines = rows(60, chats=20)
     sheet = write_sheet(tmp_path / "sheet.csv", lines)
-    clock.set(ahead := evening - time.time())
+    clock.set(datetime(2027, 3, 1, 19, 30, tzinfo=UTC).timestamp() - time.time())
     options = ("--hours", "09:00-20:00", "--days", "пн-пт", "--timezone", "UTC", "--rate", 8, "--settle", 0.5)
     process = commands.start("send", sheet, "--portal", portal.webhook, "--yes", *options, changes=clock.changes)
-    closes = evening + 6 - ahead
-    while time.time() < closes + 1:
-        time.sleep(0.1)
+    assert any(len(portal.ledger) >= 6 for _ in until(SLOWEST))
+    clock.set(ahead := datetime(2027, 3, 1, 19, 59, 59, tzinfo=UTC).timestamp() - time.time())
+    closes = datetime(2027, 3, 1, 20, tzinfo=UTC).timestamp() - ahead
+    time.sleep(2)
     assert 0 < len(portal.ledger) < 60
     assert max(entry.at for entry in portal.ledger) < closes + ON_THE_WAY
     process.kill()
     end(process)
-    clock.set(ahead := datetime(2027, 3, 2, 8, 59, 54, tzinfo=UTC).timestamp() - time.time())
+    clock.set(ahead := datetime(2027, 3, 2, 8, 59, 57, tzinfo=UTC).timestamp() - time.time())
     before = len(portal.ledger)
     began = datetime(2027, 3, 2, 9, tzinfo=UTC).timestamp() - ahead
-    ended = commands.run("resume", "--portal", portal.webhook, "--yes", changes=clock.changes)
+    ended = commands.run("resume", "--portal", portal.webhook, "--yes", "--rate", 50, changes=clock.changes)
     assert ended.code == 0, ended.said
     assert "Hours:   09:00-20:00 mon,tue,wed,thu,fri" in ended.err
     assert_exactly_once(lines, [delivery._asdict() for delivery in portal.ledger])
@@ -195,10 +206,13 @@ def test_times_are_echoed_and_kept_and_a_stop_list_is_heeded(portal: Sandbox, tm
     refused = commands.run(*send, "--stop-list", "neither.csv", changes=clock.changes)
     assert refused.code == 2
     assert "The stop list neither.csv names neither chats nor CRM entities" in refused.err
-    clock.set(datetime(2027, 3, 1, 9, 59, 52, tzinfo=UTC).timestamp() - time.time())
-    ended = commands.run(
+    clock.set(datetime(2027, 3, 1, 9, 30, tzinfo=UTC).timestamp() - time.time())
+    process = commands.start(
         *send, "--at", "13:00", "--timezone", "МСК", "--stop-list", "stop.csv", "--again", changes=clock.changes
     )
+    wait_until_entered(commands, 3)
+    clock.set(datetime(2027, 3, 1, 9, 59, 58, tzinfo=UTC).timestamp() - time.time())
+    ended = end(process)
     assert ended.code == 1, ended.said
     assert "Begins:  Mon 2027-03-01 13:00 Europe/Moscow (+03:00)" in ended.err
     results = read_results(tmp_path / "sheet.results.csv")
@@ -222,13 +236,9 @@ def test_a_forgotten_campaign_needs_late_without_a_terminal(portal: Sandbox, tmp
     process = commands.start(
         "send", sheet, "--portal", portal.webhook, "--yes", "--at", "10:00", "--timezone", "UTC", changes=clock.changes
     )
-    for _ in until(20):
-        if commands.journal.exists() and (tmp_path / "home").exists():
-            with Journal(commands.journal) as journal:
-                if any(run.counts.pending == 3 and run.holder for run in journal.runs()):
-                    break
+    wait_until_entered(commands, 3)
     process.send_signal(signal.SIGINT)
-    assert end(process, 20).code == 130
+    assert end(process).code == 130
     clock.set(datetime(2027, 3, 1, 15, 0, tzinfo=UTC).timestamp() - time.time())
     refused = commands.run("resume", "--portal", portal.webhook, "--yes", changes=clock.changes)
     assert refused.code == 2, refused.said
