@@ -185,7 +185,7 @@ class PortalProcess:
         answer = self._door.post(f"{self._base}{dial}", json=values, timeout=10)
         assert answer.ok, answer.text
 
-    def wait_for_calls(self, count: int, timeout: float = 20.0) -> None:
+    def wait_for_calls(self, count: int, timeout: float = SLOWEST) -> None:
         """Wait until so many requests have arrived."""
         for _ in until(timeout):
             if len(self.calls()) >= count:

@@ -13,6 +13,7 @@ import pytest
 from bulksend.journal import Journal
 from tests.processes import (
     SECRET,
+    SLOWEST,
     Commands,
     PortalProcess,
     TestRow,
@@ -66,7 +67,7 @@ class Case:
 
     def wait_for(self, calls: int) -> None:
         """Wait until so many calls have arrived."""
-        for _ in until(20):
+        for _ in until(SLOWEST):
             if len(self.calls) >= calls:
                 return
         raise AssertionError("the calls did not come")

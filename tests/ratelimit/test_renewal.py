@@ -9,7 +9,7 @@ import pytest
 from bulksend.portal.authorisation import OAuth
 from bulksend.portal.credential_store import PortalStore
 from bulksend.sandbox import Limits, OAuthApp, Sandbox
-from tests.processes import Commands, end, until, write_sheet
+from tests.processes import SLOWEST, Commands, end, until, write_sheet
 from tests.ratelimit.conftest import FIRST_CHAT, Seen, Start, rows
 
 CALLS = 20
@@ -68,18 +68,20 @@ def test_killed_at_any_moment_the_newest_pair_is_kept(commands: Commands, portal
     """The process that renews is not the one that is killed: it ends its work, and no sign-in is lost."""
     dice = random.Random(7)
     sheet = write_sheet(commands.folder / "sheet.csv", rows(45 * kills))
-    for _ in range(kills):
-        renewals = expired(portal)
+    for turn in range(kills):
+        refused, renewed = expired(portal), len(portal.oauth.renewals)
         process = commands.start(
             *("send", sheet, "--portal", "crm", "--user-id", 27, "--yes", "--rate", 0, "--settle", 1)
         )
-        while expired(portal) == renewals and process.poll() is None:
+        while expired(portal) == refused and process.poll() is None:
             time.sleep(0.002)
-        time.sleep(dice.uniform(0, 0.5))
+        if turn % 2:  # every other time just when the new pair has been given
+            assert any(len(portal.oauth.renewals) > renewed for _ in until(SLOWEST, 0.002))
+        time.sleep(dice.uniform(0, 0.1 if turn % 2 else 0.5))
         process.kill()
         process.communicate()
         portal.drain()
-        assert any(is_newest(commands, portal) for _ in until(10)), "a renewed pair was lost"
+        assert any(is_newest(commands, portal) for _ in until(SLOWEST)), "a renewed pair was lost"
     assert len(portal.oauth.renewals) >= kills // 2
     ended = end(commands.start("send", sheet, "--portal", "crm", "--yes", "--rate", 0, "--settle", 1), timeout=200)
     assert ended.code == 0, ended.said
