@@ -197,7 +197,7 @@ def test_what_is_confirmed_is_sent(desk: Desk) -> None:
     desk.confirm("send", sheet, *desk.to, answers=(("Send 2 messages?", "y\n"),))
     more = desk.sheet([*rows(4, 4), *rows(1, 1, "More")], "more.csv")
     shown = desk.confirm("send", more, *desk.to, answers=((question, "skip\n"), ("Send 1 message?", "y\n")), code=1)
-    assert "4 rows (2, 3, 4, 5) were sent" in " ".join(shown.split())
+    assert "4 rows (2, 3, 4 and 5) were sent" in " ".join(shown.split())
     assert "row 6, chat 5000 (deal 1000): More 0" in shown
     assert "Message 0" not in shown  # only what will be sent is shown
     assert desk.texts()[4:] == ["More 0"]

@@ -73,7 +73,7 @@ def test_rows_that_another_campaign_sent_are_named(
         arguments = ("send", second, "--portal", portal.webhook, "--dry-run")
         said = command(*arguments)
         assert said.code == 2
-        assert "2 rows (2, 3) were sent to the same chat with the same text" in said.err
+        assert "2 rows (2 and 3) were sent to the same chat with the same text" in said.err
         assert command(*arguments, "--skip-sent", "--results", results).code == 1
         assert [line["error_code"] for line in lines(results)] == [*["ALREADY_SENT"] * 2, *["DRY_RUN"] * 3]
         assert command(*arguments, "--again").code == 0
