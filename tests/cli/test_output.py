@@ -169,7 +169,7 @@ def test_nobody_needs_to_hear_the_talk(commands: Commands) -> None:
             heard = commands.run(*words)
             answers = json.loads(said.out), json.loads(heard.out)
             for answer in answers:
-                answer["forecast"] = answer["forecast"] is not None and answer["forecast"]["seconds"]  # later by now
+                answer["forecast"] = answer["forecast"] is not None  # the calls of the one before still count
             assert (said.code, answers[0]) == (heard.code, answers[1])
 
 
