@@ -67,7 +67,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     # Found in a sheet.
     "INVALID_ENTITY_TYPE": _cell(
         "entity_type",
-        N_("the entity type is empty or not one of the four"),
+        N_("the entity type is empty or unknown"),
         N_("Write lead, deal, contact or company."),
     ),
     "INVALID_ENTITY_ID": _cell(
@@ -154,7 +154,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
             "finished one can also be started again when the row is sent again."
         ),
         asking=N_("Check both numbers, and see in the portal whether the chat's channel is switched on."),
-        found=N_("the chat is none of this lead, deal, contact or company, or its channel is switched off"),
+        found=N_("the chat does not belong to this lead, deal, contact or company, or its channel is switched off"),
         checked=True,
     ),
     DIALOG_FINISHED: _found(
@@ -353,23 +353,25 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         N_("To send it once more, choose to send such rows again."),
     ),
     "BEYOND_LIMIT": CodeHelp(
-        N_("the row comes after those that the limit allows, so it is left out"),
+        N_("only the first rows were to be sent, so this one is left out"),
         N_("Look at those that were sent, then send the rest."),
     ),
     "STOP_LISTED": CodeHelp(
         N_("the chat or the CRM entity is on a stop list, so the row is left out"), N_("Nothing needs to be done.")
     ),
     "TOO_LATE": CodeHelp(
-        N_("the message had not left by the time after which none was to leave, so the row is left out"),
+        N_("the time after which nothing was to be sent had come, so the row is left out"),
         N_("To send it nevertheless, retry with a later time."),
     ),
     "DELETED": CodeHelp(N_("the campaign's texts were deleted before the row was sent"), N_("Send the sheet again.")),
     # Not known.
     "IN_DOUBT": CodeHelp(
-        N_("the message left, but no answer came"), N_("The chat's history will show whether it arrived.")
+        N_("the message was sent out, but no answer came"), N_("The chat's history will show whether it arrived.")
     ),
     "INTERRUPTED": CodeHelp(N_("the program was stopped while the message was leaving"), _LOOK_INTO_THE_CHAT),
-    "UNKNOWN": CodeHelp(N_("the message left, and whether it arrived could not be established"), _LOOK_INTO_THE_CHAT),
+    "UNKNOWN": CodeHelp(
+        N_("the message was sent out, but whether it arrived could not be established"), _LOOK_INTO_THE_CHAT
+    ),
     "LOST_TOO_OFTEN": CodeHelp(
         N_("the connection broke at every attempt, and the chat's history shows that no message arrived"),
         N_("Not sent: check the network, then send the row again."),

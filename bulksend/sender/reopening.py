@@ -32,7 +32,7 @@ MOST_LOST: Final = 8
 """How often the answer to a question or to a start may be lost: as often as that to a message."""
 
 _OTHERS_CHAT: Final = N_(
-    "The chat is none of this lead's, deal's, contact's or company's: it belongs to another "
+    "The chat does not belong to this lead, deal, contact or company: it belongs to another "
     "one, or its channel is switched off. Check both numbers, and the channel in the portal."
 )
 _NOT_LISTED: Final = N_(

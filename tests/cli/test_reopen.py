@@ -37,7 +37,7 @@ def test_a_refused_row_is_told_of_it_and_a_retry_takes_it(command: Command, port
     assert "Starts:  finished dialogs again, as they are met" in again.err
     assert "--reopen" not in again.err
     assert statuses(path) == ["sent", "sent", "sent", "failed"]
-    assert "none of this" in lines(path.with_name("deals.results.csv"))[3]["error_description"]
+    assert "does not belong to this" in lines(path.with_name("deals.results.csv"))[3]["error_description"]
     assert [start.chat_id for start in portal.starts] == [802, 803]
 
 

@@ -56,7 +56,7 @@ def test_every_kind_of_dialog(desk: Desk, batch: int) -> None:
     assert dict(zip(CHATS, codes(desk, run), strict=True)) == answers
     said = {chat: desk.sentence(run, n) for n, chat in enumerate(CHATS) if answers[chat] != "sent"}
     assert {chat for chat, words in said.items() if "open without being active" in words} == {410, 411, 416}
-    assert {chat for chat, words in said.items() if "none of this" in words} == {404, 422, 423, 435}
+    assert {chat for chat, words in said.items() if "does not belong to this" in words} == {404, 422, 423, 435}
     assert "may not start it again" in said[420]
     assert {start.chat_id for start in desk.portal.starts if start.new} == CAN_BE_STARTED
     assert {start.chat_id for start in desk.portal.starts if not start.new} == {410, 411, 416}
@@ -176,7 +176,7 @@ def test_a_chat_named_beside_another_entity_is_not_started_for_it(desk: Desk) ->
     lines = [("deal", deal, 8000, "", f"Row {n}") for n, deal in enumerate([1, 1, 2, 1])]
     _, run = desk.send(lines, REOPEN)
     assert codes(desk, run) == ["CHAT_NOT_IN_CRM", "CHAT_NOT_IN_CRM", "sent", "CHAT_NOT_IN_CRM"]
-    assert all("none of this" in desk.sentence(run, n) for n in (0, 1, 3))
+    assert all("does not belong to this" in desk.sentence(run, n) for n in (0, 1, 3))
     assert len(desk.portal.starts) == 1
     assert made(desk, CHAT_GET) == 3
 

@@ -159,12 +159,11 @@ class Sheet:
 PROBLEM_SHEETS: dict[str, Sheet] = {
     "INVALID_ENTITY_TYPE": Sheet(
         ",1,2,3,a\nquote no.,1,2,3,b\n",
-        "INVALID_ENTITY_TYPE: 2 rows: the entity type is empty or not one of the four, such as 'quote no.' in row 3 "
+        "INVALID_ENTITY_TYPE: 2 rows: the entity type is empty or unknown, such as 'quote no.' in row 3 "
         "(rows 2 and 3; column 'CRM_ENTITY_TYPE'). Write lead, deal, contact or company.",
         beside={
-            2: "The entity type is empty or not one of the four (column 'CRM_ENTITY_TYPE'). Write lead, "
-            "deal, contact or company.",
-            3: "The entity type is empty or not one of the four ('quote no.', column 'CRM_ENTITY_TYPE'). Write lead, "
+            2: "The entity type is empty or unknown (column 'CRM_ENTITY_TYPE'). Write lead, deal, contact or company.",
+            3: "The entity type is empty or unknown ('quote no.', column 'CRM_ENTITY_TYPE'). Write lead, "
             "deal, contact or company.",
         },
     ),
