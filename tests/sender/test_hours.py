@@ -120,7 +120,7 @@ def test_what_has_not_left_in_time_is_skipped(desk: Desk) -> None:
     assert run.counts.sent + run.counts.skipped == 40
     assert min(run.counts.sent, run.counts.skipped) > 5
     assert max(entry.at for entry in desk.portal.ledger) < last + ON_THE_WAY
-    assert "the time after which nothing was to be sent" in desk.sentence(run, 39)
+    assert "time after which nothing was to be sent" in desk.sentence(run, 39)
     assert desk.states(run)[39] is State.SKIPPED
     _, run = desk.resume(run, retry=True)
     desk.assert_each_once(lines, run)
