@@ -235,7 +235,7 @@ def test_every_command_that_is_named_is_there(page: Path) -> None:
         for word in words:
             inner = command.get_command(context, word) if isinstance(command, click.Group) else None
             command = inner or command
-        known = {name for one in command.get_params(context) for name in (*one.opts, *one.secondary_opts)}
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
         known |= {"--lang", "-h", "--help"}
         wrong += [line] * (command is command_line and not known & {*words})
         wrong += [f"{word} in {line}" for word in words if word.startswith("-") and word.partition("=")[0] not in known]
