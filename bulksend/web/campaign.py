@@ -14,7 +14,7 @@ from bulksend.errors import UsageError
 from bulksend.journal import Role, State
 from bulksend.locale import _
 from bulksend.portal.credential_store import PortalStore
-from bulksend.portal.error_help import advice
+from bulksend.portal.error_help import advice, code_help
 from bulksend.results import write_run_results
 from bulksend.sender.settings import Sending
 from bulksend.target import SANDBOX
@@ -48,6 +48,7 @@ async def show(request: web.Request) -> web.Response:
     deliveries: dict[Delivery | None, int] = {}
     if counts.sent:
         deliveries = await page.ask(lambda journal: journal.deliveries(run.id))
+    say = advice if run.headings else _sentence
     sending = Sending.kept(run.settings)
     draft_id = page.uploads.of_file(run.file)
     there = draft_id is not None and await page.do(Path(run.file).exists)
@@ -63,7 +64,7 @@ async def show(request: web.Request) -> web.Response:
         more=rows[ROWS_A_PAGE - 1].n if len(rows) > ROWS_A_PAGE else None,
         after=after,
         words=WORDS,
-        codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
+        codes=[(WORDS[state], code, count, say(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
         to_retry=sum(retried(codes).values()),
         deliveries=deliveries,
@@ -76,6 +77,12 @@ async def show(request: web.Request) -> web.Response:
         note=note if note in _NOTES else "",
         audit=await page.ask(lambda journal: journal.audit(run.id)),
     )
+
+
+def _sentence(code: str) -> str:
+    """What happened, without what to do: there is nothing to be done any more."""
+    means = code_help(code).means
+    return f"{means[0].upper()}{means[1:]}."
 
 
 async def _choose_portal(page: Page, draft_id: str) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -50,12 +50,25 @@ class FaultyRow:
     """A row that cannot be sent: the sheet's own number, its cells, what is wrong with it, the cells to mark.
 
     Of several problems it is only said what they are: what to do about each stands beside the problems themselves.
+    Where one kind was asked for, only that is said, and how many ``more`` there are.
     """
 
     number: int
     cells: Sequence[str]
     says: Sequence[str]
     marked: frozenset[int]
+    more: int = 0
+
+
+def _means(code: str) -> str:
+    means = code_help(code).finding[0]
+    return f"{means[0].upper()}{means[1:]}."
+
+
+def _of_one_kind(row: FaultyRow, code: str) -> FaultyRow:
+    if len(row.says) < 2:
+        return row
+    return replace(row, says=[_means(code)], more=len(row.says) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +231,20 @@ class Checks:
             ).fetchall()
         return Problems(
             [
-                FaultyRow(number, json.loads(cells), json.loads(says), frozenset(json.loads(marked)))
-                for number, cells, says, marked in rows
+                _of_one_kind(row, code) if code else row
+                for row in (
+                    FaultyRow(number, json.loads(cells), json.loads(says), frozenset(json.loads(marked)))
+                    for number, cells, says, marked in rows
+                )
             ],
             total,
         )
+
+    def says(self, draft: Upload, number: int) -> Sequence[str]:
+        """What is wrong with a row of a sheet that was checked."""
+        with contextlib.closing(sqlite3.connect(self._kept(draft))) as kept:
+            found = kept.execute("SELECT says FROM faulty WHERE row = ?", (number,)).fetchone()
+        return json.loads(found[0]) if found else ()
 
     def good_rows(self, draft: Upload) -> GoodRows:
         """The rows of a sheet that was checked that can be sent."""
@@ -317,8 +339,7 @@ class _Keeper:
             return [description]
         for code in (first, *more):
             if code not in self._means:
-                means = code_help(code).finding[0]
-                self._means[code] = f"{means[0].upper()}{means[1:]}."
+                self._means[code] = _means(code)
         return [self._means[code] for code in (first, *more)]
 
     def close(self, plan: Plan) -> None:

@@ -177,11 +177,13 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
     forecast = outlook.forecast
     rows = rows_to_send(draft, forecast)
     options = _sending(page, draft, forecast).spread(rows).options(rows)
-    prediction, closing = None, 0
+    prediction, first_at, closing = None, None, 0
     if forecast is not None and rows:
         zones = _zones(forecast, rows)
         starts = answers.findings.not_active
         prediction = await page.ask(lambda journal: predict_end(journal, answers.target, zones, options, starts=starts))
+        opens = [at for zone in zones if (at := options.schedule.opens_at(prediction.now, zone)) is not None]
+        first_at = min(opens, default=None)
         closing = _closing(answers, options, rows, prediction)
     repeats = forecast.repeats if forecast else ()
     return page.show(
@@ -205,6 +207,7 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         other_texts=forecast.other_texts if forecast else (),
         schedule=options.schedule,
         prediction=prediction,
+        first_at=first_at,
         closing=closing,
         finished=any(problem.code == DIALOG_FINISHED for problem in (*answers.refused, *answers.warnings)),
         # Dialogs that are started again are said with the choice.

@@ -263,7 +263,7 @@ def moment(at: float | None) -> Markup:
     if at is None:
         return Markup("")
     local = datetime.fromtimestamp(at).astimezone()
-    shown = f"{format_date(local, locale=language())} {local:%H:%M}"
+    shown = f"{format_date(local, locale=language())}, {local:%H:%M}"
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), shown)
 
 

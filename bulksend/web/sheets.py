@@ -24,7 +24,7 @@ from bulksend.web.page import chosen, page_of, settled
 from bulksend.web.uploads import MOST_BYTES, open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from aiohttp import BodyPartReader
@@ -278,13 +278,23 @@ async def show_row(request: web.Request) -> web.Response:
         return plan
     asked = request.query.get("row", "")
     number = int(asked) if asked.isdecimal() and len(asked) < 9 else 0
+    says: Sequence[str] = ()
     row, sentence = None, ""
     try:
         row = await page.do(lambda: page.checks.row(plan, number))
+        says = await page.do(partial(page.checks.says, draft, row.number))
     except UsageError as error:
         sentence = str(error)
     return page.show(
-        "row.html", here="sheet", step="check", draft=draft, plan=plan, row=row, asked=number, sentence=sentence
+        "row.html",
+        here="sheet",
+        step="check",
+        draft=draft,
+        plan=plan,
+        row=row,
+        says=says,
+        asked=number,
+        sentence=sentence,
     )
 
 

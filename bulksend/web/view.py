@@ -76,6 +76,11 @@ class View:
         return self.state in LIVE
 
     @property
+    def over(self) -> bool:
+        """Whether what was not sent is not going to be, unless somebody wants it after all."""
+        return self.state in {"stopped", "finished"}
+
+    @property
     def polled(self) -> str:
         """What has to be the same for the page to stay right but for its progress."""
         return f"{self.state}-waiting" if self.state == "elsewhere" and self.until else self.state

@@ -166,7 +166,7 @@ def test_a_sheet_that_was_sent_is_not_sent_again_unasked(visitor: Visitor, porta
     number = visitor.send(visitor.upload_rows(lines), name)
     visitor.wait(number)
     confirm = visitor.confirm_page(visitor.upload_rows(lines), name)
-    assert "This sheet was sent to this portal already" in confirm
+    assert "<h1>This sheet was sent already" in confirm
     assert f"campaign {number}</a>" in confirm
     assert 'name="do" value="send"' not in confirm
     assert len(_delivered(served)) == 3
@@ -181,10 +181,10 @@ def test_an_upload_says_at_once_what_was_sent_already(visitor: Visitor, portal: 
     visitor.wait(number)
     text = _plain_text(visitor.get(visitor.upload_rows(lines[:3], "other.csv")).text)
     assert f"3 rows of this sheet were sent already: campaign {number} (3). None is left to send." in text
-    assert "Send the rest" not in text
+    assert "other row" not in text
     text = _plain_text(visitor.get(visitor.upload_rows(lines, "longer.csv")).text)
     assert f"3 rows of this sheet were sent already: campaign {number} (3). 2 rows are new." in text
-    assert "All 5 rows can be sent" in text  # they are no problems
+    assert "5 rows have no problems" in text
     assert "sent already" not in visitor.get(visitor.upload_rows(rows(2, 2, "Never seen"))).text
 
 
@@ -203,13 +203,14 @@ def test_where_a_sheet_was_sent_the_rest_can_be_sent(visitor: Visitor, portal: P
     for chat in refusing:
         chat.refuses = None
     again = visitor.upload_rows(lines, "again.csv")
-    retry = f'/campaigns/{number}/retry">Send the rest: 2 rows</a>'
+    retry = f'/campaigns/{number}/retry">Go on with the 2 other rows</a>'
     assert retry in visitor.get(again).text
     served.world.add_chat(5003, status=60)
     visitor.confirm_page(again, name)
     visitor.post(f"{again}/confirm", {"do": "choose", "reopen": "yes"})
     confirm = visitor.settled(f"{again}/confirm")
-    assert "This sheet was sent to this portal already" in confirm
+    assert "2 of the 4 rows were sent already" in confirm
+    assert "<div hidden>" in confirm  # how it is sent
     assert retry in confirm
     assert "Send all of it once more" in confirm
     assert "Dialogs started again" not in confirm
@@ -266,7 +267,7 @@ def test_failed_rows_are_sent_again(visitor: Visitor, portal: Portal) -> None:
     assert len(why) == 1
     assert why[0].startswith("The portal&#39;s messenger did not take the message")
     assert why[0].endswith("then send the row again. <code>MESSAGE_ADD_ERROR</code>")
-    assert re.search(r"<strong>1</strong> The portal&#39;s messenger did not[^<]*<code>MESSAGE_ADD_ERROR</code>", text)
+    assert re.search(r"<strong>1</strong>: The portal&#39;s messenger did not[^<]*<code>MESSAGE_ADD_ERROR</code>", text)
     assert "5001<br>" in text
     asked = visitor.get(f"/campaigns/{number}/retry").text
     assert "Row 3</a>, deal 1001, chat 5001: Failed 1" in asked
@@ -318,7 +319,7 @@ def test_an_unknown_row_is_settled_beside_its_chat(
     served = portal(lines)
     served.faults = Faults(at={2: "close_after" if arrived else "close_before"}, methods={MESSAGE_ADD})
     number = make_unknown(page, visitor, served, lines, f"unknown-{arrived}")
-    assert "could not be established" in visitor.get(f"/campaigns/{number}").text
+    assert "whether it arrived is not known" in visitor.get(f"/campaigns/{number}").text
     row = visitor.get(f"/campaigns/{number}/rows/1").text
     assert ("The same text" in row) == arrived
     if arrived:
@@ -329,7 +330,11 @@ def test_an_unknown_row_is_settled_beside_its_chat(
         assert visitor.path(answer).endswith("note=settled")
         assert _results(visitor, number)[1]["message_id"] == message[0]
     else:
-        visitor.post(f"/campaigns/{number}/rows/1", {"decision": "resend"})
+        assert "Nothing is sent yet" in row
+        answer = visitor.post(f"/campaigns/{number}/rows/1", {"decision": "resend"})
+        text = visitor.get(visitor.path(answer)).text
+        assert "Nothing is sent until you press “Continue” below." in text
+        assert "Continue with the 1 row that is left" in text
         assert page.run_of(number).stage is Stage.STOPPED
         visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
         visitor.wait(number)
@@ -424,16 +429,18 @@ def test_texts_are_deleted_and_counts_stay(visitor: Visitor, portal: Portal) -> 
     visitor.wait(number)
     folder = visitor.page.home / "uploads" / sheet.rsplit("/", 1)[1]
     assert folder.exists()
-    assert "The rows, the messages" in visitor.get(f"/campaigns/{number}/delete").text
+    assert "each row’s number, chat and state" in visitor.get(f"/campaigns/{number}/delete").text
     assert visitor.post(f"/campaigns/{number}/delete").status_code == 303
     assert not folder.exists()
     text = visitor.get(f"/campaigns/{number}").text
     assert "Private words" not in text
     assert "The texts of this campaign were deleted" in text
+    assert '<th scope="col">Message</th>' not in text
+    assert f"/campaigns/{number}/rows/" not in text
     assert visitor.page.run_of(number).counts.sent == 3
     assert visitor.get(f"/campaigns/{number}/results.csv").status_code == 400
     assert visitor.post(f"/campaigns/{number}/retry").status_code == 400
-    assert "This sheet was sent to this portal already" in visitor.confirm_page(visitor.upload_rows(lines), name)
+    assert "This sheet was sent already" in visitor.confirm_page(visitor.upload_rows(lines), name)
 
 
 def test_a_portal_that_cannot_be_used_is_a_sentence(visitor: Visitor) -> None:
@@ -441,7 +448,7 @@ def test_a_portal_that_cannot_be_used_is_a_sentence(visitor: Visitor) -> None:
     form = {"name": "nowhere", "webhook": "http://127.0.0.1:9/rest/1/abc/"}
     assert visitor.post("/portals", form).status_code == 303
     confirm = visitor.confirm_page(visitor.upload_rows(rows(1, 1)), "nowhere")
-    assert "The portal cannot be used now" in confirm
+    assert "Portal nowhere cannot be used now" in confirm
     assert "be reached" in confirm
 
 

@@ -78,21 +78,20 @@ def test_hours_are_chosen_and_waited_for(visitor: Visitor, portal: Portal) -> No
     visitor.confirm_page(sheet, saved(visitor, "hours", served))
     confirm = _choose(visitor, sheet, **hours)
     facts = _facts(confirm)
-    assert facts["Messages leave"] == f"{hours['from']}-{hours['to']} (Africa/Abidjan)"
-    assert facts["Takes about"].endswith("min") or " h" in facts["Takes about"]
-    ends = re.search(r'last message leaves about</dt><dd><time datetime="([^"]+)"', confirm)
-    assert ends is not None
-    assert f"{datetime.fromisoformat(ends[1]).astimezone(UTC):%H:00}" == hours["from"]
+    assert facts["Sending hours"] == f"{hours['from']}-{hours['to']} (Africa/Abidjan)"
+    assert facts["Takes about"].endswith(" s")  # once they leave
+    times = re.findall(r'(?:first message leaves|last message leaves about)</dt><dd><time datetime="([^"]+)"', confirm)
+    assert [f"{datetime.fromisoformat(at).astimezone(UTC):%H:00}" for at in times] == [hours["from"]] * 2
     assert f'name="from" value="{hours["from"]}"' in confirm
     number = visitor.send(sheet, "hours", **hours)
-    wait_for(lambda: "Waiting for the hours of Africa/Abidjan" in visitor.get(f"/campaigns/{number}/progress").text)
+    wait_for(lambda: "nothing is sent before" in visitor.get(f"/campaigns/{number}/progress").text)
     text = visitor.get(f"/campaigns/{number}").text
-    assert "the last message leaves about" in text
+    assert "The last message leaves about" in text
     badge = re.search(r'<span class="state scheduled">Waiting until <time datetime="([^"]+)"', text)
     assert badge is not None
     assert f"{datetime.fromisoformat(badge[1]).astimezone(UTC):%H:%M}" == hours["from"]
     assert badge[0] in visitor.get("/").text
-    assert _facts(text)["Messages leave"] == facts["Messages leave"]
+    assert _facts(text)["Sending hours"] == facts["Sending hours"]
     visitor.post(f"/campaigns/{number}/pause")
     visitor.wait(number, "waiting")
     # Another program waits for the same hours.
@@ -117,12 +116,12 @@ def test_days_a_spread_and_an_end_are_chosen(visitor: Visitor) -> None:
     soon = f"{datetime.now(UTC) + timedelta(minutes=31):%Y-%m-%dT%H:%M}"
     text = _choose(visitor, sheet, over="1h", not_after=soon, timezone="UTC")
     assert _facts(text)["Spread"] == "One message every 90 s"
-    assert "Nothing leaves after" in text
+    assert "Not sent after" in text
     assert re.findall(r"About (\d+) messages will not have left in time", text) in (["18"], ["19"], ["20"])
     text = _choose(visitor, sheet, day=["mon", "wed"], **{"from": "00:00", "to": "12:00"})
-    assert "00:00-12:00, Monday, Wednesday (" in _facts(text)["Messages leave"]
+    assert "00:00-12:00, Monday, Wednesday (" in _facts(text)["Sending hours"]
     assert len(re.findall(r'name="day" value="\w+" checked', text)) == 2
-    assert "Messages leave" not in _facts(_choose(visitor, sheet))
+    assert "Sending hours" not in _facts(_choose(visitor, sheet))
 
 
 def test_a_time_that_cannot_be_is_a_sentence_beside_the_form(visitor: Visitor) -> None:
@@ -157,7 +156,7 @@ def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: V
     assert "Up to 5" in visitor.confirm_page(sheet, name)
     confirm = _choose(visitor, sheet, repeats="skip")
     facts = _facts(confirm)
-    assert (facts["Messages"], facts["Left out, sent in the last 24 hours already"]) == ("2", "3")
+    assert (facts["Messages"], facts["Left out, already sent in the last 24 hours"]) == ("2", "3")
     assert facts["Chats"] == "Up to 2"
     assert re.findall(r"Row (\d+)</a>, deal \d+, chat (\d+): (.*?)<", confirm) == [
         ("5", "5000", "Corrected"),
@@ -222,9 +221,10 @@ def test_the_portal_is_asked_which_messages_arrived(visitor: Visitor, portal: Po
     served.world.add_chat(5001, silent=True)
     number = visitor.send(visitor.upload_rows(lines), saved(visitor, "arrived", served))
     text = visitor.wait(number)
+    assert "The portal has accepted 3 of 3 messages." in text
     assert "is known once you ask it" in text
     assert visitor.post(f"/campaigns/{number}/verify").status_code == 303
-    wait_for(lambda: "Ask again" in visitor.get(f"/campaigns/{number}").text)
+    wait_for(lambda: "Ask the portal again" in visitor.get(f"/campaigns/{number}").text)
     text = visitor.wait(number)
     assert re.findall(r"<li>(Read|Delivered|Hidden by silent mode) <strong>1</strong>", text)
     assert '<th scope="col">Reached</th>' in text
@@ -262,11 +262,13 @@ def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, por
     assert run.stage is Stage.FINISHED
     assert run.counts.pending == 9 - len(served.ledger)
     assert "was stopped for good" in text
+    assert "Not sent yet" not in text
     assert "is not finished" not in visitor.get("/").text
     statuses = [line["status"] for line in results_of(visitor, number)]
     assert statuses.count("not_sent") == run.counts.pending
     confirm = visitor.confirm_page(visitor.upload_rows(lines), "good")
     assert "This sheet was stopped for good" in confirm
+    assert "of the 9 rows" in confirm
     assert 'name="do" value="send"' not in confirm
     assert visitor.post(f"/campaigns/{number}/continue", {"portal": ""}).status_code == 303
     visitor.wait(number)

@@ -210,6 +210,6 @@ def test_what_a_campaign_waits_for_is_said_in_the_viewers_language(visitor: Visi
     opens = datetime.now(UTC) + timedelta(hours=2)
     hours = {"from": f"{opens:%H:00}", "to": f"{opens + timedelta(hours=2):%H:00}", "timezone": "Africa/Abidjan"}
     place = f"/campaigns/{visitor.send(visitor.upload_rows(rows(2, 2)), **hours)}"
-    wait_for(lambda: "Waiting for the hours of Africa/Abidjan" in visitor.get(f"{place}/progress").text)
-    assert "Ожидание: часы" in reader.get(f"{place}/progress", headers={"Accept-Language": "ru"}).text
+    wait_for(lambda: "nothing is sent before" in visitor.get(f"{place}/progress").text)
+    assert "По времени и часам отправки" in reader.get(f"{place}/progress", headers={"Accept-Language": "ru"}).text
     visitor.post(f"{place}/pause")

@@ -315,7 +315,7 @@ def _campaigns(screens: Walker, served: Any, sheet: str) -> None:
     screens.open("campaign-canary", place)
     served.world.add_chat(5001, silent=True)
     visitor.post(f"{place}/verify")
-    wait_for(lambda: said("Ask again") in visitor.get(place).text)
+    wait_for(lambda: said("Ask the portal again") in visitor.get(place).text)
     screens.open("campaign-verified", place)
     screens.open("campaign_row", f"{place}/rows/0")
     screens.open("delete", f"{place}/delete")

@@ -52,6 +52,12 @@ def test_problems_can_be_seen_one_kind_at_a_time_and_fifty_at_a_time(visitor: Vi
     only = visitor.get(f"{sheet}?problem=EMPTY_MESSAGE").text
     assert re.findall(r'rowspan="2">(\d+)<', only) == ["122", "123", "124"]
     assert "Pages of the table" not in only
+    both = visitor.upload("both.csv", csv_of([HEADINGS, GOOD, GOOD, ("deal", 1, "x", "", "")]))
+    assert re.search(r"Go on with the 1 row that can be sent", visitor.get(both).text)  # the second one repeats it
+    only = visitor.get(f"{both}?problem=EMPTY_MESSAGE").text
+    assert "(and 1 other problem)" in only
+    row = visitor.get(f"{both}/row?row=4").text
+    assert re.search(r"<h1>Row 4 is not sent</h1>.*<li>[^<]*</li><li>", row, re.DOTALL)
 
 
 def test_chats_that_are_missing_can_be_asked_for(visitor: Visitor) -> None:
@@ -89,7 +95,8 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
     """With a guess chosen already, the first rows beside it, and a message that is written there."""
     sheet = visitor.upload("odd.csv", csv_of([("Сделка", "Номер чата", "Имя"), (1, 5001, "Анна"), (2, 5002, "Олег")]))
     text = visitor.get(sheet).text
-    assert "see whether they are right" in text
+    assert "see whether the others are right" in text
+    assert re.findall(r'<label for="(\w+)">[^<]*</label>\s*<p class="choose-it">', text) == ["CRM_ENTITY_TYPE"]
     assert "Анна" in text
     assert re.search(r'<option value="0" selected>A: Сделка', text)
     assert re.search(r'<option value="1" selected>B: Номер чата', text)
@@ -100,7 +107,7 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
         "MESSAGE": "write",
         "message": "Добрый день, {{ имя }}!",
     }
-    assert "see whether they are right" in visitor.get(f"{sheet}/columns").text
+    assert "see whether the others are right" in visitor.get(f"{sheet}/columns").text
     visitor.post(f"{sheet}/columns", form)
     assert "All 2 rows can be sent" in visitor.get(sheet).text
     assert "All columns that are needed are known" in visitor.get(f"{sheet}/columns").text
@@ -115,7 +122,7 @@ def test_a_choice_of_no_column_is_kept(visitor: Visitor) -> None:
         form = {"CRM_ENTITY_TYPE": "deal", "CRM_ENTITY": "0", "CHAT_ID": "1", "USER_ID": "", "MESSAGE": "2"}
         visitor.post(f"{sheet}/columns", form)
         for there in (sheet, visitor.upload("odd.csv", csv_of(odd), like=sheet.rsplit("/", 1)[1])):
-            assert "All 4 rows can be sent" in visitor.get(there).text
+            assert re.search(r"1 row can be sent\.", visitor.get(there).text)  # the others repeat it
             assert '<option value="" selected>None' in visitor.get(f"{there}/columns").text
 
 
