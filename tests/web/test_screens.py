@@ -123,7 +123,8 @@ class Screens:
                 )
                 assert not cut, f"the list on {name} is cut in a window of {width}"
                 if self._kept:
-                    tab.screenshot(path=f"{self._kept}/{name}-{width}-{scheme}.png", full_page=True)
+                    prefix = "ru-" if tab.get_attribute("html", "lang") == "ru" else ""
+                    tab.screenshot(path=f"{self._kept}/{prefix}{name}-{width}-{scheme}.png", full_page=True)
             # In the dark only the colours are others.
             found = tab.evaluate("axe.run()" if scheme == "light" else "axe.run({runOnly: ['color-contrast']})")
             found = found["violations"]
