@@ -95,7 +95,7 @@ async def settle(request: web.Request) -> web.Response:
         return page.excuse(
             UsageError(
                 _(
-                    "A message of the chat is chosen as this row's, so it arrived; nothing was changed. To send the "
+                    "A message of the chat is chosen as this row’s, so it arrived; nothing was changed. To send the "
                     "row again, go back and choose “None of these” first."
                 )
             )

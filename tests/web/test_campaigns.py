@@ -64,7 +64,7 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     assert "Send 4 messages" in confirm
     assert "User 27 (Sandbox Operator)" in confirm
     assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
-    refused = r"The chat does not belong to this lead, deal, contact or company.*?row=6\">row 6</a> \(deal 77\)"
+    refused = r"The chat does not belong to this lead, deal, contact or company.*?row=6\">row 6</a> \(deal 77; "
     assert re.search(refused, confirm, re.DOTALL)
     assert _delivered(served) == []
     number = visitor.send(sheet, "said")

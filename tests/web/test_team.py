@@ -534,6 +534,7 @@ def test_a_viewer_sees_campaigns_and_changes_nothing(team: TeamPage, anna: Membe
         assert allowed is (role is not Role.SENDER), (method, path, answer.status_code)
     assert [anna.get(path).text for path in (f"/campaigns/{number}", "/portals", "/")] == before
     assert "Seen 1" in vera.get(f"/campaigns/{number}").text
+    assert "Its secret is kept on the server; nobody sees it on this page." in vera.get("/portals").text
     assert "Seen 1" in vera.get(f"/campaigns/{number}/results.csv").text
     for path in (f"/campaigns/{number}", "/portals", "/", f"/campaigns/{number}/rows/0"):
         forms = re.findall('<form class="[^"]*" method="post" action="([^"]*)"', vera.get(path).text)
