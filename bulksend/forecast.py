@@ -68,7 +68,8 @@ def dry_run(
         results: where to write what would become of each row.
         stop_list: as for `Campaign.enter`.
         once: likewise.
-        with_other_texts: whether it is wanted which rows of a new campaign are for chats that lately got another text.
+        with_other_texts: whether it is wanted which rows of a new campaign are for chats that lately got another text,
+            and, of a sheet that is sent once more, which rows were sent before.
 
     Raises:
         AlreadyDone: it was sent before and ``again`` is not set.
@@ -112,6 +113,7 @@ def dry_run(
             draft.stopped,
             draft.other_texts,
             draft.duplicates,
+            draft.once_more,
         )
     preview = Preview()
     forecast = Forecast(same, (), preview, newest)

@@ -39,6 +39,7 @@ class Draft:
         counts: how many rows are in each state, once `rows` has been read to its end.
         repeats: the pending rows that other campaigns have sent, likewise.
         other_texts: the pending rows whose chat another campaign sent another text to, likewise, where that is wanted.
+        once_more: of a sheet that is sent once more, the places among all pending rows of those sent before, likewise.
         preview: the first pending rows, likewise.
         zones: the pending rows of each time zone, likewise.
         stopped: how many rows a stop list leaves out, likewise.
@@ -69,6 +70,7 @@ class Draft:
         self.counts = Counts()
         self.repeats: list[Repeat] = []
         self.other_texts: list[Repeat] = []
+        self.once_more: list[int] = []
         self._with_other_texts = with_other_texts
         self.preview = Preview()
 
@@ -119,6 +121,7 @@ class Draft:
             raise UsageError(_("The sheet's chats have not been looked up."))
         since = self._journal.now() - SAME_TEXT_SECONDS
         compare = not self._again and self._journal.busy_since(self._target.portal, since)
+        before = self._first_sent() if self._again and self._with_other_texts else None
         chats = self._journal.chats_since(self._target.portal, since) if compare and self._with_other_texts else {}
         tally: Counter[State] = Counter()
         within_limit, wanted = 0, True
@@ -128,6 +131,8 @@ class Draft:
             within_limit = self._skip_beyond_limit(rows, within_limit)
             if compare:
                 self._find_repeats(rows, since, chats)
+            if before is not None:
+                self._find_once_more(rows, before, tally[State.PENDING])
             wanted = wanted and self.preview.add(rows, self.repeats)
             self._count_zones(rows, tally.total())
             tally.update(row.state for row in rows)
@@ -135,6 +140,18 @@ class Draft:
         if self.repeats and self._choice == "refuse":
             raise SentBefore(self.repeats)
         self.counts = Counts(**{state.value: count for state, count in tally.items()})
+
+    def _first_sent(self) -> float | None:
+        """When the first campaign that this sheet was began (Unix seconds), or what is long enough ago, if earlier."""
+        if self._target.is_ephemeral:
+            return None
+        earlier = [run.created_at for run in self._journal.of_content(self._plan.content)]
+        return min([*earlier, self._journal.now() - SAME_TEXT_SECONDS])
+
+    def _find_once_more(self, rows: list[NewRow], since: float, place: int) -> None:
+        texts = [row.fingerprint for row in rows if row.state is State.PENDING]
+        sent = self._journal.sent_since(self._target.portal, texts, since)
+        self.once_more += [place + n for n, text in enumerate(texts) if text in sent]
 
     def _skip_stopped(self, rows: list[NewRow]) -> None:
         for index, row in enumerate(rows if self._stop_list else []):

@@ -48,6 +48,7 @@ class Forecast:
         run: the campaign as it would be: its pending rows would be sent. Its number is 0 where it would be a new one.
         repeats: the rows among them that other campaigns have sent.
         preview: the first of them.
+        once_more: of a sheet that is sent once more, the places, among all pending rows, of those that were sent.
         duplicates: how many rows are left out because an earlier one has the same text for the same chat.
         other_texts: the rows whose chat other campaigns lately sent another text to, where that was wanted.
         newest: the newest campaign of the same sheet in the journal.
@@ -65,6 +66,7 @@ class Forecast:
     stopped: int = 0
     other_texts: Sequence[Repeat] = ()
     duplicates: int = 0
+    once_more: Sequence[int] = ()
 
     @property
     def known(self) -> bool:

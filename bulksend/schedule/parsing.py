@@ -36,10 +36,10 @@ _TIME: Final = re.compile(
 _HOURS: Final = re.compile(r"(\d{1,2})(?::(\d{2}))?-(\d{1,2})(?::(\d{2}))?")
 _DASHES: Final = str.maketrans("−–—‑", "----")
 _UNITS: Final = {
-    1: ("s", "sec", "second", "seconds", "с", "сек"),
-    60: ("m", "min", "minute", "minutes", "м", "мин"),
+    1: ("s", "sec", "second", "seconds", "с", "сек", "секунда", "секунды", "секунд"),
+    60: ("m", "min", "minute", "minutes", "м", "мин", "минута", "минуты", "минут"),
     3600: ("h", "hour", "hours", "ч", "час", "часа", "часов"),
-    86400: ("d", "day", "days", "д", "день", "дня", "дней"),
+    86400: ("d", "day", "days", "д", "день", "дня", "дней", "сутки", "суток"),
 }
 _SECONDS: Final = {name: seconds for seconds, names in _UNITS.items() for name in names}
 

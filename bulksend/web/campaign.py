@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,7 @@ async def show(request: web.Request) -> web.Response:
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
         to_retry=sum(retried(codes).values()),
         deliveries=deliveries,
+        to_verify=await page.do(partial(page.uploads.verified, run.file)),
         unverified=page.verifications.error_of(run.id),
         schedule=sending.schedule(),
         uploaded=draft_id if there else None,

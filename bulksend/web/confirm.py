@@ -112,6 +112,14 @@ def rows_to_send(draft: Upload, forecast: Forecast | None) -> int:
     return max(0, rows if draft.limit is None else min(rows, draft.limit))
 
 
+def rows_once_more(draft: Upload, forecast: Forecast | None, rows: int) -> int:
+    """How many of the messages that the button sends were sent before."""
+    if forecast is None:
+        return 0
+    known = sum(place < rows for place in forecast.once_more)
+    return known + (min(len(forecast.repeats), rows) if draft.repeats == "send" else 0)
+
+
 def _sending(page: Page, draft: Upload, forecast: Forecast | None) -> Sending:
     """How it is sent; a campaign that is continued keeps the times and hours that were set for it."""
     sending = page.uploads.sending(draft)
@@ -168,8 +176,13 @@ async def show_confirm(request: web.Request) -> web.Response:
     return await _show(page, draft, request.query.get("note", ""))
 
 
-async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> web.Response:
-    """The page; ``wrong`` is what is wrong with the choices that were just made."""
+async def _show(
+    page: Page, draft: Upload, note: str = "", wrong: str = "", posted: MultiMapping[Any] | None = None
+) -> web.Response:
+    """The page; ``wrong`` is what is wrong with the choices that were just made, the form being ``posted``.
+
+    These are shown as they were made, and everything else as it would be without them.
+    """
     known = await _known(page, draft)
     if isinstance(known, web.Response):
         return known
@@ -186,12 +199,15 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         first_at = min(opens, default=None)
         closing = _closing(answers, options, rows, prediction)
     repeats = forecast.repeats if forecast else ()
+    typed = draft.typed if posted is None else _typed(posted)
     return page.show(
         "confirm.html",
         status=400 if wrong else 200,
         here="sheet",
         step="confirm",
-        draft=draft,
+        draft=draft if posted is None else _readable(draft, posted),
+        limit=(draft.limit or "") if posted is None else chosen(posted, "limit"),
+        speaker=(draft.user_id or "") if posted is None else chosen(posted, "user_id"),
         answers=answers,
         outlook=outlook,
         forecast=forecast,
@@ -199,6 +215,7 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         report=answers.plan.report,
         looked_up=_looked_up(answers.plan),
         rows=rows,
+        once_more=rows_once_more(draft, forecast, rows),
         all_rows=rows_to_send(replace(draft, limit=None), forecast),
         entities=(await page.do(lambda: page.checks.good_rows(draft))).entities(_named_rows(answers, forecast)),
         repeats=repeats,
@@ -212,8 +229,8 @@ async def _show(page: Page, draft: Upload, note: str = "", wrong: str = "") -> w
         finished=any(problem.code == DIALOG_FINISHED for problem in (*answers.refused, *answers.warnings)),
         # Dialogs that are started again are said with the choice.
         warnings=[problem for problem in answers.warnings if problem.code != DIALOG_FINISHED],
-        typed={**dict.fromkeys(_TYPED, ""), **draft.typed},
-        days=draft.typed.get("days", ",".join(DAY_NAMES)).split(","),
+        typed={**dict.fromkeys(_TYPED, ""), **typed},
+        days=typed.get("days", ",".join(DAY_NAMES)).split(","),
         day_names=DAY_NAMES,
         local_zone=local_zone_name(),
         mark=_mark(draft),
@@ -243,22 +260,28 @@ def _choices(draft: Upload, form: MultiMapping[Any]) -> Upload:
         raise UsageError(_("The number of rows to try first is a whole number above zero, or nothing."))
     if not _is_positive(user):
         raise UsageError(_("The number of the user who speaks is a whole number above zero, or nothing."))
-    pace, repeats = chosen(form, "pace"), chosen(form, "repeats")
-    decided = next((choice for choice in REPEATS if choice == repeats), draft.repeats)
-    typed = _typed(form)
+    readable = _readable(draft, form)
     return replace(
-        draft,
+        readable,
         limit=int(limit) if limit else None,
         user_id=int(user) if user else None,
+        # A time that has passed since it was chosen is still the time that was chosen.
+        schedule=draft.schedule if readable.typed == draft.typed else _schedule(readable.typed, time.time()),
+    )
+
+
+def _readable(draft: Upload, form: MultiMapping[Any]) -> Upload:
+    """The draft with those choices of the form that can always be read, and times as they were typed."""
+    pace, repeats = chosen(form, "pace"), chosen(form, "repeats")
+    return replace(
+        draft,
         pace=pace if pace in PACES else draft.pace,
-        repeats=decided,
+        repeats=next((choice for choice in REPEATS if choice == repeats), draft.repeats),
         twice=chosen(form, "twice") == "yes",
         again=chosen(form, "again") == "yes",
         reopen=chosen(form, "reopen") == "yes",
         verify=chosen(form, "verify") == "yes",
-        typed=typed,
-        # A time that has passed since it was chosen is still the time that was chosen.
-        schedule=draft.schedule if typed == draft.typed else _schedule(typed, time.time()),
+        typed=_typed(form),
     )
 
 
@@ -307,7 +330,7 @@ async def confirm(request: web.Request) -> web.Response:
         except UsageError as error:
             if not draft.portal:
                 return page.excuse(error)
-            return await _show(page, replace(draft, typed=_typed(form)), wrong=str(error))
+            return await _show(page, draft, wrong=str(error), posted=form)
         if changed != draft:
             await page.do(lambda: page.uploads.save(changed))
         if chosen(form, "do") != "send":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,13 +25,14 @@ from bulksend.web.page import chosen, page_of
 from bulksend.web.view import WORDS, portals_of, run_of, view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import ExitStack
 
     from aiohttp import web
 
     from bulksend.journal import Repeat, RowRecord, Run
     from bulksend.sender.options import Options
+    from bulksend.target import Target
     from bulksend.web.page import Page
 
 STOP_SECONDS: Final = 5.0
@@ -59,6 +61,21 @@ def _take_up(
 ) -> Callable[[Journal, ExitStack], tuple[Campaign, Options]]:
     who = actor()
 
+    @contextmanager
+    def resumed(journal: Journal, run: Run, target: Target, sending: Sending) -> Iterator[Campaign]:
+        with Campaign.resume(
+            journal,
+            run,
+            target,
+            retry=retry,
+            lift_limit=lift_limit,
+            settings=sending.settings(),
+            stop_list=StopList(map(Path, sending.stop_list or ())),
+        ) as campaign:
+            yield campaign
+        if page.uploads.verified(run.file):
+            page.verifications.at_the_end(journal, run.id, target)
+
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:
         run = journal.run(run_id)
         if not run.headings:
@@ -74,17 +91,7 @@ def _take_up(
         target = stack.enter_context(
             find_target(name, page.home, user_id=run.user_id, sandbox_rows=rows_for_sandbox(journal, run))
         )
-        campaign = stack.enter_context(
-            Campaign.resume(
-                journal,
-                run,
-                target,
-                retry=retry,
-                lift_limit=lift_limit,
-                settings=sending.settings(),
-                stop_list=StopList(map(Path, sending.stop_list or ())),
-            )
-        )
+        campaign = stack.enter_context(resumed(journal, run, target, sending))
         options = Sending.kept(campaign.run.settings).options(run.counts.total, target.settle)
         options = replace(options, late=True)  # a person has just said so
         if retry:

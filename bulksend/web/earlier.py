@@ -39,7 +39,8 @@ class Earlier:
         sent: how many of its rows.
         campaigns: the newest campaigns that sent them, and how many each.
         same: the campaign that the sheet is, rather than one that shares rows with it; None where there is none.
-        left: how many of the rows that can be sent and name a chat were not.
+        left: how many of the rows that can be sent were not.
+        not_known: how many of them name no chat, so that it is not known yet whether they were sent.
         rest: those of ``same`` that can still be sent; None where there are none.
     """
 
@@ -47,6 +48,7 @@ class Earlier:
     campaigns: Sequence[tuple[int, int]]
     same: int | None
     left: int
+    not_known: int
     rest: Rest | None
 
 
@@ -60,14 +62,17 @@ def find_earlier(journal: Journal, plan: Plan, good: GoodRows) -> Earlier | None
             by |= journal.sent_since(portal, sorted(set(texts)), since)
     rows = Counter(by[text] for text in texts if text in by)
     same = next((run for run in journal.of_content(plan.content) if run.portal != SANDBOX and run.counts.sent), None)
+    not_known = len(good.texts) - len(texts)
     if same is not None and not rows:  # longer ago, or its chats are yet to be looked up
         rows[same.id] = same.counts.sent
+        not_known = 0
     if not rows:
         return None
     sent = rows.total()
     newest = sorted(rows.items(), reverse=True)[:_SHOWN]
-    left = max(0, (len(texts) if same is None else plan.report.good) - sent)
-    return Earlier(sent, newest, same.id if same else None, left, rest_of(journal, same) if same else None)
+    left = max(0, len(good.texts) - not_known - sent)
+    rest = rest_of(journal, same) if same else None
+    return Earlier(sent, newest, same.id if same else None, left, not_known, rest)
 
 
 def rest_of(journal: Journal, run: Run) -> Rest | None:

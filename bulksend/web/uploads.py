@@ -156,7 +156,7 @@ class Uploads:
         return self.folder(draft.id) / "sheet" / draft.name
 
     def like(self, earlier: Upload, draft: Upload) -> Upload:
-        """A new upload with all that was chosen for an earlier one."""
+        """A new upload with what was chosen for an earlier one, but for how many of its rows were to be tried."""
         if earlier.stop_list:
             shutil.copytree(self.stop_list(earlier).parent, self.stop_list(draft, earlier.stop_list).parent)
         return replace(
@@ -168,6 +168,7 @@ class Uploads:
             version=0,
             confirmed={},
             again=False,
+            limit=None,
         )
 
     def named_alike(self, draft: Upload) -> Upload | None:
@@ -242,6 +243,16 @@ class Uploads:
         """The id of the upload that a campaign's file is, None where it was not uploaded."""
         folder = Path(file).parent.parent
         return folder.name if folder.parent == self._folder and _ID.fullmatch(folder.name) else None
+
+    def verified(self, file: str) -> bool:
+        """Whether it was chosen for a campaign's file that the portal is asked at the end which messages arrived."""
+        draft_id = self.of_file(file)
+        if draft_id is None:
+            return False
+        try:
+            return self.load(draft_id).verify
+        except UsageError:
+            return False
 
 
 def open_private(path: Path) -> Any:

@@ -150,7 +150,7 @@ def test_rows_another_campaign_sent_are_asked_about(visitor: Visitor, portal: Po
     sheet = visitor.upload_rows(lines)
     confirm = visitor.confirm_page(sheet, name)
     assert "12 rows have the same text for the same chat" in confirm
-    assert re.search(r"Rows: 2 \(deal 1000\), .*, 11 \(deal 1009\) and 2 more\.", _plain_text(confirm))
+    assert re.search(r"Rows of the sheet: 2 \(deal 1000\), .*, 11 \(deal 1009\) and 2 more\.", _plain_text(confirm))
     assert re.search(r"<dt>Chats</dt><dd>14<", confirm)
     assert 'name="do" value="send"' not in confirm
     assert visitor.path(visitor.post(f"{sheet}/confirm", visitor.button(confirm, pace="usual"))).endswith("/confirm")
@@ -186,6 +186,45 @@ def test_an_upload_says_at_once_what_was_sent_already(visitor: Visitor, portal: 
     assert f"3 rows of this sheet were sent already: campaign {number} (3). 2 rows are new." in text
     assert "5 rows have no problems" in text
     assert "sent already" not in visitor.get(visitor.upload_rows(rows(2, 2, "Never seen"))).text
+
+
+def test_all_of_it_once_more_says_so_until_the_button(visitor: Visitor, portal: Portal) -> None:
+    """How many customers get it twice stands in red, in the number and on the button."""
+    lines = rows(3, 3, "Once more")
+    served = portal(lines)
+    name = saved(visitor, "once-more", served)
+    visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), name))
+    visitor.wait(visitor.send(visitor.upload_rows(lines), name, repeats="skip"))
+    sheet = visitor.upload_rows(lines)
+    visitor.confirm_page(sheet, name)
+    visitor.post(f"{sheet}/confirm", {"do": "choose", "again": "yes"})
+    confirm = visitor.settled(f"{sheet}/confirm")
+    text = _plain_text(confirm)
+    assert "3 of these messages were sent already: their customers get them twice" in text
+    assert "Messages3 3 of them once more" in text
+    assert "None of them" not in text
+    assert "Send 3 messages, 3 of them once more" in text
+    visitor.post(f"{sheet}/confirm", {"do": "choose", "again": "yes", "limit": "2"})
+    assert "Send the first 2 of 3 messages, 2 of them once more" in _plain_text(visitor.settled(f"{sheet}/confirm"))
+    number = visitor.send(sheet, name, again="yes")
+    visitor.wait(number)
+    assert len(_delivered(served)) == 6
+
+
+def test_rows_without_a_chat_are_not_counted_as_not_sent(visitor: Visitor, portal: Portal) -> None:
+    """Whether they were sent is known once the portal has been asked for their chats."""
+    lines = rows(4, 4, "No chat yet")
+    served = portal(lines)
+    name = saved(visitor, "no-chat-yet", served)
+    lines[3] = (*lines[3][:2], "", *lines[3][3:])  # type: ignore[assignment]
+    sheet = visitor.upload_rows(lines)
+    visitor.post(f"{sheet}/look-up")
+    visitor.wait(visitor.send(sheet, name))
+    again = visitor.upload_rows(lines)
+    text = _plain_text(visitor.get(again).text)
+    assert "3 rows of this sheet were sent already" in text
+    assert "1 row has no chat yet: whether it was sent is known once the portal has been asked" in text
+    assert "1 row was not" not in text
 
 
 def test_where_a_sheet_was_sent_the_rest_can_be_sent(visitor: Visitor, portal: Portal) -> None:

@@ -142,6 +142,31 @@ def test_a_time_that_cannot_be_is_a_sentence_beside_the_form(visitor: Visitor) -
         assert sentence not in visitor.get(f"{sheet}/confirm").text
 
 
+def test_what_else_was_chosen_stays_where_one_choice_cannot_be_read(visitor: Visitor) -> None:
+    """It is shown as it was chosen, and counts once all can be read."""
+    sheet = visitor.upload_rows(rows(2, 2, "Posted"))
+    visitor.confirm_page(sheet)
+    posted = {"do": "choose", "pace": "slow", "verify": "yes", "limit": "1", "user_id": "7", "over": "soon"}
+    text = visitor.post(f"{sheet}/confirm", posted).text
+    assert '<option value="slow" selected>' in text
+    assert 'name="verify" value="yes" checked' in text
+    assert re.search(r'name="limit"[^>]* value="1"', text)
+    assert re.search(r'name="user_id"[^>]* value="7"', text)
+    text = visitor.post(f"{sheet}/confirm", {**posted, "over": "3 минуты", "limit": "many"}).text
+    assert 'value="3 минуты"' in text
+    assert re.search(r'name="limit"[^>]* value="many"', text)
+    assert '<option value="slow" selected>' in text
+    assert visitor.post(f"{sheet}/confirm", {**posted, "over": "3 минуты"}).status_code == 303
+
+
+def test_a_corrected_sheet_is_not_limited_as_the_first_was(visitor: Visitor) -> None:
+    """How many rows are tried first is chosen anew."""
+    sheet = visitor.upload_rows(rows(3, 3, "Limited"))
+    visitor.wait(visitor.send(sheet, limit="2"))
+    other = visitor.upload("other.csv", csv_of([HEADINGS, *rows(3, 3, "All")]), like=sheet.rsplit("/", 1)[1])
+    assert "Rehearse 3 messages" in visitor.confirm_page(other)
+
+
 def test_the_first_messages_are_named_and_chats_that_got_another_text(visitor: Visitor, portal: Portal) -> None:
     """Rows that are left out as sent already are counted; a second message to a chat is said, and sent all the same."""
     lines = rows(4, 4, "Named")
@@ -245,6 +270,20 @@ def test_it_is_asked_at_the_end_where_that_was_chosen(visitor: Visitor) -> None:
     refused = visitor.post(f"/campaigns/{number}/verify")
     assert refused.status_code == 400
     assert "its sandbox has ended" in refused.text
+
+
+def test_the_rest_is_asked_for_at_the_end_too(visitor: Visitor, portal: Portal) -> None:
+    """That it is to be asked holds for the whole campaign, and until then the page does not say that nobody asks."""
+    lines = rows(3, 3, "The rest too")
+    number = visitor.send(
+        visitor.upload_rows(lines), saved(visitor, "rest-too", portal(lines)), limit="1", verify="yes"
+    )
+    visitor.wait(number)
+    visitor.post(f"/campaigns/{number}/rest")
+    wait_for(lambda: visitor.page.run_of(number).counts.sent == 3)
+    text = visitor.wait(number)
+    assert "Not asked for yet" not in text
+    assert [line["delivery"] for line in results_of(visitor, number)] == ["delivered"] * 3
 
 
 def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, portal: Portal) -> None:
