@@ -54,6 +54,7 @@ def dry_run(
     stop_list: StopList | None = None,
     with_other_texts: bool = False,
     once: bool = False,
+    preview: Preview | None = None,
 ) -> Forecast:
     """Do everything that `Campaign.enter` does, and undo it.
 
@@ -68,6 +69,7 @@ def dry_run(
         results: where to write what would become of each row.
         stop_list: as for `Campaign.enter`.
         once: likewise.
+        preview: keeps the first messages, where more or fewer are wanted than usual.
         with_other_texts: whether it is wanted which rows of a new campaign are for chats that lately got another text,
             and, of a sheet that is sent once more, which rows were sent before.
 
@@ -91,6 +93,7 @@ def dry_run(
             stop_list=stop_list,
             with_other_texts=with_other_texts,
             once=once,
+            preview=preview,
         )
         written = _write(plan, draft.rows(), results)
         run = Run(
@@ -115,7 +118,7 @@ def dry_run(
             draft.duplicates,
             draft.once_more,
         )
-    preview = Preview()
+    preview = preview or Preview()
     forecast = Forecast(same, (), preview, newest)
     with contextlib.suppress(_Undo), journal.transaction():
         repeats = take_up(

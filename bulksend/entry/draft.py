@@ -59,6 +59,7 @@ class Draft:
         stop_list: StopList | None = None,
         with_other_texts: bool = False,
         once: bool = False,
+        preview: Preview | None = None,
     ) -> None:
         self._stop_list = stop_list
         self._seen: set[int] | None = set() if once else None
@@ -72,7 +73,7 @@ class Draft:
         self.other_texts: list[Repeat] = []
         self.once_more: list[int] = []
         self._with_other_texts = with_other_texts
-        self.preview = Preview()
+        self.preview = preview or Preview()
 
     def described(self, results: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
         """What the journal is to know of the campaign besides its rows."""

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 class Preview:
     """The first messages that would be sent."""
 
-    LENGTH = 3
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[NewRow | Row, bool]] = []
+    def __init__(self, length: int = 3) -> None:
+        """Keep so many."""
+        self._length = length
+        self._rows: list[NewRow | Row] = []
+        self._not_repeated: list[NewRow | Row] = []
 
     def add(self, rows: Iterable[NewRow | Row], repeats: Sequence[Repeat]) -> bool:
         """Take in the next rows, and say whether more are needed."""
@@ -29,15 +30,18 @@ class Preview:
             if self._full():
                 break
             if row.state is State.PENDING:
-                self._rows.append((row, row.number in repeated))
+                if len(self._rows) < self._length:
+                    self._rows.append(row)
+                if row.number not in repeated:
+                    self._not_repeated.append(row)
         return not self._full()
 
     def rows(self, *, without_repeats: bool = False) -> Sequence[NewRow | Row]:
         """The first of all rows, or of those that no other campaign has sent."""
-        return [row for row, repeated in self._rows if not (repeated and without_repeats)][: self.LENGTH]
+        return self._not_repeated if without_repeats else self._rows
 
     def _full(self) -> bool:
-        return len(self.rows(without_repeats=True)) == self.LENGTH
+        return len(self._not_repeated) == self._length
 
 
 @dataclass(frozen=True, slots=True)

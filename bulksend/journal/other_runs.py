@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from bulksend.journal.holder import HEARTBEAT_SECONDS
-from bulksend.journal.model import Repeat, State
+from bulksend.journal.model import Repeat, Stage, State
 from bulksend.journal.store import Store
 from bulksend.journal.tables import (
     HAS_ID,
@@ -145,6 +145,19 @@ class OtherRuns(Store):
                 )
                 found |= {int(text): int(run_id) for text, run_id in connection.execute(statement).all()}
         return found
+
+    def waiting(self, wanted: Collection[int], *, but_for: str) -> dict[int, int]:
+        """Which of these texts (and chats) are yet to be sent in a campaign that is not finished, and in which.
+
+        Campaigns on the portal ``but_for`` do not count.
+        """
+        runs = sa.select(RUNS.c.id).where(RUNS.c.stage != Stage.FINISHED.value, RUNS.c.portal != but_for)
+        statement = sa.select(ROWS.c.fingerprint, ROWS.c.run_id).where(
+            ROWS.c.run_id.in_(runs), OPEN_ROWS_OF_ROWS, ROWS.c.state == State.PENDING.value
+        )
+        with self._transaction() as connection:
+            found = connection.execute(statement)
+            return {int(text): int(run_id) for text, run_id in found if text in wanted}
 
     def chats_since(self, portal: str, since: float) -> dict[int, int]:
         """The chats to which a campaign on the portal sent anything after ``since``, or may have, and the newest one.

@@ -130,7 +130,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         N_("Keep one of the rows, unless the chat is to get it twice."),
     ),
     "SHARED_CHAT": _warning(
-        N_("the chat stands in an earlier row too, for another lead, deal, contact or company"),
+        N_("the chat stands in another row too, for another lead, deal, contact or company"),
         N_("Check that the chat is the right one in both rows: else a customer reads what is meant for another."),
     ),
     "MESSAGE_CUT": _warning(

@@ -218,6 +218,8 @@ class Checker:
             place * (types == kind) for place, kind in enumerate(ENTITY_TYPES)
         )
         self._duplicates.add(chat_ids[known], messages[known], numbers[known], owners[known])
+        faulty = ~good & (findings.codes != "ALREADY_SENT") & (chat_ids > 0) & (entity_ids > 0) & (types != "")
+        self._duplicates.add_faulty(chat_ids[faulty], numbers[faulty], owners[faulty])
         for row in np.flatnonzero(good)[: PREVIEW_ROWS - len(self._report.preview)]:
             self._report.preview.append(
                 (

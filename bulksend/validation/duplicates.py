@@ -5,17 +5,22 @@ import numpy.typing as npt
 import pandas as pd
 
 Hashes = npt.NDArray[np.uint64]
+NO_ROWS = np.empty(0, np.uint32)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # an odd number with its bits well mixed
 
 
 class Duplicates:
-    """Remembers a 64-bit hash of each (chat, text), the row number, the chat and the entity: 28 bytes a row."""
+    """Remembers a 64-bit hash of each (chat, text), the row number, the chat and the entity: 28 bytes a row.
+
+    Of rows that cannot be sent it remembers the chat and the entity, for they may be right all the same.
+    """
 
     def __init__(self) -> None:
         self._hashes: list[Hashes] = []
         self._rows: list[npt.NDArray[np.uint32]] = []
         self._chats: list[npt.NDArray[np.int64]] = []
         self._entities: list[npt.NDArray[np.int64]] = []
+        self._faulty: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.int64]]] = []
 
     def add(
         self,
@@ -33,33 +38,50 @@ class Duplicates:
             self._chats.append(chats)
             self._entities.append(entities)
 
+    def add_faulty(
+        self, chats: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], entities: npt.NDArray[np.int64]
+    ) -> None:
+        """Add some rows that cannot be sent: chat ids, row numbers, and a number for each entity."""
+        if len(chats):
+            self._faulty.append((chats, rows.astype(np.uint32), entities))
+
     def chats(self) -> int:
         """How many different chats were seen."""
         return len(pd.unique(np.concatenate(self._chats))) if self._chats else 0
 
     def shared(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """Rows whose chat stands further above for another entity, the first such row for each, and the chat."""
-        if not self._chats or self.chats() == sum(map(len, self._chats)):
-            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
-        chats, rows = np.concatenate(self._chats), np.concatenate(self._rows)
-        order = np.argsort(chats, kind="stable")
-        ordered, owners = chats[order], np.concatenate(self._entities)[order]
+        """Rows that can be sent whose chat stands in another row for another entity, such a row for each, and the chat.
+
+        The other row is the first with that chat, or where that is the row itself, one below that cannot be sent.
+        """
+        if not self._chats or (not self._faulty and self.chats() == sum(map(len, self._chats))):
+            return NO_ROWS, NO_ROWS, np.empty(0, np.int64)
+        good = sum(map(len, self._chats))
+        chats = np.concatenate([*self._chats, *(chats for chats, _, _ in self._faulty)])
+        rows = np.concatenate([*self._rows, *(rows for _, rows, _ in self._faulty)])
+        order = np.lexsort((rows, chats))
+        ordered = chats[order]
+        owners = np.concatenate([*self._entities, *(entities for _, _, entities in self._faulty)])[order]
         fresh = np.ones(len(ordered), dtype=np.bool_)
         fresh[1:] = ordered[1:] != ordered[:-1]
         first = np.flatnonzero(fresh)[np.cumsum(fresh) - 1]
         other = np.flatnonzero(owners != owners[first])
-        other = other[np.argsort(order[other], kind="stable")]  # in the order of the rows
-        return rows[order[other]], rows[order[first[other]]], ordered[other]
+        again, above = order[other], order[first[other]]
+        turned = again >= good
+        again, above = np.where(turned, above, again), np.where(turned, again, above)
+        again, above = again[again < good], above[again < good]
+        _, places = np.unique(rows[again], return_index=True)  # in the order of the rows
+        return rows[again[places]], rows[above[places]], chats[again[places]]
 
     def repeats(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Rows that repeat one above them, that first row for each, and the chat; in the order of the rows."""
         if not self._hashes:
-            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
+            return NO_ROWS, NO_ROWS, np.empty(0, np.int64)
         hashes = np.concatenate(self._hashes)
         ordered = np.sort(hashes)
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         if not len(twice):
-            return np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.int64)
+            return NO_ROWS, NO_ROWS, np.empty(0, np.int64)
         among = np.isin(hashes, twice)
         hashes = hashes[among]
         rows, chats = np.concatenate(self._rows)[among], np.concatenate(self._chats)[among]

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from bulksend.entry.codes import BEYOND_LIMIT
+from bulksend.entry.codes import ALREADY_SENT, BEYOND_LIMIT
 from bulksend.errors import UsageError
 from bulksend.journal import Role, State
 from bulksend.locale import _
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.error_help import advice, code_help
 from bulksend.results import write_run_results
+from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.sender.settings import Sending
 from bulksend.target import SANDBOX
-from bulksend.web.earlier import retried
+from bulksend.web.earlier import NAMED, retried
 from bulksend.web.page import page_of
 from bulksend.web.sheets import PIECE, attachment_headers
 from bulksend.web.view import SHOWN, WORDS, portals_of, run_of, view
 
 if TYPE_CHECKING:
-    from bulksend.journal import Delivery
+    from bulksend.journal import Delivery, Journal, Run
     from bulksend.web.page import Page
 
 ROWS_A_PAGE: Final = 50
@@ -46,6 +48,7 @@ async def show(request: web.Request) -> web.Response:
     codes: dict[tuple[State, str], int] = {}
     if any(status in seen.counts for status in ("failed", "unknown", "invalid", "skipped")):
         codes = await page.ask(lambda journal: journal.reasons(run.id))
+    sent_before = codes.pop((State.SKIPPED, ALREADY_SENT), 0)
     deliveries: dict[Delivery | None, int] = {}
     if counts.sent:
         deliveries = await page.ask(lambda journal: journal.deliveries(run.id))
@@ -65,6 +68,8 @@ async def show(request: web.Request) -> web.Response:
         more=rows[ROWS_A_PAGE - 1].n if len(rows) > ROWS_A_PAGE else None,
         after=after,
         words=WORDS,
+        sent_before=sent_before,
+        sent_before_by=await page.ask(lambda journal: _sent_before_by(journal, run)) if sent_before else (),
         codes=[(WORDS[state], code, count, say(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
         to_retry=sum(retried(codes).values()),
@@ -79,6 +84,12 @@ async def show(request: web.Request) -> web.Response:
         note=note if note in _NOTES else "",
         audit=await page.ask(lambda journal: journal.audit(run.id)),
     )
+
+
+def _sent_before_by(journal: Journal, run: Run) -> list[tuple[int, int]]:
+    """The campaigns that sent rows which this one left out for that reason, and how many each; the newest first."""
+    left_out = journal.sent_elsewhere(run.id, run.created_at - SAME_TEXT_SECONDS, [(State.SKIPPED, ALREADY_SENT)])
+    return sorted(Counter(repeat.run_id for repeat in left_out).items(), reverse=True)[:NAMED]
 
 
 def _sentence(code: str) -> str:

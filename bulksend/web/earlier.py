@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bulksend.plan import Plan
     from bulksend.web.checks import GoodRows
 
-_SHOWN: Final = 5
+NAMED: Final = 5
 """How many campaigns are named."""
 
 
@@ -33,19 +33,23 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What campaigns on real portals sent of a sheet.
+    """What campaigns on real portals sent of a sheet, and what they are yet to send of it.
 
     Attributes:
         sent: how many of its rows.
         campaigns: the newest campaigns that sent them, and how many each.
+        waiting: how many of its rows wait in campaigns that are paused or running.
+        waiting_in: the newest of these, and how many wait in each.
         same: the campaign that the sheet is, rather than one that shares rows with it; None where there is none.
-        left: how many of the rows that can be sent were not.
+        left: how many of the rows that can be sent were not, and wait nowhere.
         not_known: how many of them name no chat, so that it is not known yet whether they were sent.
         rest: those of ``same`` that can still be sent; None where there are none.
     """
 
     sent: int
     campaigns: Sequence[tuple[int, int]]
+    waiting: int
+    waiting_in: Sequence[tuple[int, int]]
     same: int | None
     left: int
     not_known: int
@@ -53,26 +57,37 @@ class Earlier:
 
 
 def find_earlier(journal: Journal, plan: Plan, good: GoodRows) -> Earlier | None:
-    """What is known of a sheet before its portal is chosen; None where nothing of it was sent."""
+    """What is known of a sheet before its portal is chosen; None where nothing of it was sent or waits."""
     since = journal.now() - SAME_TEXT_SECONDS
     texts = [text for text in good.texts.tolist() if text]
     by: dict[int, int] = {}
     for portal in journal.portals_since(since):
         if portal != SANDBOX:
             by |= journal.sent_since(portal, sorted(set(texts)), since)
+    held = journal.waiting(set(texts), but_for=SANDBOX)
+    waiting = Counter(held[text] for text in texts if text in held and text not in by)
     rows = Counter(by[text] for text in texts if text in by)
     same = next((run for run in journal.of_content(plan.content) if run.portal != SANDBOX and run.counts.sent), None)
     not_known = len(good.texts) - len(texts)
-    if same is not None and not rows:  # longer ago, or its chats are yet to be looked up
+    if same is not None and not rows and not waiting:  # longer ago, or its chats are yet to be looked up
         rows[same.id] = same.counts.sent
         not_known = 0
-    if not rows:
+    if not rows and not waiting:
         return None
-    sent = rows.total()
-    newest = sorted(rows.items(), reverse=True)[:_SHOWN]
-    left = max(0, len(good.texts) - not_known - sent)
-    rest = rest_of(journal, same) if same else None
-    return Earlier(sent, newest, same.id if same else None, left, not_known, rest)
+    return Earlier(
+        sent=rows.total(),
+        campaigns=_newest(rows),
+        waiting=waiting.total(),
+        waiting_in=_newest(waiting),
+        same=same.id if same else None,
+        left=max(0, len(good.texts) - not_known - rows.total() - waiting.total()),
+        not_known=not_known,
+        rest=rest_of(journal, same) if same else None,
+    )
+
+
+def _newest(rows: Counter[int]) -> Sequence[tuple[int, int]]:
+    return sorted(rows.items(), reverse=True)[:NAMED]
 
 
 def rest_of(journal: Journal, run: Run) -> Rest | None:

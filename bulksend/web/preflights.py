@@ -13,6 +13,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from bulksend.entry.preview import Preview
 from bulksend.entry.refusals import AlreadyDone
 from bulksend.errors import BulksendError, PortalError
 from bulksend.forecast import dry_run
@@ -49,6 +50,9 @@ HOLDS: Final = 600.0
 """Seconds for which an answer holds: afterwards chats may have been closed, and messages sent by others."""
 
 _KEPT: Final = 20
+
+SHOWN: Final = 50
+"""How many of the messages that are to be sent can be looked at before."""
 
 T = TypeVar("T")
 
@@ -137,6 +141,12 @@ class Preflights:
         """What the journal says, likewise."""
         return self._keep(self._outlook, _journal_key(draft), lambda _note: self._ask_journal(draft, answers))
 
+    def answered(self, draft: Upload) -> Answers | None:
+        """What the portal has said; None where it has not been asked, or not answered yet."""
+        asked = self._portal.get(_portal_key(draft))
+        future = asked.future if asked else None
+        return future.result() if future and future.done() and not future.exception() else None
+
     def forget(self, draft: Upload) -> None:
         """Ask anew next time."""
         for key in [key for key in self._portal if key[0] == draft.id]:
@@ -186,6 +196,7 @@ class Preflights:
                     stop_list=stop_list,
                     with_other_texts=True,
                     once=answers.plan.report.has_repeats and not draft.twice,
+                    preview=Preview(SHOWN),
                 )
             except AlreadyDone as error:
                 return Outlook(None, error)

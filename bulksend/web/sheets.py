@@ -276,6 +276,8 @@ async def show_row(request: web.Request) -> web.Response:
     plan = await plan_of(page, draft, page.path_of(request))
     if isinstance(plan, web.Response):
         return plan
+    # The chats that the portal found are in the plan that it was asked about.
+    plan = answers.plan if (answers := page.preflights.answered(draft)) else plan
     asked = request.query.get("row", "")
     number = int(asked) if asked.isdecimal() and len(asked) < 9 else 0
     says: Sequence[str] = ()

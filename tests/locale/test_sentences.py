@@ -103,6 +103,7 @@ NAMES = {
     *(
         "Bitrix24",
         "Excel",
+        "UTC",
         "CSV",
         "UTF",
         "XML",

@@ -111,6 +111,20 @@ def test_duplicates_are_found_over_pieces() -> None:
     assert warning.example == "the text of row 2 for chat 1"
 
 
+def test_a_chat_that_two_customers_share_is_said_whatever_else_is_wrong_with_one_of_the_rows() -> None:
+    """It is said of the row that can be sent, be it above or below; where neither can be, of none."""
+    for rows in (
+        [["deal", "1", "5", "", "Hi"], ["deal", "2", "5", "", ""]],
+        [["deal", "2", "5", "", ""], ["deal", "1", "5", "", "Hi"]],
+    ):
+        checker = Checker(COLUMNS)
+        checker.check(_chunk([*rows, ["deal", "3", "6", "", ""], ["deal", "4", "6", "", ""]]))
+        [warning] = checker.report().warnings
+        good, faulty = (2, 3) if rows[0][4] else (3, 2)
+        assert (warning.code, warning.count, warning.rows) == ("SHARED_CHAT", 1, [good])
+        assert warning.example == f"chat 5, as in row {faulty}"
+
+
 def test_sheet_without_types_takes_them_from_the_heading() -> None:
     """Under "ID сделки" there are deals."""
     columns = find_columns(["ID сделки", "ID чата", "Текст"])

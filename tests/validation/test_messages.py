@@ -229,7 +229,7 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
     "SHARED_CHAT": Sheet(
         "deal,1,2,3,a\ndeal,1,2,3,b\ncontact,1,2,3,c\ndeal,1,3,3,d\n",
-        "Warning: SHARED_CHAT: 1 row: the chat stands in an earlier row too, for another lead, deal, contact or company, "
+        "Warning: SHARED_CHAT: 1 row: the chat stands in another row too, for another lead, deal, contact or company, "
         "such as chat 2, as in row 2 (row 4). Check that the chat is the right one in both rows: else a customer reads "
         "what is meant for another.",
     ),

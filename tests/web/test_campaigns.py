@@ -227,6 +227,33 @@ def test_rows_without_a_chat_are_not_counted_as_not_sent(visitor: Visitor, porta
     assert "1 row was not" not in text
 
 
+def test_rows_that_wait_in_another_campaign_are_not_new(visitor: Visitor, portal: Portal) -> None:
+    """The check of a second upload says which campaign holds them."""
+    lines = rows(6, 6, "Waits elsewhere")
+    served = portal(lines)
+    number = visitor.send(visitor.upload_rows(lines[:4]), saved(visitor, "waits-elsewhere", served), pace="slow")
+    wait_for(lambda: len(served.ledger) >= 1)
+    visitor.post(f"/campaigns/{number}/pause")
+    visitor.wait(number, "waiting")
+    sent = len(served.ledger)
+    text = _plain_text(visitor.get(visitor.upload_rows(lines, "longer.csv")).text)
+    assert f"{4 - sent} rows wait to be sent: campaign {number} ({4 - sent})." in text
+    assert "2 rows are new." in text
+
+
+def test_left_out_as_sent_before_names_the_campaign(visitor: Visitor, portal: Portal) -> None:
+    """It is no reason why rows were not sent, and nobody is advised to send them again."""
+    lines = rows(3, 3, "Sent before")
+    served = portal(lines)
+    name = saved(visitor, "sent-before", served)
+    first = visitor.send(visitor.upload_rows(lines[:2]), name)
+    visitor.wait(first)
+    number = visitor.send(visitor.upload_rows(lines), name, repeats="skip")
+    text = _plain_text(visitor.wait(number))
+    assert f"2 rows were left out because they were sent before: campaign {first} (2)." in text
+    assert "Why rows were not sent" not in text
+
+
 def test_where_a_sheet_was_sent_the_rest_can_be_sent(visitor: Visitor, portal: Portal) -> None:
     """Beside sending all of it again; what other campaigns have sent since is left out of the rest, and said."""
     lines = rows(4, 4, "The rest")
