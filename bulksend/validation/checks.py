@@ -171,6 +171,7 @@ class Checker:
                 example = _("chat {chat}, as in row {row}").format(row=first[0], chat=chats[0])
                 self._report.add_rows("SHARED_CHAT", len(again), again[:FIRST_ROWS].tolist(), example)
             self._report.shared = again, first
+            self._report.several = self._duplicates.several(self._report.repeats[0], FIRST_ROWS)
             self._report.chats = self._duplicates.chats()
             if not (self._report.rows or self._report.hidden or self._report.marked_sent):
                 self._report.add("NO_ROWS", None)

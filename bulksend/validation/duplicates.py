@@ -73,6 +73,26 @@ class Duplicates:
         _, places = np.unique(rows[again], return_index=True)  # in the order of the rows
         return rows[again[places]], rows[above[places]], chats[again[places]]
 
+    def several(self, repeats: npt.NDArray[np.uint32], first: int) -> tuple[int, list[tuple[int, list[int], int]]]:
+        """How many chats stand in several rows that are not ``repeats``; and the first of these chats.
+
+        Of each the chat, its first rows, and how many rows it has.
+        """
+        if not self._chats or self.chats() == sum(map(len, self._chats)):
+            return 0, []
+        chats, rows = np.concatenate(self._chats), np.concatenate(self._rows)
+        if len(repeats):
+            kept = ~np.isin(rows, repeats)
+            chats, rows = chats[kept], rows[kept]
+        order = np.argsort(chats, kind="stable")
+        chats, rows = chats[order], rows[order]
+        starts = np.flatnonzero(np.concatenate([[True], chats[1:] != chats[:-1]]))
+        sizes = np.diff(np.append(starts, len(chats)))
+        starts, sizes = starts[sizes > 1], sizes[sizes > 1]
+        named = np.argsort(rows[starts], kind="stable")[:first]
+        found = [(at, size) for at, size in zip(starts[named].tolist(), sizes[named].tolist(), strict=True)]
+        return len(starts), [(int(chats[at]), rows[at : at + min(size, first)].tolist(), size) for at, size in found]
+
     def repeats(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Rows that repeat one above them, that first row for each, and the chat; in the order of the rows."""
         if not self._hashes:

@@ -1,5 +1,6 @@
 """All problems of all rows, grouped by kind, for people and for programs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -72,7 +73,9 @@ class Report:
         chats: different chats among the good rows.
         preview: the first good rows as they would go out: row number, entity type, entity id, chat id, user id, text.
         repeats: the rows that send a chat the same text as an earlier one, and that one for each.
-        shared: the rows whose chat an earlier one has for another entity, likewise.
+        shared: the rows whose chat another one has for another entity, likewise.
+        several: how many chats get several different messages; of the first of them the chat, its first rows, and how
+            many they are.
     """
 
     rows: int = 0
@@ -86,12 +89,21 @@ class Report:
     preview: list[tuple[int, str, int, int, int, str]] = field(default_factory=list)
     repeats: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
     shared: tuple[RowNumbers, RowNumbers] = (NO_ROWS, NO_ROWS)
+    several: tuple[int, list[tuple[int, list[int], int]]] = (0, [])
     _groups: dict[str, Problem] = field(default_factory=dict)
 
     @property
     def has_repeats(self) -> bool:
         """Whether rows send a chat the same text as an earlier one."""
         return len(self.repeats[0]) > 0
+
+    @property
+    def named(self) -> Iterator[int]:
+        """The rows that are named because they can be sent, and should be looked at again."""
+        for warning in self.warnings:
+            yield from warning.rows
+        for _chat, rows, _count in self.several[1]:
+            yield from rows
 
     def add(
         self,

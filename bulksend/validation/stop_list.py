@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bulksend.errors import SheetError
 from bulksend.locale import _
-from bulksend.sheet.headings import field_of, implied_type
+from bulksend.sheet.headings import guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation.values import entity_type, identifier
 
@@ -54,9 +54,7 @@ class StopList:
 
     def _read(self, path: Path) -> None:
         sheet = open_sheet(path)
-        places = {
-            field: place for place, heading in reversed(list(enumerate(sheet.headings))) if (field := field_of(heading))
-        }
+        places = guess_columns(sheet.headings)
         chat, entity, kinds = places.get("CHAT_ID"), places.get("CRM_ENTITY"), places.get("CRM_ENTITY_TYPE")
         implied = "" if entity is None or kinds is not None else implied_type(sheet.headings[entity])
         if chat is None and (entity is None or (kinds is None and not implied)):

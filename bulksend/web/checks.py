@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 ROWS_A_PAGE: Final = 50
 SAMPLE_ROWS: Final = 5
+_NEAR_THE_TOP: Final = 5_000
 _KEPT_PLANS: Final = 5
 """Checked sheets that are kept in memory: a large workbook takes much of it, and is soon read again."""
 
@@ -155,6 +156,16 @@ def _fits(field: str, cells: Sequence[str]) -> bool:
     return not filled or field not in _READ or any(map(_READ[field], filled))
 
 
+def _column_of_types(sample: Sequence[Sequence[str]], guesses: Mapping[str, int]) -> int | None:
+    """The column that is nothing else yet and nearly all of whose first cells name a type of entity."""
+    for position, cells in enumerate(zip(*sample, strict=False)):
+        filled = [cell for cell in cells if cell.strip()]
+        known = sum(bool(entity_type(cell)) for cell in filled)
+        if position not in guesses.values() and filled and known >= 0.8 * len(filled):
+            return position
+    return None
+
+
 class Checks:
     """The checks of all uploads; each version of a draft is checked once in a language, in a thread."""
 
@@ -196,6 +207,8 @@ class Checks:
             for field, position in guess_columns(headings).items()
             if field_of(headings[position]) == field or _fits(field, [row[position] for row in sample])
         }
+        if "CRM_ENTITY_TYPE" not in guesses and (of_types := _column_of_types(sample, guesses)) is not None:
+            guesses["CRM_ENTITY_TYPE"] = of_types
         for field, heading in draft.mapping.items():
             if heading in headings:
                 guesses[field] = headings.index(heading)
@@ -261,6 +274,20 @@ class Checks:
                 return next(row for row in rows if row.number >= number)
         raise UsageError(_("The sheet has no row {row}.").format(row=number))
 
+    def hidden_row(self, plan: Plan, number: int) -> NewRow:
+        """A row that the sheet hides as it would be sent if it were not hidden."""
+        return self.row(_with_hidden(plan), number)
+
+    def hidden_entities(self, plan: Plan) -> dict[int, tuple[str, int]]:
+        """The kind and the id of the entity of the first hidden rows, where they are near the top of the sheet."""
+        wanted = [number for number in plan.report.first_hidden if number <= _NEAR_THE_TOP]
+        found: dict[int, tuple[str, int]] = {}
+        for rows in _with_hidden(plan).new_rows() if wanted else ():
+            found |= {row.number: (row.entity_type, row.entity_id) for row in rows if row.number in wanted}
+            if rows and rows[-1].number >= wanted[-1]:
+                break
+        return {number: (kind, entity) for number, (kind, entity) in found.items() if kind and entity > 0}
+
     def write_problems(self, plan: Plan, draft: Upload) -> Path:
         """Write the sheet with each row's problem beside it and return where."""
         suffix = ".csv" if plan.sheet.format == "csv" else ".xlsx"
@@ -292,6 +319,10 @@ class Checks:
         path.unlink(missing_ok=True)
         with open_private(path) as file:
             np.save(file, np.concatenate([GoodRows.none(), *chunks]))
+
+
+def _with_hidden(plan: Plan) -> Plan:
+    return replace(plan, options=replace(plan.options, include_hidden=True), content="")
 
 
 class _Keeper:

@@ -155,8 +155,9 @@ def _looked_up(plan: Plan) -> LookedUp | None:
 def _named_rows(answers: Answers, forecast: Forecast | None) -> Iterator[int]:
     """The rows that the page names because of something that is to be known of them."""
     report = answers.plan.report
-    for problem in (*answers.refused, *answers.warnings, *report.problems, *report.warnings):
+    for problem in (*answers.refused, *answers.warnings, *report.problems):
         yield from problem.rows
+    yield from report.named
     for found in (forecast.repeats, forecast.other_texts) if forecast else ():
         yield from (row for row, _run in found[:10])
 

@@ -176,7 +176,10 @@ async def show_check(request: web.Request) -> web.Response:
         pages=max(1, math.ceil(found.total / ROWS_A_PAGE)),
         first=number * ROWS_A_PAGE + 1,
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
-        entities=good.entities(row for warning in plan.report.warnings for row in warning.rows),
+        entities={
+            **good.entities(plan.report.named),
+            **await page.do(partial(page.checks.hidden_entities, plan)),
+        },
         # It takes seconds where a million rows are compared, so not again for each page of problems.
         earlier=None if code or number else await page.ask(lambda journal: find_earlier(journal, plan, good)),
         wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
@@ -285,6 +288,9 @@ async def show_row(request: web.Request) -> web.Response:
     try:
         row = await page.do(lambda: page.checks.row(plan, number))
         says = await page.do(partial(page.checks.says, draft, row.number))
+        if row.error_code == "HIDDEN_ROW":
+            seen = await page.do(partial(page.checks.hidden_row, plan, row.number))
+            row = seen._replace(error_code=row.error_code, error_description=row.error_description)
     except UsageError as error:
         sentence = str(error)
     return page.show(

@@ -133,6 +133,7 @@ def test_a_program_that_has_gone_is_not_shown_as_sending(own_page: PageProcess, 
     own_page.kill()
     tab.wait_for_selector("#progress [role=alert]:has-text('bulksend does not answer')")
     assert not tab.locator("h1 .state, .figures, progress").count()
+    assert tab.locator("main button:has-text('Pause')").is_disabled()
 
 
 def test_without_script_everything_can_be_done(

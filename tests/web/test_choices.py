@@ -229,6 +229,7 @@ def test_people_on_a_stop_list_get_nothing(visitor: Visitor, portal: Portal) -> 
     assert "no more.csv" in text
     assert visitor.post(f"{sheet}/stop-list/remove").status_code == 303
     assert "Send 4 messages" in visitor.settled(f"{sheet}/confirm")
+    assert "Send 3 messages" in upload(csv_of([("Чат",), (5001,)]))
     assert "Send 2 messages" in upload(csv_of([("Deal ID", "CHAT_ID"), (1000, ""), ("", 5003)]))
     corrected = visitor.upload("again.csv", csv_of([HEADINGS, *lines]), like=sheet.rsplit("/", 1)[1])
     assert "Send 2 messages" in visitor.confirm_page(corrected, "stopped")

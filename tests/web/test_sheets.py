@@ -236,7 +236,13 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     book.save(content)
     hidden = visitor.upload("h.xlsx", content.getvalue())
     text = visitor.get(hidden).text
-    assert re.search(r"1 row is hidden in the sheet and left out:\s+3\.", text)
+    assert re.search(
+        r'1 row is hidden in the sheet and left out:\s+<a href="[^"]*row\?row=3">row 3</a> \(deal 1\)\.', text
+    )
+    row = visitor.get(f"{hidden}/row?row=3").text
+    assert "Row 3 is not sent" in row
+    assert "Chat 3, deal 1" in row
+    assert '<div class="bubble">Hidden</div>' in row
     assert visitor.path(visitor.post(f"{hidden}/hidden", {"hidden": "include"})) == hidden
     text = visitor.get(hidden).text
     assert "2 of 3 rows can be sent" in text
@@ -245,6 +251,26 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     assert "1 row is hidden" in visitor.get(hidden).text
     only = visitor.upload("o.csv", csv_of([HEADINGS, *[("deal", 1, "x", "", "Dear {name}")] * 2]))
     assert "These rows would be sent" not in visitor.get(only).text
+
+
+def test_a_chat_that_gets_several_messages_is_said_with_its_rows(visitor: Visitor) -> None:
+    """Texts that hardly differ are two messages; the very same text is a repeat, and said as one."""
+    near, other = ("deal", 1, 2, "", "Hello , Anna"), ("deal", 1, 3, "", "Hello")
+    sheet = visitor.upload("several.csv", csv_of([HEADINGS, GOOD, near, GOOD, other]))
+    for text in (visitor.get(sheet).text, visitor.confirm_page(sheet)):
+        assert "1 chat gets several different messages of this sheet" in text
+        said = re.search(r"<li>Chat 2: (.*?)</li>", text)
+        assert said is not None
+        assert re.findall(r"row=(\d+)", said[1]) == ["2", "3"]
+    assert "several different" not in visitor.get(visitor.upload("one.csv", csv_of([HEADINGS, GOOD, GOOD, other]))).text
+
+
+def test_a_column_that_holds_types_is_chosen_for_them(visitor: Visitor) -> None:
+    """Whatever its heading is."""
+    lines = [("Что это", "Номер сделки", "Номер чата", "Имя"), ("Сделка", 1, 5001, "Анна"), ("Лид", 2, 5002, "Олег")]
+    assert re.search(
+        r'<option value="0" selected>A: Что это', visitor.get(visitor.upload("kinds.csv", csv_of(lines))).text
+    )
 
 
 def test_what_a_results_sheet_marks_as_sent_is_left_out_unless_it_is_wanted(visitor: Visitor) -> None:

@@ -23,6 +23,7 @@ function poll(part) {
     // What was said last holds no more: neither that it is being sent nor how long it will take.
     for (const old of document.querySelectorAll("h1 .state:not(.rehearsal)")) old.remove();
     for (const old of part.querySelectorAll(".figures, progress, .notice")) old.remove();
+    for (const button of document.querySelectorAll("main button")) button.disabled = true;
     const notice = document.createElement("p");
     notice.className = "notice bad";
     notice.setAttribute("role", "alert");
