@@ -248,10 +248,10 @@ def _environment(prefix: str) -> Environment:
         number=number,
         rough=lambda value: number(float(f"{value:.2g}")),
         moment=moment,
-        span=duration,
+        span=lambda seconds: duration(seconds).replace(" ", "\N{NO-BREAK SPACE}"),
         weekday=weekday,
         as_read=as_read,
-        hours=hours_in_words,
+        hours=lambda hours: hours_in_words(hours).replace("-", "\N{EN DASH}"),
         zone=zone_in_words,
     )
     environment.policies["ext.i18n.trimmed"] = True
@@ -263,7 +263,7 @@ def moment(at: float | None) -> Markup:
     if at is None:
         return Markup("")
     local = datetime.fromtimestamp(at).astimezone()
-    shown = f"{format_date(local, locale=language())}, {local:%H:%M}"
+    shown = f"{format_date(local, locale=language())}, {local:%H:%M}".replace(" г.", "\N{NO-BREAK SPACE}г.")
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), shown)
 
 

@@ -64,7 +64,7 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     assert "Send 4 messages" in confirm
     assert "User 27 (Sandbox Operator)" in confirm
     assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
-    refused = r"The chat does not belong to this lead, deal, contact or company.*?row=6\">row 6</a> \(deal 77; "
+    refused = r"The chat does not belong to this lead, deal, contact or company.*?row=6\">row 6</a> \(chat "
     assert re.search(refused, confirm, re.DOTALL)
     assert _delivered(served) == []
     number = visitor.send(sheet, "said")
@@ -568,7 +568,7 @@ def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, port
     visitor.post(f"{sheet}/columns", form)
     assert re.search(r"\d+ rows? ha(s|ve) no chat yet: the portal is asked for it later", visitor.get(sheet).text)
     confirm = visitor.confirm_page(sheet, name)
-    assert "asked for the chats of 3 leads, deals, contacts and companies: found 3, not found 0" in confirm
+    assert "The portal found all 3 chats" in confirm
     assert "Send 3 messages" in confirm
     visitor.wait(visitor.send(sheet, name))
     assert_exactly_once(lines, _delivered(served))
@@ -585,7 +585,7 @@ def test_what_the_portal_knows_of_missing_chats_is_said(visitor: Visitor, portal
     assert visitor.post(f"{sheet}/look-up").status_code == 303
     assert "Then you see which chats were found" in visitor.get(sheet).text
     text = visitor.confirm_page(sheet, saved(visitor, "missing", served))
-    assert "asked for the chats of 2 leads, deals, contacts and companies: found 1, not found 1" in text
+    assert "The portal found 1 of 2 chats" in text
     assert re.search(r"has no chat with an active dialog</strong>:\s*<a[^>]*>row 3</a>", text)
     assert "Take or start a dialog in the portal" in text
     assert "Send 2 messages" in text

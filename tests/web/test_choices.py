@@ -78,8 +78,8 @@ def test_hours_are_chosen_and_waited_for(visitor: Visitor, portal: Portal) -> No
     visitor.confirm_page(sheet, saved(visitor, "hours", served))
     confirm = _choose(visitor, sheet, **hours)
     facts = _facts(confirm)
-    assert facts["Sending hours"] == f"{hours['from']}-{hours['to']} (Africa/Abidjan)"
-    assert facts["Takes about"].endswith(" s")  # once they leave
+    assert facts["Sending hours"] == f"{hours['from']}–{hours['to']} (Africa/Abidjan)"
+    assert facts["Takes about"].endswith("\N{NO-BREAK SPACE}s")  # once they leave
     times = re.findall(r'(?:first message leaves|last message leaves about)</dt><dd><time datetime="([^"]+)"', confirm)
     assert [f"{datetime.fromisoformat(at).astimezone(UTC):%H:00}" for at in times] == [hours["from"]] * 2
     assert f'name="from" value="{hours["from"]}"' in confirm
@@ -119,7 +119,7 @@ def test_days_a_spread_and_an_end_are_chosen(visitor: Visitor) -> None:
     assert "Not sent after" in text
     assert re.findall(r"About (\d+) messages will not have left in time", text) in (["18"], ["19"], ["20"])
     text = _choose(visitor, sheet, day=["mon", "wed"], **{"from": "00:00", "to": "12:00"})
-    assert "00:00-12:00, Monday, Wednesday (" in _facts(text)["Sending hours"]
+    assert "00:00–12:00, Monday, Wednesday (" in _facts(text)["Sending hours"]
     assert len(re.findall(r'name="day" value="\w+" checked', text)) == 2
     assert "Sending hours" not in _facts(_choose(visitor, sheet))
 

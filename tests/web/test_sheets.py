@@ -226,7 +226,7 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     assert "Please look at this again" in text
     assert "The chat gets the same text as in an earlier row" in text
     assert re.search(r"Keep one of the rows, unless the chat is to get it twice\.\s+The repeat is left out", text)
-    assert "This row would be sent" in text
+    assert "It goes out exactly like this." in text
     assert re.search(r'row\?row=4">row 4</a>', text)
     book, content = openpyxl.Workbook(), io.BytesIO()
     assert book.active is not None
@@ -250,7 +250,7 @@ def test_hidden_rows_and_warnings_are_said(visitor: Visitor) -> None:
     visitor.post(f"{hidden}/hidden", {"hidden": "leave-out"})
     assert "1 row is hidden" in visitor.get(hidden).text
     only = visitor.upload("o.csv", csv_of([HEADINGS, *[("deal", 1, "x", "", "Dear {name}")] * 2]))
-    assert "These rows would be sent" not in visitor.get(only).text
+    assert "exactly like this" not in visitor.get(only).text
 
 
 def test_a_chat_that_gets_several_messages_is_said_with_its_rows(visitor: Visitor) -> None:
