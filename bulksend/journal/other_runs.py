@@ -155,7 +155,7 @@ class OtherRuns(Store):
         statement = sa.select(ROWS.c.fingerprint, ROWS.c.run_id).where(
             ROWS.c.run_id.in_(runs), OPEN_ROWS_OF_ROWS, ROWS.c.state == State.PENDING.value
         )
-        with self._transaction() as connection:
+        with self._reading() as connection:
             found = connection.execute(statement)
             return {int(text): int(run_id) for text, run_id in found if text in wanted}
 

@@ -63,6 +63,7 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
     confirm = visitor.confirm_page(sheet, saved(visitor, "said", served))
     assert "Send 4 messages" in confirm
     assert "User 27 (Sandbox Operator)" in confirm
+    assert re.search(r"<summary>and 1 more</summary>.*?Row 5</a>, deal 1003, chat 5003: ", confirm, re.DOTALL)
     assert re.search(r"Left out, the portal would refuse them</dt><dd>1<", confirm)
     refused = r"The chat does not belong to this lead, deal, contact or company.*?row=6\">row 6</a> \(chat "
     assert re.search(refused, confirm, re.DOTALL)
@@ -570,6 +571,9 @@ def test_chats_that_the_sheet_does_not_have_are_looked_up(visitor: Visitor, port
     confirm = visitor.confirm_page(sheet, name)
     assert "The portal found all 3 chats" in confirm
     assert "Send 3 messages" in confirm
+    row = visitor.get(f"{sheet}/row?row=2").text
+    assert "Chat 5000" in row
+    assert f'{sheet}/confirm">Back to confirming</a>' in row
     visitor.wait(visitor.send(sheet, name))
     assert_exactly_once(lines, _delivered(served))
 
