@@ -496,7 +496,7 @@ def test_texts_are_deleted_and_counts_stay(visitor: Visitor, portal: Portal) -> 
     visitor.wait(number)
     folder = visitor.page.home / "uploads" / sheet.rsplit("/", 1)[1]
     assert folder.exists()
-    assert "each row’s number, chat and state" in visitor.get(f"/campaigns/{number}/delete").text
+    assert "each row’s number, chat, CRM entity and state" in visitor.get(f"/campaigns/{number}/delete").text
     assert visitor.post(f"/campaigns/{number}/delete").status_code == 303
     assert not folder.exists()
     text = visitor.get(f"/campaigns/{number}").text

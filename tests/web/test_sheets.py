@@ -55,7 +55,7 @@ def test_problems_can_be_seen_one_kind_at_a_time_and_fifty_at_a_time(visitor: Vi
     both = visitor.upload("both.csv", csv_of([HEADINGS, GOOD, GOOD, ("deal", 1, "x", "", "")]))
     assert re.search(r"Go on with the 1 row that can be sent", visitor.get(both).text)  # the second one repeats it
     only = visitor.get(f"{both}?problem=EMPTY_MESSAGE").text
-    assert "(and 1 other problem)" in only
+    assert "And 1 other problem." in only
     row = visitor.get(f"{both}/row?row=4").text
     assert re.search(r"<h1>Row 4 is not sent</h1>.*<li>[^<]*</li><li>", row, re.DOTALL)
 
