@@ -14,7 +14,7 @@ from bulksend.journal.model import MOVES, Change, Departure, SlotGrant, State, Z
 from bulksend.journal.other_runs import claimed_ids, elsewhere, portal_of, rival
 from bulksend.journal.pace_store import PaceStore
 from bulksend.journal.records import ROW_COLUMNS, rows_of
-from bulksend.journal.tables import IN_ONE_STATEMENT, OPEN_ROWS, ROWS, RUNS, open_places
+from bulksend.journal.tables import IN_ONE_STATEMENT, OPEN_ROWS, ROWS, RUNS, by_no_index, open_places
 from bulksend.locale import _
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 LEAD: Final = 5_000
 """Rows that may leave before the file's main part has to hold more of what was written: so many have to be looked for
 in the portal's history where the newest part is lost after a kill."""
-
-_placed_state = ROWS.c.state.concat("")
-"""A row's state in a form that no index is used for: a server that has not counted a new campaign's rows yet would
-rather look at all that are open than look up some by their places."""
 
 APPLY_SENT = (
     sa.update(ROWS)
@@ -59,7 +55,9 @@ _DONE = (
 
 APPLY_SENT_TOGETHER = (
     sa.update(ROWS)
-    .where(ROWS.c.run_id == sa.bindparam("b_run"), ROWS.c.n == _DONE.c.n, _placed_state == State.SENDING.value)
+    .where(
+        ROWS.c.run_id == sa.bindparam("b_run"), ROWS.c.n == _DONE.c.n, by_no_index(ROWS.c.state) == State.SENDING.value
+    )
     .values(
         state=State.SENT.value,
         error_code=None,
@@ -72,7 +70,7 @@ APPLY_SENT_TOGETHER = (
 
 LEAVE = (
     sa.update(ROWS)
-    .where(ROWS.c.run_id == sa.bindparam("b_run"), _placed_state == State.PENDING.value)
+    .where(ROWS.c.run_id == sa.bindparam("b_run"), by_no_index(ROWS.c.state) == State.PENDING.value)
     .values(
         state=State.SENDING.value,
         attempts=ROWS.c.attempts + 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,6 +13,8 @@ SCHEMA: Final = 9
 
 IN_ONE_STATEMENT: Final = 500
 """Row numbers in one statement: databases take only so many."""
+
+T = TypeVar("T")
 
 metadata = sa.MetaData()
 
@@ -160,9 +162,11 @@ def open_places(
     return places if up_to is None else places.where(open_row.c.n <= up_to)
 
 
-def by_no_index(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+def by_no_index(column: sa.ColumnElement[T]) -> sa.ColumnElement[T]:
     """The column in a form that no index is used for.
 
-    SQLite would otherwise walk over all rows of each campaign named rather than look up a few texts or ids in theirs.
+    SQLite would otherwise walk over all rows of each campaign named rather than look up a few texts or ids in theirs,
+    and a server that has not counted a new campaign's rows yet over all that are open rather than look up some by their
+    places.
     """
-    return column + 0
+    return column + ("" if isinstance(column.type, sa.String) else 0)

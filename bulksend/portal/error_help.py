@@ -433,6 +433,11 @@ def _translated(text: CodeHelp) -> CodeHelp:
     )
 
 
+def capitalised(text: str) -> str:
+    """The text of a `CodeHelp` as the beginning of a sentence."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def advice(code: str, description: str = "", *, asking: bool = False) -> str:
     """What happened and what to do, for people.
 
@@ -444,7 +449,7 @@ def advice(code: str, description: str = "", *, asking: bool = False) -> str:
     name = code.upper()
     said = description.strip().rstrip(".")
     found = _translated(_PLAN) if name == ACCESS_DENIED and about_the_plan(said) else code_help(code)
-    means = f"{found.means[0].upper()}{found.means[1:]}"
+    means = capitalised(found.means)
     if said.startswith(means):  # it is this very advice, given further below
         return description
     words = said if not said or name in OURS else _("the portal says: {words}").format(words=said)

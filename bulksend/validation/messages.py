@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bulksend.locale import _
-from bulksend.portal.error_help import code_help
+from bulksend.portal.error_help import capitalised, code_help
 from bulksend.sheet.headings import Columns
 from bulksend.sheet.messages import quoted
 
@@ -21,7 +21,7 @@ def describe(code: str, cell: str | None = None, *, heading: str = "", detail: s
     means, advice = known.blank if known.blank[0] and cell is not None and not cell.strip() else known.finding
     shown = "" if cell is None or not cell.strip() else quoted(cell)
     notes = ", ".join(filter(None, (shown, column_in_words(heading), detail)))
-    return f"{means[0].upper()}{means[1:]}{f' ({notes})' if notes else ''}. {advice}"
+    return f"{capitalised(means)}{f' ({notes})' if notes else ''}. {advice}"
 
 
 def column_in_words(heading: str) -> str:

@@ -16,7 +16,7 @@ from bulksend.errors import UsageError
 from bulksend.journal import Role, State
 from bulksend.locale import _
 from bulksend.portal.credential_store import PortalStore
-from bulksend.portal.error_help import advice, code_help
+from bulksend.portal.error_help import advice, capitalised, code_help
 from bulksend.results import write_run_results
 from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.sender.settings import Sending
@@ -94,8 +94,7 @@ def _sent_before_by(journal: Journal, run: Run) -> list[tuple[int, int]]:
 
 def _sentence(code: str) -> str:
     """What happened, without what to do: there is nothing to be done any more."""
-    means = code_help(code).means
-    return f"{means[0].upper()}{means[1:]}."
+    return f"{capitalised(code_help(code).means)}."
 
 
 async def _choose_portal(page: Page, draft_id: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from bulksend.errors import BulksendError, SheetError, UsageError
 from bulksend.locale import _, language
 from bulksend.plan import columns_of, examine, fingerprint
-from bulksend.portal.error_help import code_help
+from bulksend.portal.error_help import capitalised, code_help
 from bulksend.queries.chats import entity_of, keys_of
 from bulksend.sheet.headings import column_letters, field_of, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
@@ -62,8 +62,7 @@ class FaultyRow:
 
 
 def _means(code: str) -> str:
-    means = code_help(code).finding[0]
-    return f"{means[0].upper()}{means[1:]}."
+    return f"{capitalised(code_help(code).finding[0])}."
 
 
 def _of_one_kind(row: FaultyRow, code: str) -> FaultyRow:

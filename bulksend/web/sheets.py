@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
 from aiohttp import web
@@ -247,27 +247,23 @@ async def match_columns(request: web.Request) -> web.Response:
 
 async def look_up(request: web.Request) -> web.Response:
     """Have the portal asked, before anything is sent, for the chats of rows that name none."""
-    page = page_of(request)
-    draft = await page.draft(request)
-    changed = draft.read_otherwise(look_up=True)
-    await page.do(lambda: page.uploads.save(changed))
-    raise page.go(f"/sheets/{draft.id}")
+    return await _read_otherwise(request, look_up=True)
 
 
 async def choose_sent(request: web.Request) -> web.Response:
     """Leave out the rows that the sheet marks as sent, or send them again."""
-    page, form = page_of(request), await request.post()
-    draft = await page.draft(request)
-    changed = draft.read_otherwise(with_sent=chosen(form, "sent") == "send")
-    await page.do(lambda: page.uploads.save(changed))
-    raise page.go(f"/sheets/{draft.id}")
+    return await _read_otherwise(request, with_sent=chosen(await request.post(), "sent") == "send")
 
 
 async def choose_hidden(request: web.Request) -> web.Response:
     """Include the rows that are hidden in the sheet, or leave them out."""
-    page, form = page_of(request), await request.post()
+    return await _read_otherwise(request, include_hidden=chosen(await request.post(), "hidden") == "include")
+
+
+async def _read_otherwise(request: web.Request, **changes: bool) -> NoReturn:
+    page = page_of(request)
     draft = await page.draft(request)
-    changed = draft.read_otherwise(include_hidden=chosen(form, "hidden") == "include")
+    changed = draft.read_otherwise(**changes)
     await page.do(lambda: page.uploads.save(changed))
     raise page.go(f"/sheets/{draft.id}")
 
