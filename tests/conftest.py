@@ -6,9 +6,19 @@ Ctrl-C, and ``nohup`` the closing of a terminal.
 
 import os
 import signal
+from collections.abc import Iterator
+
+import pytest
 
 os.environ["BULKSEND_LANG"] = os.environ.get("BULKSEND_TEST_LANG", "en")
 
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
     if number is not None and signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """A test that leaves a signal ignored would change what the commands of later tests hear."""
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

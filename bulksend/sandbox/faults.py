@@ -107,7 +107,7 @@ class Faults:
             probability: How likely each kind is for a call; together at most 1.
             seed: Of the dice, so that a run can be repeated.
             at: Faults for certain calls, counted from 1 among those of ``methods``; they go before the dice.
-            methods: The methods (any case) that the dial is for; ``None``: every REST call.
+            methods: The methods (any case) that the dial is for, alone or in a batch; ``None``: every REST call.
             silent_seconds: How long a silent portal keeps the connection open.
             late_seconds: How long after cutting the connection a ``late`` call is carried out.
             ahead_seconds: How far the clock of the portal's other server is ahead.
@@ -159,9 +159,9 @@ class Faults:
                 ) from None
         return cls(probability, at=at, **options)
 
-    def pick(self, method: str) -> FaultKind | None:
-        """Decide what happens to the next call of a method (in lower case)."""
-        if self.methods is not None and method not in self.methods:
+    def pick(self, method: str, calls: Iterable[str]) -> FaultKind | None:
+        """Decide what happens to the next request; ``calls`` are the methods it calls (all in lower case)."""
+        if self.methods is not None and method not in self.methods and self.methods.isdisjoint(calls):
             return None
         self.seen += 1
         kind = self.at.get(self.seen) or self._throw()

@@ -4,7 +4,6 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -302,9 +301,11 @@ def refuse(no: Refusal, status: int | None = None) -> Answer:
     return Answer(status or no.status, json.dumps(no.as_json()).encode(), no.code)
 
 
-def count_commands(method: str, parameters: Mapping[str, Any]) -> int:
-    """How many calls a request holds."""
-    return len(commands_of(parameters)) if method == "batch" else 1
+def calls_of(request: Request) -> list[str]:
+    """The methods that a request calls, in lower case: its own, or those of its batch."""
+    if request.method != "batch":
+        return [request.method]
+    return [batch.take_apart(str(command))[0] for command in commands_of(request.parameters).values()]
 
 
 def commands_of(parameters: Parameters) -> dict[str, Any]:

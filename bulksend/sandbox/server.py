@@ -16,7 +16,7 @@ from bulksend.sandbox.clock import server_ahead
 from bulksend.sandbox.control import ControlDoor
 from bulksend.sandbox.faults import FaultKind
 from bulksend.sandbox.garbled import GARBLED, delivered
-from bulksend.sandbox.portal import Answer, CallRecord, Portal, Request, RequestCut, count_commands, refuse
+from bulksend.sandbox.portal import Answer, CallRecord, Portal, Request, RequestCut, calls_of, refuse
 from bulksend.sandbox.refusal import CAMPAIGN_REFUSALS, CampaignRefusal, Refusal, Refused
 from bulksend.sandbox.xml_answer import as_xml
 
@@ -88,8 +88,9 @@ class Server:
         self.at_work += 1
         try:
             asked, xml = await reading.read(request)
-            record.method, record.commands = asked.method, count_commands(asked.method, asked.parameters)
-            response = await self._serve(request, asked, record)
+            calls = calls_of(asked)
+            record.method, record.commands = asked.method, len(calls)
+            response = await self._serve(request, asked, calls, record)
         finally:
             self.at_work -= 1
             record.finished_at = time.monotonic()
@@ -98,10 +99,12 @@ class Server:
             response.headers["Content-Type"] = _XML
         return response
 
-    async def _serve(self, request: web.BaseRequest, asked: Request, record: CallRecord) -> web.StreamResponse:
+    async def _serve(
+        self, request: web.BaseRequest, asked: Request, calls: list[str], record: CallRecord
+    ) -> web.StreamResponse:
         if not self._portal.admit(request.remote or ""):
             return self._json(refuse(refusal.QUERY_LIMIT), record)
-        fault = self._portal.faults.pick(asked.method)
+        fault = self._portal.faults.pick(asked.method, calls)
         if fault is None:
             return self._response(await self._answer(asked), record)
         record.fault = str(fault)

@@ -142,7 +142,7 @@ def test_calls_of_one_method_go_together(tmp_path: Path) -> None:
 
 def test_a_question_that_breaks_the_portal_is_left_open_and_the_others_answered(tmp_path: Path) -> None:
     """What is lost over and over is not known; it does not hold up what comes after it."""
-    faults = Faults({"error500_after": 1.0}, methods=[CHAT_GET])
+    faults = Faults(at=dict.fromkeys([1, 2], "error500_after"), methods=[CHAT_GET])
     with Sandbox(world=deals(3), limits=Limits.none(), faults=faults) as portal, asking(portal, tmp_path) as queries:
         (lost,) = queries.ask(questions(1), tries=2)
         assert lost.verdict is Verdict.NOT_KNOWN

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import requests
 
-from bulksend.cli import main
 from bulksend.sandbox import FaultKind, Faults, Limits, Sandbox, Status, World
 from tests.processes import Commands
 from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
@@ -281,16 +280,10 @@ def test_dials_on_the_command_line(tmp_path: Path) -> None:
     ],
 )
 def test_a_world_that_makes_no_sense_is_told_in_a_sentence(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, str],
-    says: str,
+    tmp_path: Path, arguments: tuple[str, str], says: str
 ) -> None:
     """Exit 2, and what is wrong."""
-    monkeypatch.chdir(tmp_path)
-    Path("world.json").write_text('{"chats": [{"chat_id": 1, "status": 61}]}', encoding="utf-8")
-    with pytest.raises(SystemExit) as ended:
-        main(["sandbox", *arguments])
-    assert ended.value.code == 2
-    assert says in capsys.readouterr().err
+    (tmp_path / "world.json").write_text('{"chats": [{"chat_id": 1, "status": 61}]}', encoding="utf-8")
+    ended = Commands(tmp_path).run("sandbox", *arguments)
+    assert ended.code == 2
+    assert says in ended.err

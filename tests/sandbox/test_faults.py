@@ -115,6 +115,14 @@ def test_a_certain_call_can_go_wrong(portal: Sandbox) -> None:
     assert call(portal, "profile").ok
 
 
+def test_the_dial_of_a_method_meets_its_calls_in_batches_too(portal: Sandbox) -> None:
+    """A batch counts where one of its calls is of the methods the dial is for, and not otherwise."""
+    portal.faults = Faults(at={2: "close_before"}, methods=[MESSAGE_ADD])
+    assert seen(portal, MESSAGE_ADD, message()) != "lost"
+    assert seen(portal, "batch", {"cmd": ["profile", "profile"]}) != "lost"
+    assert seen(portal, "batch", BATCH) == "lost"
+
+
 def results(portal: Sandbox) -> tuple[Any, Any]:
     """The results and errors of a batch of two messages."""
     answer = call(portal, "batch", BATCH).json()["result"]
@@ -175,7 +183,7 @@ def test_the_dice_are_the_same_for_the_same_seed() -> None:
 
     def run(seed: int) -> list[str | None]:
         faults = Faults.every(0.02, seed=seed)
-        return [faults.pick("batch") for _ in range(500)]
+        return [faults.pick("batch", [MESSAGE_ADD]) for _ in range(500)]
 
     assert run(7) == run(7) != run(8)
     assert 200 < sum(kind is not None for kind in run(7)) < 380

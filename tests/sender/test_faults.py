@@ -28,9 +28,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bulksend.ratelimit.execution_time.UNTOLD_RESET", 0.5)
 
 
-def faults(kind: FaultKind, *calls: int) -> Faults:
+def faults(kind: FaultKind, *calls: int, methods: set[str] | None = None) -> Faults:
     """The kind of fault at these calls, with short waits."""
-    return Faults(at=dict.fromkeys(calls, kind), silent_seconds=0.5, late_seconds=0.2)
+    return Faults(at=dict.fromkeys(calls, kind), methods=methods, silent_seconds=0.5, late_seconds=0.2)
 
 
 @pytest.mark.parametrize(("kind", "batch"), parameters(kind for kind in FaultKind if kind is not FaultKind.NEW_SESSION))
@@ -53,7 +53,7 @@ def test_each_fault(desk: Desk, kind: FaultKind, batch: int) -> None:
 def test_new_session_after_a_lost_answer(desk: Desk, batch: int, empty: bool) -> None:
     """Where the customer begins a new session before the history is read, the row is unknown, and not sent again."""
     desk.portal.world.empty_history = empty
-    desk.portal.faults = faults(FaultKind.NEW_SESSION, 3)
+    desk.portal.faults = faults(FaultKind.NEW_SESSION, 2, methods={MESSAGE_ADD})
     lines = rows(8, chats=3)
     ending, run = desk.send(lines, batch=batch, max_in_flight=1)
     assert ending.how is StopReason.ENDED
@@ -67,8 +67,9 @@ def test_each_fault_where_histories_are_refused(desk: Desk, kind: FaultKind, bat
     """Where the portal shows no history, a row whose answer was lost is unknown: never failed, never sent again."""
     lines = rows(6, chats=6)
     desk.portal.world.history_refused = True
-    desk.portal.faults = faults(kind, 2)
+    desk.portal.faults = faults(kind, 1, methods={MESSAGE_ADD})
     _, run = desk.send(lines, batch=batch, max_in_flight=1, settle=0.2)
+    assert desk.portal.faults.happened[kind] == 1
     desk.portal.drain()
     texts = [entry.text for entry in desk.portal.ledger]
     assert len(texts) == len(set(texts))

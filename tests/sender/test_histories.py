@@ -127,10 +127,8 @@ def test_same_texts_in_more_chats_than_are_read_first(desk: Desk, batch: int) ->
     lines = rows(24, chats=24)
     for _, _, chat, _, text in lines:
         desk.portal.world.say(chat, 27, text, at=time.time() - 30 * 24 * 3600.0)
-    lost = {14, 20, 24} if batch == 1 else {3}
-    desk.portal.faults = Faults(
-        at=dict.fromkeys(lost, FaultKind.CLOSE_BEFORE), methods={MESSAGE_ADD if batch == 1 else "batch"}
-    )
+    lost = {14, 20, 24} if batch == 1 else {2}
+    desk.portal.faults = Faults(at=dict.fromkeys(lost, FaultKind.CLOSE_BEFORE), methods={MESSAGE_ADD})
     ending, run = desk.send(lines, max_in_flight=24, batch=batch, rate_limit=RateLimit(rate=0, operating_limit=60))
     assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
@@ -138,7 +136,7 @@ def test_same_texts_in_more_chats_than_are_read_first(desk: Desk, batch: int) ->
 
 def test_histories_that_cannot_be_read_first(desk: Desk) -> None:
     """Messages leave nevertheless once the portal answers anything; it is not asked for ever."""
-    desk.portal.faults = Faults({"error500_before": 1.0}, methods={HISTORY_GET, "batch"})
+    desk.portal.faults = Faults({"error500_before": 1.0}, methods={HISTORY_GET})
     lines = rows(2, chats=1)
     ending, run = desk.send(lines)
     assert ending.how is StopReason.ENDED

@@ -102,7 +102,7 @@ def test_portal_clock_is_set_right_in_mid_campaign(tmp_path: Path, portal: Sandb
     office = Office(tmp_path, portal, rows(24, chats=24))
     portal.clock_skew = ahead
     lost = dict.fromkeys((10, 13, 16, 20) if batch == 1 else (4, 6, 8), FaultKind.CLOSE_AFTER)
-    portal.faults = Faults(at=lost, methods={MESSAGE_ADD if batch == 1 else "batch"})
+    portal.faults = Faults(at=lost, methods={MESSAGE_ADD})
     process = office.start("--rate", 15, "--max-in-flight", 2, "--settle", 0.5, "--batch", batch)
     for _ in until(20, 0.002):
         if len(portal.ledger) >= 6:
