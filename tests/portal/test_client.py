@@ -154,7 +154,7 @@ def test_answer_that_does_not_come_whole(
     outcome = connect(portal.webhook, timeout=0.7).call(*MESSAGE).outcome
     assert (outcome.verdict, outcome.code) == (Verdict.NOT_KNOWN, "ANSWER_LOST")
     assert len(portal.requests) == 1
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5
 
 
 def test_call_that_was_given_up(serve_raw: ServeRaw, connect: Connect) -> None:

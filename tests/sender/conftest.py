@@ -16,7 +16,7 @@ from bulksend.sender.options import Options, Progress, RunResult
 from bulksend.target import Target
 from tests.processes import TestRow, assert_exactly_once, write_sheet
 
-SWIFT = Options(rate_limit=RateLimit(rate=0), max_in_flight=4, timeout=0.3, settle=0.5, outage=20.0)
+SWIFT = Options(rate_limit=RateLimit(rate=0), max_in_flight=4, timeout=1.0, settle=0.5, outage=20.0)
 """No pace, and all waits short."""
 
 

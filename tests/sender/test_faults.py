@@ -30,7 +30,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def faults(kind: FaultKind, *calls: int, methods: set[str] | None = None) -> Faults:
     """The kind of fault at these calls, with short waits."""
-    return Faults(at=dict.fromkeys(calls, kind), methods=methods, silent_seconds=0.5, late_seconds=0.2)
+    return Faults(at=dict.fromkeys(calls, kind), methods=methods, silent_seconds=1.5, late_seconds=0.2)
 
 
 @pytest.mark.parametrize(("kind", "batch"), parameters(kind for kind in FaultKind if kind is not FaultKind.NEW_SESSION))
@@ -90,7 +90,7 @@ def test_many_faults_at_once(desk: Desk) -> None:
     desk.portal.faults = Faults(
         {str(kind): 0.25 / len(kinds) for kind in kinds},
         seed=11,
-        silent_seconds=0.5,
+        silent_seconds=1.5,
         late_seconds=0.2,
         at={1: FaultKind.CLOSE_AFTER},
     )
