@@ -289,7 +289,7 @@ def test_the_rest_is_asked_for_at_the_end_too(visitor: Visitor, portal: Portal) 
 
 def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, portal: Portal) -> None:
     """What was not sent stays so until somebody wants it after all; the same sheet does not begin it again."""
-    lines = rows(9, 9, "For good")
+    lines = rows(4, 4, "For good")
     served = portal(lines)
     visitor = own_page.start().enter()
     sheet = visitor.upload_rows(lines)
@@ -300,7 +300,7 @@ def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, por
     text = visitor.wait(number, "stopped")
     run = own_page.run_of(number)
     assert run.stage is Stage.FINISHED
-    assert run.counts.pending == 9 - len(served.ledger)
+    assert run.counts.pending == 4 - len(served.ledger)
     assert "was stopped for good" in text
     assert "Not sent yet" not in text
     assert "is not finished" not in visitor.get("/").text
@@ -308,7 +308,7 @@ def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, por
     assert statuses.count("not_sent") == run.counts.pending
     confirm = visitor.confirm_page(visitor.upload_rows(lines), "good")
     assert "This sheet was stopped for good" in confirm
-    assert "of the 9 rows" in confirm
+    assert "of the 4 rows" in confirm
     assert 'name="do" value="send"' not in confirm
     assert visitor.post(f"/campaigns/{number}/continue", {"portal": ""}).status_code == 303
     visitor.wait(number)
