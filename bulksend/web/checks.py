@@ -27,7 +27,7 @@ from bulksend.validation.values import entity_type, identifier
 from bulksend.web.uploads import open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -277,15 +277,10 @@ class Checks:
         """A row that the sheet hides as it would be sent if it were not hidden."""
         return self.row(_with_hidden(plan), number)
 
-    def hidden_entities(self, plan: Plan) -> dict[int, tuple[str, int]]:
+    def hidden_entities(self, draft: Upload) -> dict[int, tuple[str, int]]:
         """The kind and the id of the entity of the first hidden rows, where they are near the top of the sheet."""
-        wanted = [number for number in plan.report.first_hidden if number <= _NEAR_THE_TOP]
-        found: dict[int, tuple[str, int]] = {}
-        for rows in _with_hidden(plan).new_rows() if wanted else ():
-            found |= {row.number: (row.entity_type, row.entity_id) for row in rows if row.number in wanted}
-            if rows and rows[-1].number >= wanted[-1]:
-                break
-        return {number: (kind, entity) for number, (kind, entity) in found.items() if kind and entity > 0}
+        with contextlib.closing(sqlite3.connect(self._kept(draft))) as kept:
+            return {row: (kind, entity) for row, kind, entity in kept.execute("SELECT row, kind, entity FROM hidden")}
 
     def write_problems(self, plan: Plan, draft: Upload) -> Path:
         """Write the sheet with each row's problem beside it and return where."""
@@ -320,6 +315,17 @@ class Checks:
             np.save(file, np.concatenate([GoodRows.none(), *chunks]))
 
 
+def _hidden_entities(plan: Plan) -> Iterator[tuple[int, str, int]]:
+    """The first hidden rows near the top of the sheet whose entity can be told, with its kind and id."""
+    wanted = [number for number in plan.report.first_hidden if number <= _NEAR_THE_TOP]
+    for rows in _with_hidden(plan).new_rows() if wanted else ():
+        for row in rows:
+            if row.number in wanted and row.entity_type and row.entity_id > 0:
+                yield row.number, row.entity_type, row.entity_id
+        if rows and rows[-1].number >= wanted[-1]:
+            return
+
+
 def _with_hidden(plan: Plan) -> Plan:
     return replace(plan, options=replace(plan.options, include_hidden=True), content="")
 
@@ -334,7 +340,8 @@ class _Keeper:
         kept.executescript(
             "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"
             "CREATE TABLE faulty (row INTEGER PRIMARY KEY, cells TEXT, says TEXT, marked TEXT DEFAULT '[]');"
-            "CREATE TABLE found (code TEXT, row INTEGER, PRIMARY KEY (code, row)) WITHOUT ROWID; BEGIN"
+            "CREATE TABLE found (code TEXT, row INTEGER, PRIMARY KEY (code, row)) WITHOUT ROWID;"
+            "CREATE TABLE hidden (row INTEGER PRIMARY KEY, kind TEXT, entity INTEGER); BEGIN"
         )
 
     def see(self, chunk: Chunk, checked: Checked) -> None:
@@ -383,4 +390,5 @@ class _Keeper:
                     "WHERE row IN (SELECT row FROM found WHERE code = ?)",
                     (position, problem.code),
                 )
+        self._kept.executemany("INSERT INTO hidden VALUES (?, ?, ?)", _hidden_entities(plan))
         self._kept.execute("COMMIT")

@@ -178,7 +178,7 @@ async def show_check(request: web.Request) -> web.Response:
         missing_chats="INVALID_CHAT_ID" in known and not draft.look_up,
         entities={
             **good.entities(plan.report.named),
-            **await page.do(partial(page.checks.hidden_entities, plan)),
+            **await page.do(lambda: page.checks.hidden_entities(draft)),
         },
         # It takes seconds where a million rows are compared, so not again for each page of problems.
         earlier=None if code or number else await page.ask(lambda journal: find_earlier(journal, plan, good)),
