@@ -87,31 +87,32 @@ def claimed_ids(connection: sa.Connection, portal: str, message_ids: Sequence[in
 class OtherRuns(Store):
     """Says what other campaigns sent, or may have sent."""
 
-    def sent_elsewhere(self, run_id: int, since: float, settled: Collection[tuple[State, str]] = ()) -> list[Repeat]:
+    def sent_elsewhere(
+        self, run_id: int, since: float, settled: Collection[tuple[State, str]] = (), *, first: int | None = None
+    ) -> list[Repeat]:
         """Pending rows that another campaign has sent to the same chat with the same text after ``since``.
 
         Rows that are under way, in doubt or unknown there count too: they may have arrived. With ``settled`` it is
-        asked of the rows that have one of these states and error codes, rather than of the pending ones.
+        asked of the rows that have one of these states and error codes, rather than of the pending ones; with ``first``
+        of so many of them.
         """
         asked = sa.and_(OPEN_ROWS_OF_ROWS, ROWS.c.state == State.PENDING.value)
         if settled:
             each = [sa.and_(ROWS.c.state == state.value, ROWS.c.error_code == code) for state, code in settled]
             asked = sa.and_(NOT_SENT_ROWS_OF_ROWS, sa.or_(*each))
+        own = sa.select(ROWS.c.n, ROWS.c.number, ROWS.c.fingerprint).where(ROWS.c.run_id == run_id, asked)
+        mine = (own if first is None else own.order_by(ROWS.c.n).limit(first)).subquery("mine")
         with self._transaction() as connection:
             others = others_active(run_id, portal_of(connection, run_id), since)
             if connection.execute(others.limit(1)).first() is None:
                 return []
             other = ROWS.alias("other")
             statement = (
-                sa.select(ROWS.c.number, sa.func.max(other.c.run_id))
-                .join(other, other.c.fingerprint == ROWS.c.fingerprint)
-                .where(
-                    ROWS.c.run_id == run_id,
-                    asked,
-                    *left_since(other, others, since),
-                )
-                .group_by(ROWS.c.n, ROWS.c.number)
-                .order_by(ROWS.c.n)
+                sa.select(mine.c.number, sa.func.max(other.c.run_id))
+                .join(other, other.c.fingerprint == mine.c.fingerprint)
+                .where(*left_since(other, others, since))
+                .group_by(mine.c.n, mine.c.number)
+                .order_by(mine.c.n)
             )
             return [Repeat(int(number), int(other)) for number, other in connection.execute(statement)]
 
