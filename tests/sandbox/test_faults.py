@@ -118,8 +118,9 @@ def test_a_certain_call_can_go_wrong(portal: Sandbox) -> None:
 def test_the_dial_of_a_method_meets_its_calls_in_batches_too(portal: Sandbox) -> None:
     """A batch counts where one of its calls is of the methods the dial is for, and not otherwise."""
     portal.faults = Faults(at={2: "close_before"}, methods=[MESSAGE_ADD])
+    profiles: dict[str, object] = {"cmd": ["profile", "profile"]}
     assert seen(portal, MESSAGE_ADD, message()) != "lost"
-    assert seen(portal, "batch", {"cmd": ["profile", "profile"]}) != "lost"
+    assert seen(portal, "batch", profiles) != "lost"
     assert seen(portal, "batch", BATCH) == "lost"
 
 
