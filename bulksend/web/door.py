@@ -103,7 +103,7 @@ class Door(ABC):
     @web.middleware
     async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn away who was not let in; the others are `USER` from here on."""
-        return await handler(request) if _is_public(request.path) else await self.let_in(request, handler)
+        return await handler(request) if _is_public(request) else await self.let_in(request, handler)
 
     @abstractmethod
     async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,8 +115,10 @@ class Door(ABC):
             response.headers.setdefault(name, value)
 
 
-def _is_public(path: str) -> bool:
-    return path == METRICS or path.startswith(PUBLIC)
+def _is_public(request: web.Request) -> bool:
+    """Whether it asks for something that is there for everybody; the metrics are not always there."""
+    found = request.match_info.http_exception is None
+    return found and (request.path == METRICS or request.path.startswith(PUBLIC))
 
 
 class TokenDoor(Door):

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bulksend import __version__
-from bulksend.errors import BulksendError
+from bulksend.errors import BulksendError, UsageError
 from bulksend.forecast import predict_end
 from bulksend.jobs.queued import QueuedJobs
 from bulksend.jobs.threads import Threads
@@ -31,7 +31,7 @@ from bulksend.schedule.zones import zone_in_words
 from bulksend.sender.options import duration
 from bulksend.web.bbcode import as_read
 from bulksend.web.checks import Checks
-from bulksend.web.door import USER, NotAdmitted
+from bulksend.web.door import USER, NotAdmitted, refuse
 from bulksend.web.preflights import Preflights
 from bulksend.web.uploads import Upload, Uploads
 from bulksend.web.verifications import Verifications
@@ -156,7 +156,10 @@ class Page:
 
     def excuse(self, error: BulksendError, status: int = 400) -> web.Response:
         """A page that says what kept something from being done."""
-        return self.show("error.html", sentence=without_secrets(str(error)), status=status)
+        sentence = without_secrets(str(error))
+        if self.door.prefix and USER.get() is None:  # every link of a page would give the secret path away
+            return refuse(status, sentence)
+        return self.show("error.html", sentence=sentence, status=status)
 
     async def draft(self, request: web.Request) -> Upload:
         """The upload that an address names."""
@@ -194,7 +197,7 @@ async def excuses(request: web.Request, handler: Any) -> web.StreamResponse:
     except NotAdmitted:
         return page.show("not_admitted.html", status=403)
     except web.HTTPNotFound:
-        return page.show("error.html", sentence=_("There is no such page."), status=404)
+        return page.excuse(UsageError(_("There is no such page.")), 404)
     return response
 
 

@@ -1,10 +1,12 @@
 """Nobody gets in but the browser in which the page was opened, and no other page in it can do anything."""
 
 import http.client
+import itertools
 import os
 import stat
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import requests
@@ -16,7 +18,15 @@ from tests.web.conftest import NO_REDIRECT, PageProcess, Visitor
 PLACES = ["/", "/sheets/0123456789abcdef01234567", "/portals", "/campaigns/1", "/campaigns/1/results.csv"]
 
 
-def _plain(page: PageProcess, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+class Answer(NamedTuple):
+    """What came back to a request."""
+
+    status: int
+    text: str
+    head: str
+
+
+def _plain(page: PageProcess, method: str, path: str, headers: dict[str, str]) -> Answer:
     """A request with exactly these headers."""
     connection = http.client.HTTPConnection(page.host, timeout=20)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -24,7 +34,7 @@ def _plain(page: PageProcess, method: str, path: str, headers: dict[str, str]) -
         connection.putheader(name, value)
     connection.endheaders()
     answer = connection.getresponse()
-    return answer.status, answer.read().decode()
+    return Answer(answer.status, answer.read().decode(), str(answer.headers))
 
 
 def _cookie(visitor: Visitor) -> str:
@@ -79,9 +89,9 @@ def test_a_name_that_was_turned_to_this_computer_is_refused(visitor: Visitor, ho
     """DNS rebinding: the page answers to its own host and port alone, even with the right cookie."""
     named = host.format(port=visitor.page.host.partition(":")[2])
     headers = {"Cookie": _cookie(visitor), **({"Host": named} if named else {})}
-    status, text = _plain(visitor.page, "GET", _path(visitor, "/"), headers)
-    assert status in {400, 421}
-    assert "Send a sheet" not in text
+    answer = _plain(visitor.page, "GET", _path(visitor, "/"), headers)
+    assert answer.status in {400, 421}
+    assert "Send a sheet" not in answer.text
 
 
 FORGED = {
@@ -157,6 +167,39 @@ def test_other_programs_on_the_host_are_not_sent_the_cookie(visitor: Visitor) ->
     assert cookie.path == _path(visitor, "/")
     assert len(cookie.path) > 12
     assert TokenDoor(visitor.page.origin).prefix != TokenDoor(visitor.page.origin).prefix
+
+
+FOREIGN = [
+    "/",
+    "/?token=guess",
+    "/metrics",
+    "/metrics/",
+    "/static",
+    "/static/",
+    "/static/style.css",
+    "/static/nothing",
+    "/static/../x",
+    "/static/%2e%2e/x",
+    "/x",
+    "//",
+    "/0123456789abcdef/",
+    "/sign-in",
+    "/language",
+    "http://evil.example/metrics",
+    "*",
+    "/%ff",
+]
+METHODS = ["GET", "HEAD", "POST", "OPTIONS", "TRACE", "PROPFIND"]
+
+
+@pytest.mark.parametrize("metrics", [(), ("--metrics-token", "of a program")], ids=["no metrics", "metrics"])
+def test_no_answer_names_our_path_to_whoever_was_not_let_in(own_page: PageProcess, metrics: tuple[str, ...]) -> None:
+    """A page elsewhere that knew the path could have a browser send the cookie there: all ports are one site."""
+    secret = _path(own_page.start(*metrics).enter(), "").strip("/")
+    hosts = [{"Host": own_page.host}, {"Host": own_page.host, "Origin": own_page.origin}, {"Host": "evil.example"}, {}]
+    for method, path, headers in itertools.product(METHODS, FOREIGN, hosts):
+        answer = _plain(own_page, method, path, headers)
+        assert secret not in answer.head + answer.text, (method, path, headers)
 
 
 def test_every_answer_keeps_other_pages_out(visitor: Visitor) -> None:
