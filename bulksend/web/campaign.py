@@ -21,7 +21,7 @@ from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.sender.settings import Sending
 from bulksend.target import SANDBOX
 from bulksend.web.earlier import NAMED, retried
-from bulksend.web.page import page_of
+from bulksend.web.page import page_of, whole_number
 from bulksend.web.sheets import PIECE, attachment_headers
 from bulksend.web.view import SHOWN, WORDS, portals_of, run_of, view
 
@@ -44,7 +44,7 @@ async def show(request: web.Request) -> web.Response:
     shown = request.query.get("show", "all")
     shown = shown if shown in SHOWN else "all"
     states = SHOWN.get(shown, ())
-    after = int(asked) if (asked := request.query.get("after", "")).isdecimal() and len(asked) < 9 else -1
+    after = -1 if (asked := whole_number(request.query.get("after", ""))) is None else asked
     rows = await page.ask(lambda journal: journal.page(run.id, states, after=after, limit=ROWS_A_PAGE + 1))
     seen, counts = await view(page, run), run.counts
     codes: dict[tuple[State, str], int] = {}

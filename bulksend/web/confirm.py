@@ -29,7 +29,7 @@ from bulksend.validation import LOOKUP_CODES
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import actor
 from bulksend.web.earlier import rest_of
-from bulksend.web.page import chosen, page_of, settled
+from bulksend.web.page import chosen, page_of, settled, whole_number
 from bulksend.web.sheets import WAIT, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
 
@@ -287,7 +287,7 @@ def _readable(draft: Upload, form: MultiMapping[Any]) -> Upload:
 
 
 def _is_positive(text: str) -> bool:
-    return not text or (text.isdecimal() and 0 < int(text) < 10**15)
+    return not text or bool(whole_number(text, 15))
 
 
 def _typed(form: MultiMapping[Any]) -> dict[str, str]:

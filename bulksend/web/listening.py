@@ -12,6 +12,7 @@ from yarl import URL
 
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.web.page import whole_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,11 +52,12 @@ class Listening:
             host = host[1:-1]
         elif ":" in host:
             colon = ""
-        if not colon or not port.isdecimal() or int(port) > 65535:
+        number = whole_number(port)
+        if not colon or number is None or number > 65535:
             raise UsageError(
                 _("{text} is not an address to listen at: give HOST:PORT, such as 0.0.0.0:8443.").format(text=text)
             )
-        return cls(host=host, port=int(port), cert=cert, key=key, url=url)
+        return cls(host=host, port=number, cert=cert, key=key, url=url)
 
     @property
     def is_loopback(self) -> bool:

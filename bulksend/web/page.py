@@ -279,3 +279,11 @@ def chosen(form: Mapping[str, Any], name: str) -> str:
     """What a form's field holds, without blanks around it; empty where it has none."""
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
+
+
+def whole_number(text: str, digits: int = 9) -> int | None:
+    """The whole number that a text is, of so many digits at the most; None where it is none.
+
+    Python reads no longer ones than 4,300 digits, and a database's numbers end long before.
+    """
+    return int(text) if text.isdecimal() and len(text) <= digits else None

@@ -13,7 +13,7 @@ from bulksend.portal.methods import stored_text
 from bulksend.queries.last_messages import last_messages
 from bulksend.target import SANDBOX, find_target
 from bulksend.web.door import USER, actor
-from bulksend.web.page import chosen, page_of
+from bulksend.web.page import chosen, page_of, whole_number
 from bulksend.web.preflights import asking
 from bulksend.web.view import WORDS, run_of
 
@@ -58,10 +58,10 @@ async def show_row(request: web.Request) -> web.Response:
 
 
 async def _row(page: Page, run: Run, request: web.Request) -> RowRecord:
-    asked = request.match_info["row"]
-    if not asked.isdecimal() or len(asked) > 9:
+    asked = whole_number(request.match_info["row"])
+    if asked is None:
         raise web.HTTPNotFound
-    return await page.ask(lambda journal: journal.row(run.id, int(asked)))
+    return await page.ask(lambda journal: journal.row(run.id, asked))
 
 
 def _history(page: Page, run: Run, row: RowRecord) -> list[HistoryMessage]:
@@ -90,7 +90,7 @@ async def settle(request: web.Request) -> web.Response:
     decision, message = chosen(form, "decision"), chosen(form, "message")
     if decision not in {"arrived", "resend"}:
         raise page.go(f"/campaigns/{run.id}/rows/{row.n}")
-    message_id = int(message) if message.isdecimal() and len(message) < 19 else None
+    message_id = whole_number(message, 18)
     if decision == "resend" and message_id is not None:
         return page.excuse(
             UsageError(

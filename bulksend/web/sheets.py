@@ -20,7 +20,7 @@ from bulksend.template.names import spelling
 from bulksend.web.checks import ROWS_A_PAGE
 from bulksend.web.door import actor
 from bulksend.web.earlier import find_earlier
-from bulksend.web.page import chosen, page_of, settled
+from bulksend.web.page import chosen, page_of, settled, whole_number
 from bulksend.web.uploads import MOST_BYTES, open_private
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ async def show_check(request: web.Request) -> web.Response:
     code = request.query.get("problem", "")
     known = {problem.code for problem in plan.report.problems}
     code = code if code in known else ""
-    number = int(asked) - 1 if (asked := request.query.get("page", "")).isdecimal() and int(asked) else 0
+    number = (whole_number(request.query.get("page", "")) or 1) - 1
     found = await page.do(lambda: page.checks.problems(draft, code, number))
     good = await page.do(lambda: page.checks.good_rows(draft))
     return page.show(
@@ -225,9 +225,9 @@ async def match_columns(request: web.Request) -> web.Response:
     sheet = await page.do(lambda: page.checks.columns(draft))
     mapping: dict[str, str] = {}
     for field in ("CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"):
-        value = chosen(form, field)
-        at = int(value) if value.isdecimal() and int(value) < len(sheet.headings) else None
-        mapping[field] = "" if at is None or not sheet.headings[at].strip() else sheet.headings[at]
+        at = whole_number(chosen(form, field))
+        heading = sheet.headings[at] if at is not None and at < len(sheet.headings) else ""
+        mapping[field] = heading if heading.strip() else ""
     written = chosen(form, "message") if chosen(form, "MESSAGE") == "write" else None
     if written == "":
         sentence = _("Choose the column with the message, or write the message below.")
@@ -277,8 +277,7 @@ async def show_row(request: web.Request) -> web.Response:
         return plan
     # The chats that the portal found are in the plan that it was asked about.
     plan = answers.plan if (answers := page.preflights.answered(draft)) else plan
-    asked = request.query.get("row", "")
-    number = int(asked) if asked.isdecimal() and len(asked) < 9 else 0
+    number = whole_number(request.query.get("row", "")) or 0
     says: Sequence[str] = ()
     row, sentence = None, ""
     try:

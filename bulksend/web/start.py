@@ -13,7 +13,7 @@ from bulksend.journal import Role
 from bulksend.locale import language
 from bulksend.sheet.blank import write_blank
 from bulksend.target import SANDBOX
-from bulksend.web.page import page_of
+from bulksend.web.page import page_of, whole_number
 from bulksend.web.uploads import MOST_BYTES
 from bulksend.web.view import idle_until, standing, waits_until
 
@@ -38,7 +38,7 @@ async def show_start(request: web.Request) -> web.Response:
     at_work = {job.run_id: job for job in await page.do(page.jobs.running)}
     listed = [(run, standing(run, at_work.get(run.id)), idle_until(at_work.get(run.id))) for run in runs]
     pages = max(1, math.ceil(len(listed) / CAMPAIGNS_A_PAGE))
-    number = min(max(1, int(asked) if (asked := request.query.get("page", "")).isdecimal() else 1), pages)
+    number = min(whole_number(request.query.get("page", "")) or 1, pages)
     shown = listed[(number - 1) * CAMPAIGNS_A_PAGE : number * CAMPAIGNS_A_PAGE]
 
     def with_hours(journal: Journal) -> list[tuple[Run, str, float]]:

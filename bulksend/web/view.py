@@ -13,7 +13,7 @@ from bulksend.portal.credential_store import PortalStore
 from bulksend.results import STATUS
 from bulksend.sender.settings import Sending
 from bulksend.target import SANDBOX
-from bulksend.web.page import page_of
+from bulksend.web.page import page_of, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -178,10 +178,10 @@ async def view(page: Page, run: Run) -> View:
 async def run_of(request: web.Request) -> Run:
     """The campaign that an address names."""
     page = page_of(request)
-    asked = request.match_info["run"]
-    if not asked.isdecimal() or len(asked) > 9:
+    asked = whole_number(request.match_info["run"])
+    if asked is None:
         raise web.HTTPNotFound
-    return await page.ask(lambda journal: journal.run(int(asked)))
+    return await page.ask(lambda journal: journal.run(asked))
 
 
 async def portals_of(page: Page, run: Run) -> Sequence[str]:

@@ -60,6 +60,18 @@ def test_problems_can_be_seen_one_kind_at_a_time_and_fifty_at_a_time(visitor: Vi
     assert re.search(r"<h1>Row 4 is not sent</h1>.*<li>[^<]*</li><li>", row, re.DOTALL)
 
 
+def test_a_number_of_any_length_is_no_error_of_the_server(visitor: Visitor) -> None:
+    """The last page stands for one far behind it, the first for what is no page, and no column for what is none."""
+    sheet = visitor.upload("long-numbers.csv", csv_of([HEADINGS, GOOD]))
+    long = ("9" * 18, "9" * 5_000)
+    for number in (*long, "0"):
+        for place in ("/?page=", f"{sheet}?page=", f"{sheet}/row?row="):
+            assert visitor.get(f"{place}{number}").status_code == 200, place
+        assert visitor.get(f"/campaigns/{number}").status_code in {400, 404}
+    for number in long:
+        assert visitor.post(f"{sheet}/columns", {"MESSAGE": number}).status_code == 303
+
+
 def test_chats_that_are_missing_can_be_asked_for(visitor: Visitor) -> None:
     """By whoever does not know their numbers; what is wrong in another way stays wrong."""
     sheet = visitor.upload("m.csv", csv_of([HEADINGS, GOOD, ("deal", 1, "", "", "Hi"), ("deal", 1, "a@b.c", "", "Hi")]))

@@ -106,6 +106,7 @@ def certificate(tmp_path: Path) -> Certificate:
         (["--listen", "0.0.0.0:0", "--tls-cert", "cert.pem", "--tls-key", "missing.pem"], "cannot be used"),
         (["--listen", "127.0.0.1:0", "--port", "8080"], "leave out --port"),
         (["--listen", "127.0.0.1"], "give HOST:PORT"),
+        (["--listen", "127.0.0.1:" + "9" * 5_000], "give HOST:PORT"),
         (["--listen", "127.0.0.1:0", "--url", "https://bulksend.example"], "--url is for a page"),
     ],
 )
