@@ -149,6 +149,11 @@ def field_of(heading: str) -> str | None:
     return _FIELD_OF.get(short) or _FIELD_OF.get(short.translate(LOOKALIKES))
 
 
+def hints_at(field: str, heading: str) -> bool:
+    """Whether a heading is one of a field's hints."""
+    return key(heading) in {key(hint) for hint in FIELDS[field].hints}
+
+
 def heading_position(rows: Sequence[Sequence[str]], names: Collection[str] = ()) -> int | None:
     """Which of the first rows holds the headings: the one with most known ones, None where all are blank.
 
@@ -320,7 +325,7 @@ def _missing(headings: Sequence[str], missing: list[str], taken: set[int]) -> Ex
 def _near_miss(field: str, spare: list[str]) -> str | None:
     names = [key(name) for name in FIELDS[field].names]
     for heading in spare:
-        if key(heading) in {key(hint) for hint in FIELDS[field].hints}:
+        if hints_at(field, heading):
             return heading
     for heading in spare:
         if difflib.get_close_matches(key(heading), names, 1, 0.75):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from bulksend.errors import SheetError
 from bulksend.locale import _
-from bulksend.sheet.headings import guess_columns, implied_type
+from bulksend.sheet.headings import field_of, hints_at, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation.values import entity_type, identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -54,7 +54,7 @@ class StopList:
 
     def _read(self, path: Path) -> None:
         sheet = open_sheet(path)
-        places = guess_columns(sheet.headings)
+        places = _places(sheet.headings)
         chat, entity, kinds = places.get("CHAT_ID"), places.get("CRM_ENTITY"), places.get("CRM_ENTITY_TYPE")
         implied = "" if entity is None or kinds is not None else implied_type(sheet.headings[entity])
         if chat is None and (entity is None or (kinds is None and not implied)):
@@ -82,3 +82,15 @@ class StopList:
                     self._chats.add(chat_id)
                 if entity_id:
                     self._entities.add((kind, entity_id))
+
+
+def _places(headings: Sequence[str]) -> dict[str, int]:
+    """Where the fields stand for certain, since nobody confirms it: the first column with a name of each.
+
+    Where no column is known by its name, the only one called "Chat", or the like, holds the chats.
+    """
+    places = {field: place for place, heading in reversed(list(enumerate(headings))) if (field := field_of(heading))}
+    chats = [place for place, heading in enumerate(headings) if hints_at("CHAT_ID", heading)]
+    if len(chats) == 1 and places.keys().isdisjoint({"CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID"}):
+        places["CHAT_ID"] = chats[0]
+    return places
