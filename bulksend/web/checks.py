@@ -156,11 +156,15 @@ def _fits(field: str, cells: Sequence[str]) -> bool:
 
 
 def _column_of_types(sample: Sequence[Sequence[str]], guesses: Mapping[str, int]) -> int | None:
-    """The column that is nothing else yet and nearly all of whose first cells name a type of entity."""
+    """The column that is nothing else yet and nearly all of whose first cells name a type of entity.
+
+    One at least is to be a word: figures and single letters may be anything.
+    """
     for position, cells in enumerate(zip(*sample, strict=False)):
         filled = [cell for cell in cells if cell.strip()]
-        known = sum(bool(entity_type(cell)) for cell in filled)
-        if position not in guesses.values() and filled and known >= 0.8 * len(filled):
+        known = [cell for cell in filled if entity_type(cell)]
+        words = any(sum(map(str.isalpha, cell)) > 2 for cell in known)
+        if position not in guesses.values() and words and len(known) >= 0.8 * len(filled):
             return position
     return None
 
@@ -206,25 +210,29 @@ class Checks:
             for field, position in guess_columns(headings).items()
             if field_of(headings[position]) == field or _fits(field, [row[position] for row in sample])
         }
-        if "CRM_ENTITY_TYPE" not in guesses and (of_types := _column_of_types(sample, guesses)) is not None:
-            guesses["CRM_ENTITY_TYPE"] = of_types
         for field, heading in draft.mapping.items():
             if heading in headings:
                 guesses[field] = headings.index(heading)
             elif not heading:
                 guesses.pop(field, None)
+        entity, types = guesses.get("CRM_ENTITY"), guesses.get("CRM_ENTITY_TYPE")
+        implied = "" if entity is None else implied_type(headings[entity])
+        if "CRM_ENTITY_TYPE" not in draft.mapping:
+            if implied and types is not None and field_of(headings[types]) != "CRM_ENTITY_TYPE":
+                del guesses["CRM_ENTITY_TYPE"]  # what the id's heading says is certain, a likely column is not
+            elif not implied and types is None and (of_types := _column_of_types(sample, guesses)) is not None:
+                guesses["CRM_ENTITY_TYPE"] = of_types
         known = True
         try:
             columns_of(sheet, draft.options)
         except SheetError:
             known = False
-        entity = guesses.get("CRM_ENTITY")
         return Sheet(
             headings,
             [column_letters(position) for position in range(len(headings))],
             sample[:SAMPLE_ROWS],
             guesses,
-            "" if entity is None else implied_type(headings[entity]),
+            implied,
             known,
         )
 

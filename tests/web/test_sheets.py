@@ -279,10 +279,30 @@ def test_a_chat_that_gets_several_messages_is_said_with_its_rows(visitor: Visito
 
 def test_a_column_that_holds_types_is_chosen_for_them(visitor: Visitor) -> None:
     """Whatever its heading is."""
-    lines = [("Что это", "Номер сделки", "Номер чата", "Имя"), ("Сделка", 1, 5001, "Анна"), ("Лид", 2, 5002, "Олег")]
-    assert re.search(
-        r'<option value="0" selected>A: Что это', visitor.get(visitor.upload("kinds.csv", csv_of(lines))).text
-    )
+    lines = [("Что это", "Номер сущности", "Номер чата", "Имя"), ("Сделка", 1, 5001, "Анна"), ("Лид", 2, 5002, "Я")]
+    text = visitor.get(visitor.upload("kinds.csv", csv_of(lines))).text
+    assert re.search(r'<option value="0" selected>A: Что это', text)
+
+
+@pytest.mark.parametrize(
+    ("headings", "kind", "chosen"),
+    [
+        (("ID сделки", "Приоритет"), 1, "deal"),
+        (("ID сделки", "Тип"), 1, "deal"),
+        (("ID сделки", "Источник"), "Компания", "deal"),
+        (("ID сделки", "Тип сущности"), 1, "1"),
+        (("ID сущности", "Приоритет"), 1, ""),
+        (("ID сущности", "Категория"), "C", ""),
+    ],
+)
+def test_a_column_is_not_taken_for_types_by_chance(
+    visitor: Visitor, headings: tuple[str, str], kind: object, chosen: str
+) -> None:
+    """The kind that the id's heading names comes before a column that only looks like types; figures are no types."""
+    sheet = visitor.upload("chance.csv", csv_of([(*headings, "Что написать"), (288, kind, "Ваша сделка 288")]))
+    choice = re.search(r'<select id="CRM_ENTITY_TYPE".*?</select>', visitor.get(f"{sheet}/columns").text, re.DOTALL)
+    assert choice is not None
+    assert re.findall(r'<option value="(\w*)" selected', choice[0]) == [chosen]
 
 
 def test_what_a_results_sheet_marks_as_sent_is_left_out_unless_it_is_wanted(visitor: Visitor) -> None:
