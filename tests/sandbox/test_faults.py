@@ -11,7 +11,7 @@ from bulksend.errors import UsageError
 from bulksend.sandbox import FaultKind, Faults, Limits, Sandbox
 from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
 
-BATCH = {
+BATCH: dict[str, object] = {
     "cmd": {
         f"r{n}": f"{MESSAGE_ADD}?CRM_ENTITY_TYPE=deal&CRM_ENTITY=288&USER_ID=27&CHAT_ID=8773&MESSAGE=x" for n in "12"
     }
