@@ -58,18 +58,21 @@ class Earlier:
 
 def find_earlier(journal: Journal, plan: Plan, good: GoodRows) -> Earlier | None:
     """What is known of a sheet before its portal is chosen; None where nothing of it was sent or waits."""
-    since = journal.now() - SAME_TEXT_SECONDS
+    runs = [run for run in journal.of_content(plan.content) if run.portal != SANDBOX]
+    same = next((run for run in runs if run.counts.sent), None)
+    day_ago = journal.now() - SAME_TEXT_SECONDS
     texts = [text for text in good.texts.tolist() if text]
+    wanted = sorted(set(texts))
     by: dict[int, int] = {}
-    for portal in journal.portals_since(since):
-        if portal != SANDBOX:
-            by |= journal.sent_since(portal, sorted(set(texts)), since)
-    held = journal.waiting(set(texts), but_for=SANDBOX)
+    for portal in sorted({*journal.portals_since(day_ago), *(run.portal for run in runs)} - {SANDBOX}):
+        # What the sheet itself sent counts however long ago that was.
+        since = min([day_ago, *(run.created_at for run in runs if run.portal == portal)])
+        by |= journal.sent_since(portal, wanted, since)
+    held = journal.waiting(set(wanted), but_for=SANDBOX)
     waiting = Counter(held[text] for text in texts if text in held and text not in by)
     rows = Counter(by[text] for text in texts if text in by)
-    same = next((run for run in journal.of_content(plan.content) if run.portal != SANDBOX and run.counts.sent), None)
     not_known = len(good.texts) - len(texts)
-    if same is not None and not rows and not waiting:  # longer ago, or its chats are yet to be looked up
+    if same is not None and not rows and not waiting:  # its chats are yet to be looked up
         rows[same.id] = same.counts.sent
         not_known = 0
     if not rows and not waiting:

@@ -1,9 +1,11 @@
 """Campaigns on the page, without script: begun once, watched, paused, continued, settled, deleted."""
 
+import contextlib
 import csv
 import html
 import io
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +34,13 @@ def _delivered(portal: Sandbox) -> Sequence[Mapping[str, Any]]:
 def _plain_text(page: str) -> str:
     """What somebody reads on a page."""
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page)))
+
+
+def _change(visitor: Visitor, *statements: str) -> None:
+    """Make the journal what it would be after days or faults."""
+    with contextlib.closing(sqlite3.connect(visitor.page.journal, timeout=60)) as file, file:
+        for statement in statements:
+            file.execute(statement)
 
 
 def _results(visitor: Visitor, number: int) -> list[dict[str, str]]:
@@ -187,6 +196,20 @@ def test_an_upload_says_at_once_what_was_sent_already(visitor: Visitor, portal: 
     assert f"3 rows of this sheet were sent already: campaign {number} (3). 2 rows are new." in text
     assert "5 rows have no problems" in text
     assert "sent already" not in visitor.get(visitor.upload_rows(rows(2, 2, "Never seen"))).text
+
+
+def test_what_a_sheet_sent_days_ago_counts_beside_what_it_sent_today(visitor: Visitor, portal: Portal) -> None:
+    """As after a retry: a campaign's rows are its own, however long ago most of them were sent."""
+    lines = rows(4, 4, "Days ago")
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "days-ago", portal(lines)))
+    visitor.wait(number)
+    _change(
+        visitor,
+        f"UPDATE runs SET created_at = created_at - 172800 WHERE id = {number}",
+        f"UPDATE rows SET sent_at = sent_at - 172800, left_at = left_at - 172800 WHERE run_id = {number} AND n < 3",
+    )
+    text = _plain_text(visitor.get(visitor.upload_rows(lines, "days-later.csv")).text)
+    assert f"4 rows of this sheet were sent already: campaign {number} (4). None is left to send." in text
 
 
 def test_all_of_it_once_more_says_so_until_the_button(visitor: Visitor, portal: Portal) -> None:
