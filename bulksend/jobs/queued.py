@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +76,7 @@ class QueuedJobs:
         self._journal, self._queue = journal, Queue(journal)
         self._here = Threads(journal, self._leave)
         self._known: tuple[float, dict[int, QueueEntry]] = (0.0, {})
+        self._reading = threading.Lock()
 
     def start(self, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]]) -> CampaignJob:
         """See `bulksend.jobs.Jobs`."""
@@ -105,7 +107,7 @@ class QueuedJobs:
             with Journal(self._journal) as journal:
                 journal.pause(run_id)
             self._queue.remove(run_id)
-            self._known = (0.0, {})
+            self._forget()
         return True
 
     def close(self) -> None:
@@ -119,12 +121,18 @@ class QueuedJobs:
             return False
         campaign.release()
         self._queue.put(run, late=options.late)
-        self._known = (0.0, {})
+        self._forget()
         return True
 
     def _entries(self) -> dict[int, QueueEntry]:
-        at, entries = self._known
-        if time.monotonic() > at + FRESH:
-            entries = self._queue.entries()
-            self._known = time.monotonic(), entries
-        return entries
+        with self._reading:
+            at, entries = self._known
+            if time.monotonic() > at + FRESH:
+                entries = self._queue.entries()
+                self._known = time.monotonic(), entries
+            return entries
+
+    def _forget(self) -> None:
+        # Whoever reads the queue at this moment may have read what it was before.
+        with self._reading:
+            self._known = (0.0, {})

@@ -108,7 +108,7 @@ async def _go_on(request: web.Request, *, retry: bool = False, lift_limit: bool 
     page, form = page_of(request), await request.post()
     run = await run_of(request)
     async with page.lock(f"campaign {run.id}"):
-        if page.jobs.of(run.id) is None:
+        if await page.do(lambda: page.jobs.of(run.id)) is None:
             reopen = chosen(form, "reopen") == "yes"
             prepare = _take_up(page, run.id, chosen(form, "portal"), retry=retry, lift_limit=lift_limit, reopen=reopen)
             job = await page.begin(prepare)
@@ -122,7 +122,7 @@ async def pause(request: web.Request) -> web.Response:
     """Let no more messages leave."""
     page = page_of(request)
     run = await run_of(request)
-    if page.jobs.stop(run.id):
+    if await page.do(lambda: page.jobs.stop(run.id)):
         await page.ask(lambda journal: journal.record(Action.PAUSED, run.id, actor=actor()))
     raise page.go(f"/campaigns/{run.id}")
 
@@ -141,9 +141,9 @@ async def finish(request: web.Request) -> web.Response:
     """Stop a campaign for good: in good order where it is being sent."""
     page = page_of(request)
     run = await run_of(request)
-    job = page.jobs.of(run.id)
+    job = await page.do(lambda: page.jobs.of(run.id))
     if job is not None:
-        page.jobs.stop(run.id)
+        await page.do(lambda: page.jobs.stop(run.id))
         if not await page.do(lambda: job.wait(STOP_SECONDS)):
             raise page.go(f"/campaigns/{run.id}?note=pausing")
 
@@ -164,7 +164,7 @@ async def verify(request: web.Request) -> web.Response:
         page.verifications.stop(run.id)
     elif run.portal == SANDBOX:
         return page.excuse(UsageError(_("This was a rehearsal, and its sandbox has ended: there is nobody to ask.")))
-    elif page.jobs.of(run.id) is None:
+    elif await page.do(lambda: page.jobs.of(run.id)) is None:
         page.verifications.start(run, _portal_of(run, chosen(form, "portal")))
     raise page.go(f"/campaigns/{run.id}#reached")
 

@@ -143,7 +143,7 @@ def by_status(counts: Counts) -> dict[str, int]:
 
 async def view(page: Page, run: Run) -> View:
     """A campaign as it is now."""
-    job = page.jobs.of(run.id)
+    job = await page.do(lambda: page.jobs.of(run.id))
     state = standing(run, job)
     asked = page.verifications.of(run.id)
     if asked is not None and (job is None or run.stage is Stage.FINISHED):

@@ -35,7 +35,8 @@ class PageProcess:
 
     def __init__(self, folder: Path) -> None:
         self.commands = Commands(folder)
-        self.home, self.journal = self.commands.home, self.commands.journal
+        self.home = self.commands.home
+        self.journal: Path | str = self.commands.journal
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
 

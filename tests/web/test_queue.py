@@ -1,0 +1,59 @@
+"""A page that leaves its campaigns to workers."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import requests
+
+from bulksend.jobs.queued import FRESH
+from bulksend.journal.database import address_of_server
+from tests.journal.conftest import server
+from tests.postgres import Server
+from tests.processes import rows
+from tests.web.conftest import PageProcess, Portal, Visitor, saved
+
+__all__ = ["server"]
+
+
+@pytest.fixture(scope="module")
+def page(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
+    """One page for the tests of this module; there is no worker."""
+    process = PageProcess(tmp_path_factory.mktemp("queue"))
+    process.journal = server.make_database(f"queue_{time.time_ns()}")
+    process.start("--queue", "--journal", process.journal)
+    yield process
+    process.kill()
+
+
+def _entered(visitor: Visitor, portal: Portal, name: str) -> int:
+    """A campaign that waits for a worker."""
+    lines = rows(2, 2, name)
+    saved(visitor, name, portal(lines))
+    return visitor.send(visitor.upload_rows(lines, f"{name}.csv"), name)
+
+
+def test_a_slow_queue_keeps_nobody_else_waiting(page: PageProcess, visitor: Visitor, portal: Portal) -> None:
+    """Whatever is asked of a campaign: only who asks it waits for the database."""
+    number = _entered(visitor, portal, "slow")
+    address = address_of_server(page.journal)
+    assert address
+    for ask, place in (
+        (visitor.get, "progress"),
+        (visitor.post, "verify"),
+        (visitor.post, "continue"),
+        (visitor.post, "pause"),
+        (visitor.post, "stop"),
+    ):
+        time.sleep(FRESH)
+        with psycopg.connect(address) as locked:
+            locked.execute("LOCK TABLE procrastinate_jobs IN ACCESS EXCLUSIVE MODE")
+            asked = threading.Thread(target=ask, args=(f"/campaigns/{number}/{place}",))
+            asked.start()
+            asked.join(0.3)
+            assert asked.is_alive(), place
+            assert requests.get(f"{page.origin}/static/style.css", timeout=5).ok, place
+            locked.rollback()
+        asked.join()
