@@ -49,6 +49,9 @@ def _turn_of(portal: str) -> _Turn:
     return statement, (TURN, TURN, number)
 
 
+_READS_ONLY: Final = "bulksend_reads_only"
+"""The execution option of connections on which nothing is written."""
+
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -81,7 +84,7 @@ class Database:
         self._engine = self._shared.engine
         self.shown = str(url.database) if self.sqlite else url.set(query={}).render_as_string(hide_password=True)
         if self.sqlite:
-            sa.event.listen(self._engine, "begin", _take_write_lock)
+            sa.event.listen(self._engine, "begin", _begin)
         try:
             with self._shared.preparing:
                 if not self._shared.current:
@@ -167,13 +170,18 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads, and keeps no writer waiting where the database can do that."""
-        if self.sqlite or self._steps is not None:
+        """A transaction that only reads: it sees one moment of the database, and keeps no writer waiting."""
+        if self._steps is not None:
             with self.transaction() as connection:
                 yield connection
-            return
-        with self._converted(), self._connected(isolation="REPEATABLE READ") as connection:
-            yield connection
+        elif self.sqlite:
+            with self._converted(), self._engine.connect() as connection:
+                connection.execution_options(**{_READS_ONLY: True})
+                with connection.begin():
+                    yield connection
+        else:
+            with self._converted(), self._connected(isolation="REPEATABLE READ") as connection:
+                yield connection
 
     @contextlib.contextmanager
     def turns_of(self, portal: str) -> Iterator[None]:
@@ -351,7 +359,7 @@ def _durable(connection: sqlite3.Connection, _: object) -> None:
     cursor.close()
 
 
-def _take_write_lock(connection: sa.Connection) -> None:
+def _begin(connection: sa.Connection) -> None:
     """Begin as a writer: a transaction that reads first and writes later could otherwise be refused half-way."""
     driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN IMMEDIATE")
+    driver.execute("BEGIN" if connection.get_execution_options().get(_READS_ONLY) else "BEGIN IMMEDIATE")

@@ -102,7 +102,7 @@ class OtherRuns(Store):
             asked = sa.and_(NOT_SENT_ROWS_OF_ROWS, sa.or_(*each))
         own = sa.select(ROWS.c.n, ROWS.c.number, ROWS.c.fingerprint).where(ROWS.c.run_id == run_id, asked)
         mine = (own if first is None else own.order_by(ROWS.c.n).limit(first)).subquery("mine")
-        with self._transaction() as connection:
+        with self._reading() as connection:
             others = others_active(run_id, portal_of(connection, run_id), since)
             if connection.execute(others.limit(1)).first() is None:
                 return []
@@ -119,12 +119,12 @@ class OtherRuns(Store):
     def portals_since(self, since: float) -> list[str]:
         """The portals on which a campaign could have sent anything after ``since``."""
         statement = sa.select(RUNS.c.portal).where(RUNS.c.seen_at > since - HEARTBEAT_SECONDS).distinct()
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return list(connection.scalars(statement))
 
     def busy_since(self, portal: str, since: float) -> bool:
         """Whether any campaign on the portal could have sent anything after ``since``."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return connection.execute(others_active(0, portal, since).limit(1)).first() is not None
 
     def sent_since(self, portal: str, fingerprints: Sequence[int], since: float) -> dict[int, int]:
@@ -134,7 +134,7 @@ class OtherRuns(Store):
         """
         found: dict[int, int] = {}
         runs = others_active(0, portal, since)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             for first in range(0, len(fingerprints), IN_ONE_STATEMENT):
                 statement = (
                     sa.select(ROWS.c.fingerprint, sa.func.max(ROWS.c.run_id))
@@ -157,7 +157,7 @@ class OtherRuns(Store):
             ROWS.c.run_id.in_(runs), OPEN_ROWS_OF_ROWS, ROWS.c.state == State.PENDING.value
         )
         with self._reading() as connection:
-            found = connection.execute(statement)
+            found = connection.execute(statement, execution_options={"yield_per": 5_000})
             return {int(text): int(run_id) for text, run_id in found if text in wanted}
 
     def chats_since(self, portal: str, since: float) -> dict[int, int]:
@@ -171,7 +171,7 @@ class OtherRuns(Store):
             .where(ROWS.c.run_id.in_(runs), *left_since(ROWS, runs, since))
             .group_by(ROWS.c.chat_id)
         )
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return {int(chat): int(run_id) for chat, run_id in connection.execute(statement).all()}
 
     def rivals(self, run_id: int, row: Row, portal: str, since: float) -> bool:

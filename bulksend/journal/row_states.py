@@ -159,7 +159,7 @@ class RowStates(PaceStore):
             .where(ROWS.c.run_id == run_id, OPEN_ROWS)
             .group_by(zone)
         )
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return {name: ZoneRows(*rows) for name, *rows in connection.execute(statement)}
 
     def mixed_chats(self, run_id: int) -> frozenset[int]:

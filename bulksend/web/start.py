@@ -43,7 +43,8 @@ async def show_start(request: web.Request) -> web.Response:
 
     def with_hours(journal: Journal) -> list[tuple[Run, str, float]]:
         return [
-            (run, state, waits_until(journal, run) if state == "elsewhere" else until) for run, state, until in shown
+            (run, state, waits_until(page, journal, run) if state == "elsewhere" else until)
+            for run, state, until in shown
         ]
 
     return page.show(

@@ -124,13 +124,14 @@ def idle_until(job: CampaignJob | None) -> float:
     return progress.until if progress is not None and progress.idle and progress.until > time.time() + 1 else 0.0
 
 
-def waits_until(journal: Journal, run: Run) -> float:
+def waits_until(page: Page, journal: Journal, run: Run) -> float:
     """Until when (Unix seconds) the times and hours of a campaign let no row of it leave; 0 where one may."""
     schedule = Sending.kept(run.settings).schedule()
     if schedule.always:
         return 0.0
     now = journal.now()
-    opens = [moment for zone in journal.open_zones(run.id) if (moment := schedule.opens_at(now, zone)) is not None]
+    zones = page.zones_of(journal, run) if schedule.has_windows else [""]
+    opens = [moment for zone in zones if (moment := schedule.opens_at(now, zone)) is not None]
     earliest = min(opens, default=0.0)
     return earliest if earliest > now + 1 else 0.0
 
@@ -153,7 +154,7 @@ async def view(page: Page, run: Run) -> View:
     rate = page.pace.see(run.id, settled) if state in {"sending", "elsewhere"} else None
     progress = job.progress if job is not None else None
     now = time.time()
-    opens_at = await page.ask(lambda journal: waits_until(journal, run)) if state == "elsewhere" else 0.0
+    opens_at = await page.ask(lambda journal: waits_until(page, journal, run)) if state == "elsewhere" else 0.0
     waits = progress is not None and progress.waiting and 1 < progress.until - now < 10**8
     last = page.jobs.last_of(run.id)
     trouble = run.reason if state in {"waiting", "stopped", "finished"} and run.reason != "interrupted" else ""

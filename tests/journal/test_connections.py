@@ -3,8 +3,10 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 
 from bulksend.journal import Journal
@@ -54,11 +56,21 @@ def test_portals_do_not_wait_for_each_other(database: str) -> None:
         assert (one.pace("one"), other.pace("other")) == ("first third", "at once")
 
 
-def test_readers_wait_for_nobody(database: str) -> None:
-    """The list of campaigns can be read while somebody is in the middle of a transaction."""
-    with Journal(database) as writer, Journal(database) as reader, writer.transaction():
+@pytest.mark.parametrize("kind", ["file", "server"])
+def test_readers_wait_for_nobody(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What a page asks is answered while somebody is in the middle of a transaction."""
+    address = tmp_path / "journal.db" if kind == "file" else request.getfixturevalue("database")
+    with Journal(address) as writer, Journal(address) as reader, writer.transaction(), ThreadPoolExecutor(1) as thread:
         writer.update_pace("one", lambda _: "x")
-        assert reader.runs() == []
+        for ask in (
+            reader.runs,
+            lambda: reader.waiting({1}, but_for=""),
+            lambda: reader.portals_since(0),
+            lambda: reader.sent_since("one", [1], 0),
+            lambda: reader.sent_elsewhere(1, 0),
+            lambda: reader.open_zones(1),
+        ):
+            assert not thread.submit(ask).result(5)
 
 
 def test_connections_that_were_cut(database: str) -> None:
