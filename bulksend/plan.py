@@ -36,7 +36,8 @@ class SheetOptions:
 
     Attributes:
         sheet: the name of the sheet in its workbook; None for the first visible one.
-        mapping: field (``CHAT_ID``) → heading, where the headings do not show it; "": the sheet has no such column.
+        mapping: field (``CHAT_ID``) → heading, as `find_columns` takes it, where the headings do not show it; "": the
+            sheet has no such column.
         message: a message template over the sheet's columns; None where the sheet has a message column.
         include_hidden: whether rows hidden in the sheet count too.
         entity_type: lead, deal, contact or company for all rows, where no column says it.

@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -157,9 +157,9 @@ def hints_at(field: str, heading: str) -> bool:
 def heading_position(rows: Sequence[Sequence[str]], names: Collection[str] = ()) -> int | None:
     """Which of the first rows holds the headings: the one with most known ones, None where all are blank.
 
-    ``names`` are headings that the user has named besides the known ones.
+    ``names`` are headings that the user has named besides the known ones, as `find_columns` takes them.
     """
-    wanted = {key(name) for name in names if name}
+    wanted = {key(part) for name in names for part in (name, name.partition(":")[2]) if key(part)}
     best, best_score = None, 0
     for position, row in enumerate(rows):
         known = {field_of(cell) or key(cell) for cell in row if field_of(cell) or key(cell) in wanted}
@@ -184,14 +184,15 @@ def find_columns(
 
     Args:
         headings: as the sheet shows them.
-        overrides: field to heading, as chosen by hand, "" for no column; they win over what the headings say.
+        overrides: field to heading, as chosen by hand, "" for no column; they win over what the headings say. A heading
+            that several columns have takes the letters of one of them before it, as `column_name` writes it.
         optional: required fields that may be missing: MESSAGE where a template writes the text, CHAT_ID where a lookup
             fills it in.
         entity_type: the kind of entity of all rows, where the sheet does not say it.
 
     Raises:
-        SheetError: a field is missing or doubled, or an override names no field or no heading; the sentence names all
-            that were found and what is needed.
+        SheetError: a field is missing or doubled, or an override names no field, no heading, or that of several
+            columns; the sentence names all that were found and what is needed.
     """
     chosen = _overridden(headings, {name: heading for name, heading in overrides.items() if heading})
     absent = {field_of(name) for name, heading in overrides.items() if not heading}
@@ -203,13 +204,9 @@ def find_columns(
             found.setdefault(field, []).append(position)
     for field, positions in found.items():
         if len(positions) > 1:
-            doubled = listed(
-                [
-                    _("{heading} (column {letters})").format(heading=quoted(headings[p]), letters=column_letters(p))
-                    for p in positions
-                ]
-            )
-            raise refuse(Refusal.DOUBLED_COLUMNS, doubled=doubled, field=field)
+            lettered = [_lettered(headings, position) for position in positions]
+            doubled = listed([quoted(name) for name in lettered])
+            raise refuse(Refusal.DOUBLED_COLUMNS, doubled=doubled, field=field, first=lettered[0])
         chosen[field] = positions[0]
 
     implied = entity_type if "CRM_ENTITY_TYPE" not in chosen else ""
@@ -279,20 +276,52 @@ def column_letters(position: int) -> str:
     return name
 
 
+def column_name(headings: Sequence[str], position: int) -> str:
+    """What names a column to `find_columns`: its heading, with its letters before it where others have the same.
+
+    A column without a heading has no name: "".
+    """
+    heading = headings[position].strip()
+    alone = not heading or columns_named(headings, heading) == [position]
+    return heading if alone else _lettered(headings, position)
+
+
+def columns_named(headings: Sequence[str], name: str) -> list[int]:
+    """The columns that ``name`` may mean, a heading or what `column_name` writes: several where it is ambiguous."""
+    letters, _colon, heading = name.partition(":")
+    letters = key(letters).translate(LOOKALIKES)
+
+    def found(form: Callable[[str], str]) -> list[int]:
+        whole, rest = form(name), form(heading)
+        return [
+            position
+            for position, own in enumerate(map(form, headings))
+            if own and (own == whole or (own == rest and column_letters(position).lower() == letters))
+        ]
+
+    return found(str.strip) or found(key)
+
+
+def _lettered(headings: Sequence[str], position: int) -> str:
+    return f"{column_letters(position)}: {headings[position].strip()}"
+
+
 def _overridden(headings: Sequence[str], overrides: Mapping[str, str]) -> dict[str, int]:
     chosen: dict[str, int] = {}
     for name, heading in overrides.items():
         field = field_of(name)
         if field is None:
             raise refuse(Refusal.UNKNOWN_FIELD, field=name, fields=listed(list(FIELDS)))
-        exact = [p for p, h in enumerate(headings) if h.strip() == heading.strip()]
-        alike = [p for p, h in enumerate(headings) if key(heading) and key(h) == key(heading)]
-        position = next(iter(exact or alike), None)
-        if position is None:
+        found = columns_named(headings, heading)
+        if not found:
             close = difflib.get_close_matches(heading, [h for h in headings if h.strip()], 1, 0.6)
             hint = _("; did you mean {heading}?").format(heading=quoted(close[0])) if close else "."
             raise refuse(Refusal.UNKNOWN_HEADING, field=field, heading=heading, found=_shown(headings), hint=hint)
-        chosen[field] = position
+        if len(found) > 1:
+            lettered = [_lettered(headings, position) for position in found]
+            columns = listed([quoted(name) for name in lettered])
+            raise refuse(Refusal.SAME_HEADINGS, heading=heading, field=field, columns=columns, first=lettered[0])
+        chosen[field] = found[0]
     return chosen
 
 

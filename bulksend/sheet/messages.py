@@ -53,6 +53,10 @@ class Refusal(StrEnum):
     DOUBLED_COLUMNS = N_("{doubled} stand for the same field: rename all but one, or choose one of them.")
     UNKNOWN_FIELD = N_("There is no field '{field}' to choose a column for: the fields are {fields}.")
     UNKNOWN_HEADING = N_("There is no heading '{heading}' to choose for {field}: the headings are {found}{hint}")
+    SAME_HEADINGS = N_(
+        "There are several columns '{heading}' to choose for {field}: rename all but one, or choose one of them by its "
+        "letter and its heading ({columns})."
+    )
     FILE_CHANGED = N_("'{name}' changed while it was being read: try again once it is saved.")
 
 

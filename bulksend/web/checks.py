@@ -20,7 +20,7 @@ from bulksend.locale import _, language
 from bulksend.plan import columns_of, examine, fingerprint
 from bulksend.portal.error_help import capitalised, code_help
 from bulksend.queries.chats import entity_of, keys_of
-from bulksend.sheet.headings import column_letters, field_of, guess_columns, implied_type
+from bulksend.sheet.headings import column_letters, columns_named, field_of, guess_columns, implied_type
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation import LEFT_OUT
 from bulksend.validation.values import entity_type, identifier
@@ -211,8 +211,8 @@ class Checks:
             if field_of(headings[position]) == field or _fits(field, [row[position] for row in sample])
         }
         for field, heading in draft.mapping.items():
-            if heading in headings:
-                guesses[field] = headings.index(heading)
+            if len(named := columns_named(headings, heading)) == 1:
+                guesses[field] = named[0]
             elif not heading:
                 guesses.pop(field, None)
         entity, types = guesses.get("CRM_ENTITY"), guesses.get("CRM_ENTITY_TYPE")

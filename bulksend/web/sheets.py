@@ -15,6 +15,7 @@ from bulksend.journal import Role
 from bulksend.locale import _
 from bulksend.portal.credential_store import PortalStore
 from bulksend.queries.chats import KINDS
+from bulksend.sheet.headings import column_name
 from bulksend.target import SANDBOX
 from bulksend.template.names import spelling
 from bulksend.web.checks import ROWS_A_PAGE
@@ -226,8 +227,7 @@ async def match_columns(request: web.Request) -> web.Response:
     mapping: dict[str, str] = {}
     for field in ("CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"):
         at = whole_number(chosen(form, field))
-        heading = sheet.headings[at] if at is not None and at < len(sheet.headings) else ""
-        mapping[field] = heading if heading.strip() else ""
+        mapping[field] = column_name(sheet.headings, at) if at is not None and at < len(sheet.headings) else ""
     written = chosen(form, "message") if chosen(form, "MESSAGE") == "write" else None
     if written == "":
         sentence = _("Choose the column with the message, or write the message below.")

@@ -22,7 +22,12 @@ API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"]
         ([*API[:2], "MESSAGE"], (), "or look the chats up. `bulksend lookup` fills the chats in."),
         ([*API[:2], "Chat", "MESSAGE"], (), 'or choose it by hand. To choose: --map CHAT_ID="Chat".'),
         (["a", "b"], (), "add headings called CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE."),
-        ([*API, "Text"], (), "or choose one of them. --map MESSAGE=HEADING does."),
+        ([*API, "Text"], (), 'or choose one of them. --map MESSAGE="D: MESSAGE" chooses the first.'),
+        (
+            [*API, "MESSAGE"],
+            ("--map", "MESSAGE=MESSAGE"),
+            """('D: MESSAGE' and 'E: MESSAGE'). --map MESSAGE="D: MESSAGE" chooses the first.""",
+        ),
         (API, ("--map", "PHONE=CHAT_ID"), "MESSAGE and TIMEZONE. --map takes FIELD=HEADING."),
         (API, ("--map", "MESSAGE=Txt"), "'CHAT_ID' and 'MESSAGE'. --map MESSAGE=HEADING chooses one."),
         (API, ("--sheet", "May"), "without sheets to choose from: choose none. Leave out --sheet."),
@@ -36,6 +41,13 @@ def test_columns_and_sheets(
     assert said.code == 2
     assert said.err.rstrip().endswith(sentence)
     assert len(said.err.splitlines()) == 1
+
+
+def test_one_of_two_columns_with_the_same_heading(command: Command, sheet: Sheet) -> None:
+    """The one that is named is checked."""
+    path = sheet("a.csv", [*API, "MESSAGE"], [["deal", "1", "5001", "old draft", ""]])
+    assert command("check", path, "--map", "MESSAGE=D: MESSAGE").code == 0
+    assert "the message is empty" in command("check", path, "--map", "MESSAGE=E: MESSAGE").out
 
 
 def test_workbook_whose_first_sheet_is_empty(command: Command, tmp_path: Path) -> None:

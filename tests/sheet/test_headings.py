@@ -12,6 +12,8 @@ from bulksend.sheet.headings import (
     RESULT_COLUMNS,
     Columns,
     column_letters,
+    column_name,
+    columns_named,
     field_of,
     find_columns,
     guess_columns,
@@ -116,17 +118,11 @@ def test_result_columns_are_never_taken_for_fields() -> None:
         ),
         (
             [*API, "Text"],
-            (
-                "'MESSAGE' (column E) and 'Text' (column F) stand for the same field: rename all but one, or choose one of "
-                "them."
-            ),
+            ("'E: MESSAGE' and 'F: Text' stand for the same field: rename all but one, or choose one of them."),
         ),
         (
             [*API, "CHAT_ID"],
-            (
-                "'CHAT_ID' (column C) and 'CHAT_ID' (column F) stand for the same field: rename all but one, or choose one of "
-                "them."
-            ),
+            ("'C: CHAT_ID' and 'F: CHAT_ID' stand for the same field: rename all but one, or choose one of them."),
         ),
     ],
 )
@@ -163,6 +159,46 @@ def test_map_of_an_unknown_heading_names_the_headings() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["F: MESSAGE", " f:message", "F : Message"])
+def test_map_names_one_of_several_columns_with_the_same_heading_by_its_letters(name: str) -> None:
+    """In any spelling of both."""
+    assert find_columns([*API, "MESSAGE"], {"MESSAGE": name}).message == 5
+
+
+@pytest.mark.parametrize(
+    ("headings", "name", "columns"),
+    [
+        ([*API, "MESSAGE"], "MESSAGE", "'E: MESSAGE' and 'F: MESSAGE'"),
+        ([*API, "MESSAGE "], "MESSAGE", "'E: MESSAGE' and 'F: MESSAGE'"),
+        ([*API, "Message"], "message", "'E: MESSAGE' and 'F: Message'"),
+        ([*API, "E: MESSAGE"], "E: MESSAGE", "'E: MESSAGE' and 'F: E: MESSAGE'"),
+    ],
+)
+def test_map_of_a_heading_of_several_columns_names_them(headings: list[str], name: str, columns: str) -> None:
+    """None of them is taken."""
+    with pytest.raises(SheetError) as refused:
+        find_columns(headings, {"MESSAGE": name})
+    assert str(refused.value) == (
+        f"There are several columns '{name}' to choose for MESSAGE: rename all but one, or choose one of them by its "
+        f"letter and its heading ({columns})."
+    )
+
+
+@pytest.mark.parametrize("name", ["D: MESSAGE", "Z: MESSAGE", "F:"])
+def test_map_of_letters_that_do_not_fit_the_heading_is_refused(name: str) -> None:
+    """Such as those of a column that has moved since."""
+    with pytest.raises(SheetError, match="There is no heading"):
+        find_columns([*API, "MESSAGE", ""], {"MESSAGE": name})
+
+
+def test_names_of_columns_are_their_headings_where_no_other_has_the_same() -> None:
+    """Each is understood as that column alone, or is refused."""
+    headings = ["Text", "text ", "ID", "ID", "ID ", "E: ID", "№", " "]
+    names = [column_name(headings, position) for position in range(len(headings))]
+    assert names == ["Text", "text", "C: ID", "D: ID", "E: ID", "F: E: ID", "№", ""]
+    assert [columns_named(headings, name) for name in names] == [[0], [1], [2], [3], [4, 5], [5], [6], []]
+
+
 @pytest.mark.parametrize("field", ["MESSAGE", "CHAT_ID"])
 def test_fields_that_come_from_elsewhere_may_be_missing(field: str) -> None:
     """A template writes the texts; a lookup fills in the chats."""
@@ -189,6 +225,11 @@ def test_fields_that_come_from_elsewhere_may_be_missing(field: str) -> None:
 def test_row_of_headings_is_the_one_that_knows_most_fields(rows: list[list[str]], position: int | None) -> None:
     """Titles and blank rows above are skipped; without a known heading the first row that looks like some is taken."""
     assert heading_position(rows) == position
+
+
+def test_row_of_headings_is_found_by_a_name_with_letters() -> None:
+    """As by the heading alone."""
+    assert heading_position([["title", "x"], ["Words", "Words"]], ["B: Words"]) == 1
 
 
 def test_columns_have_excels_names() -> None:

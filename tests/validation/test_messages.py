@@ -126,6 +126,7 @@ REFUSALS: dict[Refusal, Callable[[Path], Path]] = {
     Refusal.DOUBLED_COLUMNS: lambda folder: (find_columns(["Text", "Message"]), folder)[1],
     Refusal.UNKNOWN_FIELD: lambda folder: _mapped(folder, {"PHONE": "MESSAGE"}),
     Refusal.UNKNOWN_HEADING: lambda folder: _mapped(folder, {"MESSAGE": "Words"}),
+    Refusal.SAME_HEADINGS: lambda folder: (find_columns(["Text", "Text"], {"MESSAGE": "Text"}), folder)[1],
     Refusal.FILE_CHANGED: _changing,
 }
 

@@ -126,6 +126,26 @@ def test_columns_that_are_not_recognised_are_matched_by_hand(visitor: Visitor) -
     assert "Добрый день, Олег!" in visitor.get(f"{sheet}/row?row=3").text
 
 
+def test_of_columns_with_the_same_heading_the_chosen_one_is_sent(visitor: Visitor) -> None:
+    """And is chosen still when the columns are seen again, also of the sheet that is uploaded in its place."""
+    doubled = csv_of([(*HEADINGS[:3], "MESSAGE", "MESSAGE", "CHAT_ID"), ("deal", 1, 7001, "old draft", "final", 5001)])
+    sheet = visitor.upload("doubled.csv", doubled)
+    form = {"CRM_ENTITY_TYPE": "0", "CRM_ENTITY": "1", "CHAT_ID": "5", "USER_ID": "", "MESSAGE": "4"}
+    visitor.post(f"{sheet}/columns", form)
+    for there in (sheet, visitor.upload("doubled.csv", doubled, like=sheet.rsplit("/", 1)[1])):
+        row = visitor.get(f"{there}/row?row=2").text
+        assert re.search(r"\b5001\b", row)
+        assert "final" in row
+        assert not re.search(r"old draft|\b7001\b", row)
+        text = visitor.get(f"{there}/columns").text
+        assert re.findall(r"selected>(\w: [^<]*)", text) == [
+            f"A: {HEADINGS[0]}",
+            f"B: {HEADINGS[1]}",
+            "F: CHAT_ID",
+            "E: MESSAGE",
+        ]
+
+
 def test_a_choice_of_no_column_is_kept(visitor: Visitor) -> None:
     """Also where the heading is one that is known, and in the sheet that is uploaded in its place."""
     for heading in ("Оператор", "USER_ID"):
