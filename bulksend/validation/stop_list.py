@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bulksend.errors import SheetError
 from bulksend.locale import _
 from bulksend.sheet.headings import field_of, hints_at, implied_type
+from bulksend.sheet.messages import listed, quoted
 from bulksend.sheet.reading import open_sheet
 from bulksend.validation.values import entity_type, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+
+_READ: Final = ("CHAT_ID", "CRM_ENTITY", "CRM_ENTITY_TYPE")
 
 
 class Addressed(Protocol):
@@ -54,7 +58,7 @@ class StopList:
 
     def _read(self, path: Path) -> None:
         sheet = open_sheet(path)
-        places = _places(sheet.headings)
+        places = _places(sheet.headings, path.name)
         chat, entity, kinds = places.get("CHAT_ID"), places.get("CRM_ENTITY"), places.get("CRM_ENTITY_TYPE")
         implied = "" if entity is None or kinds is not None else implied_type(sheet.headings[entity])
         if chat is None and (entity is None or (kinds is None and not implied)):
@@ -84,13 +88,24 @@ class StopList:
                     self._entities.add((kind, entity_id))
 
 
-def _places(headings: Sequence[str]) -> dict[str, int]:
-    """Where the fields stand for certain, since nobody confirms it: the first column with a name of each.
+def _places(headings: Sequence[str], name: str) -> dict[str, int]:
+    """Where the fields stand for certain, since nobody confirms it: the columns with a name of each.
 
     Where no column is known by its name, the only one called "Chat", or the like, holds the chats.
     """
-    places = {field: place for place, heading in reversed(list(enumerate(headings))) if (field := field_of(heading))}
+    places: dict[str, int] = {}
+    for place, heading in enumerate(headings):
+        field = field_of(heading)
+        if field in _READ and field in places:
+            both = listed([quoted(headings[at]) for at in (places[field], place)])
+            raise SheetError(
+                _("{doubled} of the stop list {name} stand for the same field: leave only one of them in it.").format(
+                    doubled=both, name=name
+                )
+            )
+        if field in _READ:
+            places[field] = place
     chats = [place for place, heading in enumerate(headings) if hints_at("CHAT_ID", heading)]
-    if len(chats) == 1 and places.keys().isdisjoint({"CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID"}):
+    if len(chats) == 1 and not places:
         places["CHAT_ID"] = chats[0]
     return places

@@ -69,3 +69,9 @@ def test_a_stop_list_that_is_not_understood_is_refused(tmp_path: Path, headings:
     """Likely columns are not enough; it is said which headings are needed."""
     with pytest.raises(SheetError, match=r"it needs a column CHAT_ID, or the columns CRM_ENTITY_TYPE and CRM_ENTITY\."):
         _named(tmp_path, f"{headings}\n8775;1\n")
+
+
+def test_a_stop_list_with_two_columns_of_ids_is_refused(tmp_path: Path) -> None:
+    """Otherwise those whom the second one names would get a message."""
+    with pytest.raises(SheetError, match=r"'ID контакта' and 'ID сделки' of the stop list .* leave only one of them"):
+        _named(tmp_path, "ID контакта;ID сделки\n5;288\n")
