@@ -127,10 +127,13 @@ class OtherRuns(Store):
         with self._reading() as connection:
             return connection.execute(others_active(0, portal, since).limit(1)).first() is not None
 
-    def sent_since(self, portal: str, fingerprints: Sequence[int], since: float) -> dict[int, int]:
+    def sent_since(
+        self, portal: str, fingerprints: Sequence[int], since: float, *, arrived: bool = False
+    ) -> dict[int, int]:
         """Which of these texts (and chats) a campaign on the portal has sent after ``since``, and the newest such one.
 
-        Rows that are under way, in doubt or unknown there count too, as in `sent_elsewhere`.
+        Rows that are under way, in doubt or unknown there count too, as in `sent_elsewhere`, unless only those that
+        ``arrived`` are wanted.
         """
         found: dict[int, int] = {}
         runs = others_active(0, portal, since)
@@ -141,6 +144,7 @@ class OtherRuns(Store):
                     .where(
                         ROWS.c.fingerprint.in_(fingerprints[first : first + IN_ONE_STATEMENT]),
                         *left_since(ROWS, runs, since),
+                        *([ROWS.c.state == State.SENT.value] if arrived else []),
                     )
                     .group_by(ROWS.c.fingerprint)
                 )

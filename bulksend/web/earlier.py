@@ -38,16 +38,20 @@ class Earlier:
     Attributes:
         sent: how many of its rows.
         campaigns: the newest campaigns that sent them, and how many each.
+        maybe: how many of its rows left without an answer, so that it is not known whether they arrived.
+        maybe_in: the newest campaigns of which they are, and how many each.
         waiting: how many of its rows wait in campaigns that are paused or running.
         waiting_in: the newest of these, and how many wait in each.
         same: the campaign that the sheet is, rather than one that shares rows with it; None where there is none.
-        left: how many of the rows that can be sent were not, and wait nowhere.
+        left: how many of the rows that can be sent are none of these.
         not_known: how many of them name no chat, so that it is not known yet whether they were sent.
         rest: those of ``same`` that can still be sent; None where there are none.
     """
 
     sent: int
     campaigns: Sequence[tuple[int, int]]
+    maybe: int
+    maybe_in: Sequence[tuple[int, int]]
     waiting: int
     waiting_in: Sequence[tuple[int, int]]
     same: int | None
@@ -59,34 +63,49 @@ class Earlier:
 def find_earlier(journal: Journal, plan: Plan, good: GoodRows) -> Earlier | None:
     """What is known of a sheet before its portal is chosen; None where nothing of it was sent or waits."""
     runs = [run for run in journal.of_content(plan.content) if run.portal != SANDBOX]
-    same = next((run for run in runs if run.counts.sent), None)
+    same = next((run for run in runs if run.counts.sent or _may_have_arrived(run)), None)
     day_ago = journal.now() - SAME_TEXT_SECONDS
     texts = [text for text in good.texts.tolist() if text]
     wanted = sorted(set(texts))
-    by: dict[int, int] = {}
+    left: dict[int, int] = {}
+    sent: dict[int, int] = {}
     for portal in sorted({*journal.portals_since(day_ago), *(run.portal for run in runs)} - {SANDBOX}):
         # What the sheet itself sent counts however long ago that was.
         since = min([day_ago, *(run.created_at for run in runs if run.portal == portal)])
-        by |= journal.sent_since(portal, wanted, since)
+        found = journal.sent_since(portal, wanted, since)
+        unclear = {run.id for run in journal.runs() if _may_have_arrived(run)}
+        doubtful = [text for text, run in found.items() if run in unclear]
+        left |= found
+        sent |= {text: run for text, run in found.items() if run not in unclear}
+        sent |= journal.sent_since(portal, doubtful, since, arrived=True)
     held = journal.waiting(set(wanted), but_for=SANDBOX)
-    waiting = Counter(held[text] for text in texts if text in held and text not in by)
-    rows = Counter(by[text] for text in texts if text in by)
+    rows = Counter(sent[text] for text in texts if text in sent)
+    maybe = Counter(left[text] for text in texts if text in left and text not in sent)
+    waiting = Counter(held[text] for text in texts if text in held and text not in left)
     not_known = len(good.texts) - len(texts)
-    if same is not None and not rows and not waiting:  # its chats are yet to be looked up
-        rows[same.id] = same.counts.sent
+    if same is not None and not rows and not maybe and not waiting:  # its chats are yet to be looked up
+        rows, maybe = Counter({same.id: same.counts.sent}), Counter({same.id: _may_have_arrived(same)})
         not_known = 0
-    if not rows and not waiting:
+    counted = rows.total() + maybe.total() + waiting.total()
+    if not counted:
         return None
     return Earlier(
         sent=rows.total(),
         campaigns=_newest(rows),
+        maybe=maybe.total(),
+        maybe_in=_newest(maybe),
         waiting=waiting.total(),
         waiting_in=_newest(waiting),
         same=same.id if same else None,
-        left=max(0, len(good.texts) - not_known - rows.total() - waiting.total()),
+        left=max(0, len(good.texts) - not_known - counted),
         not_known=not_known,
         rest=rest_of(journal, same) if same else None,
     )
+
+
+def _may_have_arrived(run: Run) -> int:
+    """How many rows of a campaign left without an answer."""
+    return run.counts.by_status()["unknown"]
 
 
 def _newest(rows: Counter[int]) -> Sequence[tuple[int, int]]:

@@ -212,6 +212,22 @@ def test_what_a_sheet_sent_days_ago_counts_beside_what_it_sent_today(visitor: Vi
     assert f"4 rows of this sheet were sent already: campaign {number} (4). None is left to send." in text
 
 
+def test_what_may_have_arrived_is_not_said_to_be_sent(visitor: Visitor, portal: Portal) -> None:
+    """Nor to be new: it is counted apart, with the campaign that knows more."""
+    lines = rows(4, 4, "May have arrived")
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "may-have-arrived", portal(lines)))
+    visitor.wait(number)
+    _change(
+        visitor,
+        f"UPDATE rows SET state = 'unknown', message_id = NULL, sent_at = NULL WHERE run_id = {number} AND n < 2",
+        f"UPDATE rows SET state = 'failed', left_at = NULL, sent_at = NULL WHERE run_id = {number} AND n = 2",
+        f"UPDATE runs SET count_sent = 1, count_unknown = 2, count_failed = 1 WHERE id = {number}",
+    )
+    text = _plain_text(visitor.get(visitor.upload_rows(lines, "not-known.csv")).text)
+    assert f"1 row of this sheet was sent already: campaign {number} (1). 2 rows may have arrived: " in text
+    assert f"may have arrived: campaign {number} (2). 1 row was not sent. You are asked" in text
+
+
 def test_all_of_it_once_more_says_so_until_the_button(visitor: Visitor, portal: Portal) -> None:
     """How many customers get it twice stands in red, in the number and on the button."""
     lines = rows(3, 3, "Once more")
