@@ -79,7 +79,7 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         _cell(
             "chat_id",
             N_("the chat id is empty or not a whole number above zero"),
-            N_("Write the number of the chat, like 8773, or leave the cell empty and have the portal asked."),
+            N_("Write the number of the chat, like 8773, or have the portal find it where the cell is empty."),
         ),
         blank=(
             N_("the chat id is empty"),

@@ -177,8 +177,8 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     "INVALID_CHAT_ID": Sheet(
         "deal,1,8.773E+03,3,a\n",
         "INVALID_CHAT_ID: 1 row: the chat id is empty or not a whole number above zero, such as '8.773E+03' "
-        "(row 2; column 'CHAT_ID'). Write the number of the chat, like 8773, or leave "
-        "the cell empty and have the portal asked.",
+        "(row 2; column 'CHAT_ID'). Write the number of the chat, like 8773, or have "
+        "the portal find it where the cell is empty.",
     ),
     "INVALID_USER_ID": Sheet(
         "deal,1,2,Anna,a\n",
