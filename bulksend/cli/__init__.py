@@ -31,7 +31,7 @@ from bulksend.cli.json_output import BROKEN, HELD, NOT_STARTED, JsonAnswer, aske
 from bulksend.cli.signals import INTERRUPTED, Interrupt, handle
 from bulksend.cli.translation import spoken, translated
 from bulksend.errors import BulksendError
-from bulksend.locale import _
+from bulksend.locale import _, ngettext
 
 REFUSED: Final = 2
 STOPPED: Final = 3
@@ -169,6 +169,7 @@ def _run(arguments: list[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - even what was not foreseen is one sentence
         if isinstance(error, click.UsageError) and error.ctx is not None:
             answer.asked |= asked_by_environment(error.ctx)
+        error = _explained(error)
         failed = _failure(error)
         if not quiet.get() and _asks_for_events(arguments):  # the parser failed before the option was taken
             from bulksend.cli.events import to_standard_error
@@ -220,6 +221,22 @@ def _failure(error: BaseException) -> _Failure:
     if isinstance(error, OSError):
         return _Failure(REFUSED, NOT_STARTED, describe_os_error(error))
     return _Failure(STOPPED, BROKEN, describe_bug(error))
+
+
+def _explained(error: Exception | KeyboardInterrupt) -> Exception | KeyboardInterrupt:
+    """An error; where there are arguments too many, it says how to keep a file's name with spaces together."""
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return error
+    sentences = (
+        ngettext("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})", count)
+        for count in (1, 2)
+    )
+    starts = tuple(sentence.partition("{")[0] for sentence in sentences)
+    takes_file = any(each.name == "file" for each in error.ctx.command.params)
+    if not takes_file or not error.message.startswith(starts):
+        return error
+    sentence = _("{problem}: put a name with spaces in quotation marks.").format(problem=error.message)
+    return click.UsageError(sentence, error.ctx)
 
 
 def _say_failure(error: BaseException, failed: _Failure, *, verbose: bool) -> None:

@@ -41,7 +41,7 @@ def lookup(file: Path, **params: Any) -> int:
     where every row has a chat, 1 where some have none, 2 where it could not be done.
     """
     from bulksend.cli.connection import asking, require_connection
-    from bulksend.cli.summary import shown_path
+    from bulksend.cli.summary import in_command, shown_path
     from bulksend.journal import Journal
     from bulksend.queries.lookup import fill_chats
     from bulksend.target import find_target
@@ -75,6 +75,6 @@ def lookup(file: Path, **params: Any) -> int:
     put(_("Filled sheet: {path}").format(path=shown_path(filled.path)))
     if filled.filled or filled.had:
         portal = target.name or _("ADDRESS")
-        command = f"bulksend send {shown_path(filled.path)} --portal {portal}"
+        command = f"bulksend send {in_command(filled.path)} --portal {portal}"
         hint(_("Then: {command}").format(command=command))
     return 1 if filled.empty else 0

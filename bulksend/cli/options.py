@@ -41,7 +41,11 @@ def combine(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-FILE: Final = click.argument("file", type=click.Path(path_type=Path), is_eager=True)  # `--results` is compared with it
+PATH: Final = click.Path(path_type=Path, readable=False)
+"""What cannot be read is found where it is opened: click would say less of it, and in English."""
+OUTPUT_FILE: Final = click.Path(path_type=Path, readable=False, dir_okay=False)
+
+FILE: Final = click.argument("file", type=PATH, is_eager=True)  # `--results` is compared with it
 
 
 def complete_portal(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -70,7 +74,7 @@ def _results_path(context: click.Context, _parameter: click.Parameter, path: Pat
 
 results_option = option(
     "--results",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PATH",
     callback=_results_path,
     help="Where results go: .xlsx or .csv.",
@@ -119,7 +123,7 @@ progress_option = option(
 )
 log_file_option = option(
     "--log-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OUTPUT_FILE,
     is_eager=True,
     expose_value=False,
     metavar="PATH",
@@ -184,7 +188,7 @@ schedule_options = combine(
     option(
         "--stop-list",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE",
         help="A sheet of chats or CRM entities that are not to be messaged; may be repeated.",
     ),

@@ -143,7 +143,7 @@ def remove(name: str, journal: str | None) -> int:
 )
 @opts.option(
     "--record",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=opts.OUTPUT_FILE,
     metavar="FILE",
     help="Keep the portal's answers in a file, without names, texts, secrets and real ids, to show them to others.",
 )

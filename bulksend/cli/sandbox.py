@@ -31,9 +31,7 @@ def _seconds(name: str, default: float, help: str) -> Callable[[Any], Any]:  # n
 @click.command(short_help="Run the embedded portal, to rehearse on.")
 @opts.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port; else any free one.")
 @opts.option("--secret", metavar="TEXT", help="The webhook's secret; else a random one.")
-@opts.option(
-    "--world", type=click.Path(path_type=Path), metavar="FILE", help="Know a sheet's chats, or what a .json describes."
-)
+@opts.option("--world", type=opts.PATH, metavar="FILE", help="Know a sheet's chats, or what a .json describes.")
 @opts.option(
     "--chats", multiple=True, metavar="NAME=VALUE", help="What chats are like, such as status=60; may be repeated."
 )

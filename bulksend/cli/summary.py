@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,3 +97,9 @@ def shown_path(path: Path) -> Path:
         return path.relative_to(Path.cwd())
     except ValueError:
         return path
+
+
+def in_command(path: Path) -> str:
+    """A path as it is typed after a command: a name with spaces in double quotes, which every shell knows."""
+    text = str(shown_path(path))
+    return text if re.fullmatch(r"[\w./\\:+=-]+", text) else f'"{text}"'

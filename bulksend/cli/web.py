@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     metavar="HOST:PORT",
     help="Listen there. Beyond this computer that needs TLS, and users (`bulksend web user add`), who sign in.",
 )
-@opts.option(
-    "--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="The certificate, with its chain (PEM)."
-)
-@opts.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key (PEM).")
+@opts.option("--tls-cert", type=opts.PATH, metavar="FILE", help="The certificate, with its chain (PEM).")
+@opts.option("--tls-key", type=opts.PATH, metavar="FILE", help="The certificate's key (PEM).")
 @opts.option("--url", metavar="ADDRESS", help="The address that people open, if it is not https://HOST:PORT.")
 @opts.queue_option
 @opts.option("--metrics-token", metavar="TOKEN", help="Serve /metrics to programs that name this token (OpenMetrics).")

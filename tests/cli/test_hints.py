@@ -1,5 +1,6 @@
 """What to type next: the library says what is wrong, the command adds its options."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import xlsxwriter
 
 import bulksend
 from bulksend.cli.hints import OF_ERROR_CODES
+from bulksend.sandbox import Sandbox
+from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.sheet.messages import Refusal
 from tests.cli.conftest import Command, Sheet
 from tests.processes import rows, write_sheet
@@ -48,6 +51,45 @@ def test_one_of_two_columns_with_the_same_heading(command: Command, sheet: Sheet
     path = sheet("a.csv", [*API, "MESSAGE"], [["deal", "1", "5001", "old draft", ""]])
     assert command("check", path, "--map", "MESSAGE=D: MESSAGE").code == 0
     assert "the message is empty" in command("check", path, "--map", "MESSAGE=E: MESSAGE").out
+
+
+def test_an_empty_chat(command: Command, sheet: Sheet) -> None:
+    """Leaving it empty is no advice: what is said can be done, and how."""
+    said = " ".join(command("check", sheet("a.csv", API, [["deal", 1, "", "Hello"]])).out.split())
+    assert "Write the number of the chat, like 8773, or have the portal find it where the cell is empty." in said
+    assert (
+        "INVALID_CHAT_ID: `bulksend lookup FILE` finds chats where cells are empty, and so does `send --lookup`."
+        in said
+    )
+
+
+@pytest.mark.parametrize("words", [("check",), ("check", "--stop-list", "a.csv"), ("check", "--results", "b.csv")])
+def test_whether_a_file_can_be_read_is_found_by_opening_it(
+    command: Command, sheet: Sheet, monkeypatch: pytest.MonkeyPatch, words: Sequence[str]
+) -> None:
+    """Asked beforehand, click refuses in words of its own; our sentence says what to do."""
+    path = sheet("a.csv", API, [["deal", 1, 2, "Hello"]])
+    sheet("b.csv", [*API, *RESULT_COLUMNS], [])
+    monkeypatch.setattr(os, "access", lambda *_arguments, **_options: False)
+    assert command(*words, path).code == 0
+
+
+def test_names_with_spaces_are_in_quotation_marks(command: Command, sheet: Sheet, portal: Sandbox) -> None:
+    """What is shown can be typed as it is: double quotes are the same to every shell."""
+    assert 'bulksend check "New letter.xlsx"' in command("template", "New letter.xlsx").err
+    assert "bulksend check plain.xlsx" in command("template", "plain.xlsx").err
+    portal.world.add_entity("deal", 1)
+    portal.world.add_chat(50_001, "deal", 1)
+    path = sheet("no chats.csv", [*API[:2], "MESSAGE"], [["deal", 1, "Hello"]])
+    said = command("lookup", path, "--portal", portal.webhook, "--rate", 0)
+    assert 'bulksend send "no chats.filled.csv" --portal ADDRESS' in said.err
+
+
+def test_a_name_that_fell_apart(command: Command) -> None:
+    """How to keep it together; where no file is named, there is nothing to keep."""
+    said = command("check", "November", "2026.csv").err
+    assert said.rstrip().endswith("(2026.csv): put a name with spaces in quotation marks.")
+    assert "quotation" not in command("resume", 1, 2).err
 
 
 def test_workbook_whose_first_sheet_is_empty(command: Command, tmp_path: Path) -> None:
