@@ -141,8 +141,9 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         N_("the message still has a placeholder in it"), N_("Put the real word in its place."), of_cells=True
     ),
     "GARBLED_MESSAGE": _warning(
-        N_("letters of the message were lost: there are question marks in their place"),
+        N_("letters of the message were lost or misread"),
         N_("Save the sheet again from where the text is still right, as .xlsx."),
+        of_cells=True,
     ),
     # Found by asking the portal about a sheet; the first two are also refusals of single messages.
     "CHAT_NOT_IN_CRM": CodeHelp(

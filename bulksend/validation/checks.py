@@ -30,7 +30,13 @@ _FORMULA_ERRORS = re.compile(
     r"|#Н/Д|#ССЫЛКА!|#ЗНАЧ!|#ИМЯ\?|#ДЕЛ/0!|#ПУСТО!|#ЧИСЛО!|Err:\d{3}"
 )
 _PLACEHOLDER = re.compile(r"\{\{?[^{}\n]{1,60}\}\}?|#[A-ZА-Я_]{2,40}#|%[A-Za-zА-Яа-я_]{2,40}%")
-_GARBLED = re.compile(r"\ufffd|\?{3,} \?{3,}")
+_LOOKED_AT = 200
+_GARBLED = re.compile(
+    r"\ufffd|\?{3,} \?{3,}"
+    r"|[À-ÿ]{4}"  # windows-1251 read as Latin-1
+    r"""|(?:[РСÐÑ][^\sA-Za-zА-Яа-яЁё0-9.,!?:;()"'«»–—-]){3}"""  # UTF-8 read as windows-1251 or windows-1252
+    r"|(?:\b[а-яё][А-ЯЁ]{2,}\b\W*){2}"  # KOI8-R read as windows-1251
+)
 
 
 class RowProblem(Protocol):
@@ -375,8 +381,11 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, w
     if "{" in joined or "#" in joined or "%" in joined:
         found = {place: match[0] for place, text in enumerate(texts) if (match := _PLACEHOLDER.search(text))}
         findings.warn("UNFILLED_PLACEHOLDER", list(found), next(iter(found.values()), ""))
-    if "\ufffd" in joined or "??? ???" in joined:
-        findings.warn("GARBLED_MESSAGE", [place for place, text in enumerate(texts) if _GARBLED.search(text)])
+    # A wrong encoding garbles a whole sheet, so a few rows of many tell; looking at each would take a third longer.
+    some = "\0".join(texts[:: max(1, len(texts) // _LOOKED_AT)])
+    if "\ufffd" in joined or "??? ???" in joined or _GARBLED.search(some):
+        found = {place: match[0] for place, text in enumerate(texts) if (match := _GARBLED.search(text))}
+        findings.warn("GARBLED_MESSAGE", list(found), next(iter(found.values()), ""))
 
 
 def _hidden(index: pd.Index) -> pd.DataFrame:

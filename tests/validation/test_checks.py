@@ -101,6 +101,20 @@ def test_same_text_to_another_chat_is_no_duplicate() -> None:
     assert checker.report().warnings == []
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("cp1251", "latin-1"), ("utf-8", "cp1251"), ("utf-8", "cp1252"), ("utf-8", "latin-1"), ("koi8-r", "cp1251")],
+)
+def test_texts_that_were_read_in_another_encoding_are_warned_of(written: str, read: str) -> None:
+    """Somewhere on their way into the sheet; the same words as they should be are not."""
+    text = "Здравствуйте, Анна! Заказ №5 готов: СДЭК, с 9:00 до 21:00, ООО «Рога — Копыта»."
+    garbled = text.encode(written, "ignore").decode(read, "ignore")
+    checker = Checker(COLUMNS)
+    checker.check(_chunk([["deal", "1", "5", "", text], ["deal", "1", "6", "", f"1. {garbled}"]]))
+    [warning] = checker.report().warnings
+    assert (warning.code, warning.rows) == ("GARBLED_MESSAGE", [3])
+
+
 def test_duplicates_are_found_over_pieces() -> None:
     """Row numbers are those of the repeats; the first is named as the example."""
     checker = Checker(COLUMNS)

@@ -251,7 +251,7 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
     ),
     "GARBLED_MESSAGE": Sheet(
         "deal,1,2,3,???????????? ????!\ndeal,2,3,3,Really????\n",
-        "Warning: GARBLED_MESSAGE: 1 row: letters of the message were lost: there are question marks in their place "
+        "Warning: GARBLED_MESSAGE: 1 row: letters of the message were lost or misread, such as '???????????? ????' "
         "(row 2). Save the sheet again from where the text is still right, as .xlsx.",
     ),
 }
