@@ -126,7 +126,7 @@ async def results(request: web.Request) -> web.StreamResponse:
     folder = Path(await page.do(lambda: tempfile.mkdtemp(prefix="bulksend-")))
     try:
         path = folder / f"results.{suffix}"
-        await page.ask(lambda journal: write_run_results(journal, run, path, note=False))
+        await page.ask(lambda journal: write_run_results(journal, run, path, note=False), page.files)
         word = "rehearsal.results" if run.portal == SANDBOX else "results"
         response = web.StreamResponse(headers=attachment_headers(f"{Path(run.file).stem}.{run.id}.{word}.{suffix}"))
         response.content_length = path.stat().st_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +31,7 @@ from bulksend.validation.stop_list import StopList
 from bulksend.web.door import actor
 from bulksend.web.earlier import rest_of
 from bulksend.web.page import chosen, page_of, settled, whole_number
+from bulksend.web.preflights import GivenUp
 from bulksend.web.sheets import WAIT, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
 
@@ -87,6 +89,8 @@ async def _known(page: Page, draft: Upload) -> tuple[Answers, Outlook] | web.Res
         if looked.future is None or not await settled(looked.future, WAIT):
             return _working(page, draft, None)
         return answers, looked.future.result()
+    except (GivenUp, CancelledError):  # in another tab it is asked anew
+        return _working(page, draft, None)
     except Held as held:
         page.preflights.forget(draft)
         raise page.go(f"/campaigns/{held.run_id}?note=held") from None
@@ -362,7 +366,7 @@ async def add_stop_list(request: web.Request) -> web.Response:
         return path
     changed = replace(draft, stop_list=path.name)
     try:
-        await page.do(lambda: StopList([path]))
+        await page.do(lambda: StopList([path]), page.files)
     except BulksendError as error:
         changed = replace(draft, stop_list="")
         await page.do(lambda: page.uploads.remove_stop_list(draft))

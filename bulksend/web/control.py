@@ -144,7 +144,7 @@ async def finish(request: web.Request) -> web.Response:
     job = await page.do(lambda: page.jobs.of(run.id))
     if job is not None:
         await page.do(lambda: page.jobs.stop(run.id))
-        if not await page.do(lambda: job.wait(STOP_SECONDS)):
+        if not await page.do(lambda: job.wait(STOP_SECONDS), page.portals):
             raise page.go(f"/campaigns/{run.id}?note=pausing")
 
     def end(journal: Journal) -> None:

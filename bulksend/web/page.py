@@ -38,7 +38,7 @@ from bulksend.web.verifications import Verifications
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -53,7 +53,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE: Final = 4
-"""Questions to the journal and files that are read at once."""
+"""Questions to the journal at once."""
+
+PORTALS_AT_ONCE: Final = 8
+"""People who wait for a portal's answers at once."""
 
 LANGUAGE_NAMES: Final[Mapping[Language, str]] = {"en": "English", "ru": "Русский"}
 """Each language as its own readers call it."""
@@ -75,10 +78,12 @@ class Page:
         self.jobs: Jobs = QueuedJobs(journal) if queue else Threads(journal)
         self.uploads = Uploads(home)
         self._threads = ThreadPoolExecutor(AT_ONCE, "bulksend-web")
-        # Apart, so that a sheet of a million rows keeps nobody from watching a campaign.
-        self._slow = ThreadPoolExecutor(2, "bulksend-web-slow")
-        self.checks = Checks(self.uploads, self._slow)
-        self.preflights = Preflights(home, journal, self.uploads, self._slow)
+        # Apart, so that neither a sheet of a million rows nor a slow portal keeps anybody from watching a campaign.
+        self._checking = ThreadPoolExecutor(2, "bulksend-web-checking")
+        self.files = ThreadPoolExecutor(2, "bulksend-web-files")
+        self.portals = ThreadPoolExecutor(PORTALS_AT_ONCE, "bulksend-web-portals")
+        self.checks = Checks(self.uploads, self._checking)
+        self.preflights = Preflights(home, journal, self.uploads, self.portals)
         self.verifications = Verifications(home, journal)
         self.pace = Pace()
         self.ends_at: dict[int, float] = {}
@@ -90,23 +95,26 @@ class Page:
 
     def prepare(self) -> None:
         """Compile all templates in a thread, so that nobody waits for it at the first look at a page."""
-        self._slow.submit(lambda: [self._templates.get_template(name) for name in self._templates.list_templates()])
+        self._checking.submit(lambda: [self._templates.get_template(name) for name in self._templates.list_templates()])
 
     def close(self) -> None:
         """Stop the campaigns in good order, and let go of the journal."""
         self.verifications.close()
         self.jobs.close()
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
+        self.preflights.close()
+        for threads in (self._threads, self.files):  # those that use the journals that are closed here
+            threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._checking, self.portals):
+            threads.shutdown(wait=False, cancel_futures=True)
         for journal in self._journals:
             journal.close()
 
-    async def do(self, work: Callable[[], T]) -> T:
-        """Do something that may take a while in another thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
+    async def do(self, work: Callable[[], T], threads: Executor | None = None) -> T:
+        """Do something in another thread: of `files` what reads a sheet or writes one, of `portals` what asks one."""
+        return await asyncio.get_running_loop().run_in_executor(threads or self._threads, copy_context().run, work)
 
-    async def ask(self, question: Callable[[Journal], T]) -> T:
-        """Ask the journal something, in a thread that has its own."""
+    async def ask(self, question: Callable[[Journal], T], threads: Executor | None = None) -> T:
+        """Ask the journal something, in a thread that has its own; of `files` where that takes long."""
 
         def work() -> T:
             journal = getattr(self._mine, "journal", None)
@@ -115,7 +123,7 @@ class Page:
                 self._journals.append(journal)
             return question(journal)
 
-        return await self.do(work)
+        return await self.do(work, threads)
 
     async def begin(self, prepare: Callable[[Journal, ExitStack], tuple[Campaign, Options]]) -> CampaignJob:
         """Start a campaign, and wait until it is entered or has ended.
@@ -123,8 +131,8 @@ class Page:
         However long a large sheet takes to be entered: until then nothing else may begin it.
         """
         job = self.jobs.start(prepare)
-        while not await self.do(lambda: job.wait_until_entered(5.0)):
-            pass
+        while not job.wait_until_entered(0):  # noqa: ASYNC110 - a thread's event; no thread of ours waits for it
+            await asyncio.sleep(0.05)
         return job
 
     def foresee(self, journal: Journal, run: Run, target: Target, options: Options) -> None:

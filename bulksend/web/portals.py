@@ -109,7 +109,7 @@ async def test(request: web.Request) -> web.Response:
             return probe(queries)
 
     try:
-        connection = await page.do(ask)
+        connection = await page.do(ask, page.portals)
     except PortalError as failed:
         error = str(failed)
     return await _show(page, name, connection, error)

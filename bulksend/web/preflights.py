@@ -102,6 +102,10 @@ class Outlook:
     sent_before: AlreadyDone | None
 
 
+class GivenUp(BulksendError):
+    """A question was given up before it was answered."""
+
+
 class Question(Generic[T]):
     """Something that is being found out; ``progress`` is how far it is."""
 
@@ -110,10 +114,23 @@ class Question(Generic[T]):
         self.progress: QueryProgress | None = None
         self.future: Future[T] | None = None
         self.answered_at = time.monotonic()
+        self._given_up = False
 
     def note(self, progress: QueryProgress) -> None:
-        """Take up how far it is."""
+        """Take up how far it is.
+
+        Raises:
+            GivenUp: nobody wants the answer any more.
+        """
+        if self._given_up:
+            raise GivenUp
         self.progress = progress
+
+    def give_up(self) -> None:
+        """Ask no more."""
+        self._given_up = True
+        if self.future is not None:
+            self.future.cancel()
 
     @property
     def stale(self) -> bool:
@@ -150,13 +167,18 @@ class Preflights:
     def forget(self, draft: Upload) -> None:
         """Ask anew next time."""
         for key in [key for key in self._portal if key[0] == draft.id]:
-            del self._portal[key]
+            self._portal.pop(key).give_up()
         self.forget_outlook(draft)
 
     def forget_outlook(self, draft: Upload) -> None:
         """Ask the journal anew next time."""
         for key in [key for key in self._outlook if key[0] == draft.id]:
             del self._outlook[key]
+
+    def close(self) -> None:
+        """Ask no more."""
+        for asked in self._portal.values():
+            asked.give_up()
 
     def _keep(self, kept: dict[_Key, Question[T]], key: _Key, ask: Callable[[Any], T]) -> Question[T]:
         found = kept.get(key)

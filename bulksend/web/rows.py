@@ -35,7 +35,7 @@ async def show_row(request: web.Request) -> web.Response:
     user = USER.get()
     if row.state is State.UNKNOWN and run.headings and user is not None and user.may_send:
         try:
-            messages = await page.do(lambda: _history(page, run, row))
+            messages = await page.do(lambda: _history(page, run, row), page.portals)
         except BulksendError as error:
             sentence = str(error)
     text = row.message

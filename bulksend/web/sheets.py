@@ -182,7 +182,9 @@ async def show_check(request: web.Request) -> web.Response:
             **await page.do(lambda: page.checks.hidden_entities(draft)),
         },
         # It takes seconds where a million rows are compared, so not again for each page of problems.
-        earlier=None if code or number else await page.ask(lambda journal: find_earlier(journal, plan, good)),
+        earlier=None
+        if code or number
+        else await page.ask(lambda journal: find_earlier(journal, plan, good), page.files),
         wrong_columns=[problem for problem in plan.report.problems if _is_of_column(problem, plan.report.rows)],
     )
 
@@ -200,7 +202,7 @@ async def show_columns(request: web.Request) -> web.Response:
 
 async def _columns(page: Page, draft: Upload, error: BulksendError | None) -> web.Response:
     try:
-        sheet = await page.do(lambda: page.checks.columns(draft))
+        sheet = await page.do(lambda: page.checks.columns(draft), page.files)
     except SheetError as unreadable:
         return page.show(
             "unreadable.html", here="sheet", step="check", draft=draft, sentence=str(unreadable), status=400
@@ -223,7 +225,7 @@ async def match_columns(request: web.Request) -> web.Response:
     """Take the columns as they were matched."""
     page, form = page_of(request), await request.post()
     draft = await page.draft(request)
-    sheet = await page.do(lambda: page.checks.columns(draft))
+    sheet = await page.do(lambda: page.checks.columns(draft), page.files)
     mapping: dict[str, str] = {}
     for field in ("CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "USER_ID", "MESSAGE"):
         at = whole_number(chosen(form, field))
@@ -281,10 +283,10 @@ async def show_row(request: web.Request) -> web.Response:
     says: Sequence[str] = ()
     row, sentence = None, ""
     try:
-        row = await page.do(lambda: page.checks.row(plan, number))
+        row = await page.do(lambda: page.checks.row(plan, number), page.files)
         says = await page.do(partial(page.checks.says, draft, row.number))
         if row.error_code == "HIDDEN_ROW":
-            seen = await page.do(partial(page.checks.hidden_row, plan, row.number))
+            seen = await page.do(partial(page.checks.hidden_row, plan, row.number), page.files)
             row = seen._replace(error_code=row.error_code, error_description=row.error_description)
     except UsageError as error:
         sentence = str(error)
@@ -308,7 +310,7 @@ async def problems_sheet(request: web.Request) -> web.StreamResponse:
     plan = await plan_of(page, draft, page.path_of(request))
     if isinstance(plan, web.Response):
         return plan
-    path = await page.do(lambda: page.checks.write_problems(plan, draft))
+    path = await page.do(lambda: page.checks.write_problems(plan, draft), page.files)
     return attachment(path, f"{path.stem}.{draft.name.rpartition('.')[0] or draft.name}{path.suffix}")
 
 

@@ -72,7 +72,7 @@ async def blank_sheet(request: web.Request) -> web.Response:
             return write_blank(Path(folder) / name, lang="ru" if language == "ru" else "en").read_bytes()
 
     return web.Response(
-        body=await page.do(write),
+        body=await page.do(write, page.files),
         content_type=kind,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
