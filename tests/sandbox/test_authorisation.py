@@ -115,10 +115,10 @@ def test_an_application_calls_with_its_access_token() -> None:
 
 def test_a_token_runs_out_after_its_time_or_when_told_to() -> None:
     """By the clock, and by the test's hand."""
-    with Sandbox(oauth=OAuthApp(token_life=0.2)) as portal:
+    with Sandbox(oauth=OAuthApp(token_life=1.0)) as portal:
         token = portal.oauth.access_token
         assert as_application(portal, "profile", token).ok
-        time.sleep(0.25)
+        time.sleep(1.05)
         assert as_application(portal, "profile", token).json()["error"] == "expired_token"
         fresh = renew(portal).json()["access_token"]
         portal.oauth.expire()

@@ -121,7 +121,7 @@ class TestOfficialSdk:
     def test_limits(self, secure: Sandbox) -> None:
         """Too many requests, and too much execution time."""
         client = webhook(secure)
-        secure.limits = Limits(rate=(0, 1), operating=None)
+        secure.limits = Limits(rate=(0, 0.02), operating=None)
         _ = client.profile().response
         with pytest.raises(errors.BitrixAPIQueryLimitExceeded):
             _ = client.profile().response

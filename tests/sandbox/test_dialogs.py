@@ -193,14 +193,14 @@ def test_live_chat_takes_a_message_at_once(portal: Sandbox) -> None:
 
 def test_a_channel_may_confirm_later(portal: Sandbox) -> None:
     """`sending` with its time at first, then the channel's id instead."""
-    portal.world.add_channel("telegrambot", confirms_after=0.3)
+    portal.world.add_channel("telegrambot", confirms_after=1.0)
     portal.world.add_chat(8773, connector="telegrambot")
     send(portal)
     (_, at_first), _ = params(portal)
     assert at_first["sending"] == "Y"
     assert int(at_first["sendingTs"]) == pytest.approx(time.time(), abs=5)
     assert "connectorMid" not in at_first
-    time.sleep(0.35)
+    time.sleep(1.05)
     (_, later), _ = params(portal)
     assert "sending" not in later
     assert later["connectorMid"]
