@@ -276,3 +276,4 @@ def test_a_hundred_entities_a_second_at_the_default_rate(tmp_path: Path) -> None
         began = time.monotonic()
         assert check_online(rows_of_plan(plan), queries).refused == {}
         assert time.monotonic() - began < 20  # one by one it would be 200
+        assert len(portal.calls) == 8
