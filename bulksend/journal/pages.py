@@ -68,6 +68,12 @@ class Pages(Store):
         with self._reading() as connection, undamaged():
             return {(State(state), code): int(rows) for state, code, rows in connection.execute(statement)}
 
+    def without_chat(self, run_id: int, state: State, code: str) -> int:
+        """How many rows of such a reason name no chat: `reopen` leaves them as they are."""
+        mine = sa.and_(ROWS.c.run_id == run_id, NOT_SENT_ROWS, ROWS.c.state == state.value, ROWS.c.error_code == code)
+        with self._reading() as connection:
+            return connection.scalar(sa.select(sa.func.count()).where(mine, ROWS.c.chat_id == 0)) or 0
+
     def row(self, run_id: int, n: int) -> RowRecord:
         """The row at place ``n`` of the sheet (from 0); `UsageError` where there is none."""
         with self._reading() as connection:

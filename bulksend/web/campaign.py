@@ -74,7 +74,7 @@ async def show(request: web.Request) -> web.Response:
         sent_before_by=await page.ask(lambda journal: _sent_before_by(journal, run)) if sent_before else (),
         codes=[(WORDS[state], code, count, say(code)) for (state, code), count in sorted(codes.items())],
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
-        to_retry=sum(retried(codes).values()),
+        to_retry=await page.ask(lambda journal: retried(journal, run.id, codes).total()),
         deliveries=deliveries,
         to_verify=await page.do(partial(page.uploads.verified, run.file)),
         unverified=page.verifications.error_of(run.id),

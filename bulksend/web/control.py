@@ -179,7 +179,7 @@ async def ask_retry(request: web.Request) -> web.Response:
     page = page_of(request)
     run = await run_of(request)
     seen = await view(page, run)
-    codes = retried(await page.ask(lambda journal: journal.reasons(run.id)))
+    codes = await page.ask(lambda journal: retried(journal, run.id, journal.reasons(run.id)))
     if seen.live or run.counts.left or not codes:
         raise page.go(f"/campaigns/{run.id}")
     since = await page.ask(lambda journal: _sent_since(journal, run, codes))
@@ -192,7 +192,7 @@ async def ask_retry(request: web.Request) -> web.Response:
         view=seen,
         run=run,
         file=Path(run.file).name,
-        to_retry=sum(codes.values()) - len(since),
+        to_retry=codes.total() - len(since),
         since=Counter(repeat.run_id for repeat in since),
         rows=await page.ask(lambda journal: _first_of(journal, run.id, codes, {row for row, _run in since})),
         codes=[(WORDS[state], code, count, advice(code)) for (state, code), count in sorted(codes.items())],
@@ -211,11 +211,12 @@ def _sent_since(journal: Journal, run: Run, codes: Collection[tuple[State, str]]
 def _first_of(
     journal: Journal, run_id: int, codes: Collection[tuple[State, str]], but_for: Collection[int]
 ) -> list[RowRecord]:
-    """The first rows that have one of these states and codes, without those whose numbers are ``but_for``."""
+    """The first rows to a chat with one of these states and codes, without those whose numbers are ``but_for``."""
     found: list[RowRecord] = []
     after, states = -1, {state for state, _code in codes}
     while len(found) < FIRST_ROWS and (rows := journal.page(run_id, states, after=after, limit=1_000)):
-        found += [row for row in rows if (row.state, row.error_code) in codes and row.number not in but_for]
+        those = (row for row in rows if (row.state, row.error_code) in codes and row.chat_id)
+        found += [row for row in those if row.number not in but_for]
         after = rows[-1].n
     return found[:FIRST_ROWS]
 

@@ -11,6 +11,7 @@ from bulksend.entry.resumption import RETRIED
 from bulksend.journal import State
 from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.target import SANDBOX
+from bulksend.validation import LOOKUP_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,14 +122,18 @@ def rest_of(journal: Journal, run: Run) -> Rest | None:
     codes = journal.reasons(run.id)
     if beyond := codes.get((State.SKIPPED, BEYOND_LIMIT), 0):
         return Rest(beyond, f"/campaigns/{run.id}")
-    rows = sum(retried(codes).values())
+    rows = retried(journal, run.id, codes).total()
     return Rest(rows, f"/campaigns/{run.id}/retry") if rows else None
 
 
-def retried(codes: Mapping[tuple[State, str], int]) -> dict[tuple[State, str], int]:
-    """Of the reasons for which rows were not sent, those with which rows are sent again, and how many rows each has."""
-    return {
-        (state, code): rows
-        for (state, code), rows in codes.items()
-        if state is State.FAILED or code in RETRIED.get(state, ())
-    }
+def retried(journal: Journal, run_id: int, reasons: Mapping[tuple[State, str], int]) -> Counter[tuple[State, str]]:
+    """Of the reasons for which rows were not sent, those with which rows are sent again, and how many rows that are."""
+    found = Counter(
+        {
+            (state, code): rows
+            for (state, code), rows in reasons.items()
+            if state is State.FAILED or code in RETRIED.get(state, ())
+        }
+    )
+    in_vain = {reason: journal.without_chat(run_id, *reason) for reason in found if reason[1] in LOOKUP_CODES}
+    return found - Counter(in_vain)

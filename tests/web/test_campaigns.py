@@ -17,6 +17,7 @@ import pytest
 from bulksend.journal import Journal, Stage
 from bulksend.sandbox import Faults, Sandbox
 from bulksend.sandbox.refusal import MESSAGE_ADD_ERROR
+from bulksend.sandbox.special import FORBIDDEN_DEAL
 from tests.processes import SLOWEST, TestRow, assert_exactly_once, rows, write_sheet
 from tests.web.conftest import PageProcess, Portal, Visitor, csv_of, saved, wait_for
 
@@ -332,6 +333,33 @@ def test_where_a_sheet_was_sent_the_rest_can_be_sent(visitor: Visitor, portal: P
     visitor.post(f"/campaigns/{number}/retry", {"portal": ""})
     visitor.wait(number)
     assert_exactly_once(lines, _delivered(served))
+
+
+def test_rows_whose_chats_were_looked_up_in_vain_are_not_offered_to_be_tried_again(
+    visitor: Visitor, portal: Portal
+) -> None:
+    """Nothing can be sent to them: they are neither counted nor listed, and where they are all, there is no button."""
+    lines = rows(2, 2, "In vain")
+    served = portal(lines)
+    name = saved(visitor, "in-vain", served)
+    sheet = visitor.upload_rows([*lines, ("deal", FORBIDDEN_DEAL, "", "", "Nobody may look")])  # type: ignore[list-item]
+    visitor.post(f"{sheet}/look-up")
+    visitor.confirm_page(sheet, name)
+    refusing = served.world.chat(lines[1][2])
+    assert refusing is not None
+    refusing.refuses = MESSAGE_ADD_ERROR
+    number = visitor.send(sheet, name, reopen="yes")
+    assert "Try 1 row again" in visitor.wait(number)
+    asked = _plain_text(visitor.get(f"/campaigns/{number}/retry").text)
+    assert "Try 1 row again?" in asked
+    assert "Send 1 message " in asked
+    assert "Row 4" not in asked
+    assert "ACCESS_DENIED" not in asked
+    refusing.refuses = None
+    visitor.post(f"/campaigns/{number}/retry", {"portal": ""})
+    wait_for(lambda: visitor.page.run_of(number).counts.sent == 2)
+    assert "Try 1 row again" not in visitor.wait(number)
+    assert visitor.get(f"/campaigns/{number}/retry").url.endswith(f"/campaigns/{number}")
 
 
 def test_pause_and_continue(visitor: Visitor, portal: Portal) -> None:
