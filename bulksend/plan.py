@@ -15,7 +15,7 @@ from bulksend.journal import NewRow, State, ZoneRows
 from bulksend.locale import _
 from bulksend.sheet.atomic import format_of
 from bulksend.sheet.chunks import Chunk, Dialect
-from bulksend.sheet.headings import RESULT_COLUMNS, Columns, ResultCells, find_columns
+from bulksend.sheet.headings import RESULT_COLUMNS, Columns, ResultCells
 from bulksend.sheet.messages import Refusal, refuse
 from bulksend.sheet.reading import Sheet, open_sheet
 from bulksend.sheet.writing import write_sheet
@@ -296,7 +296,7 @@ def columns_of(sheet: Sheet, options: SheetOptions) -> Columns:
         SheetError: a field is missing or doubled.
     """
     optional = [*(["MESSAGE"] if options.message is not None else []), *(["CHAT_ID"] if options.without_chats else [])]
-    return find_columns(sheet.headings, options.mapping, optional=optional, entity_type=options.entity_type)
+    return sheet.find_columns(options.mapping, optional=optional, entity_type=options.entity_type)
 
 
 def _examine(

@@ -141,11 +141,18 @@ def with_hint(error: BulksendError) -> str:
     return sentence
 
 
-def _for_missing(missing: object = "", near: object = None, **_words: object) -> str:
-    """How to choose the headings that nearly say a missing field, or what to do without the field."""
+def _for_missing(missing: object = "", near: object = None, *, others: object = False, **_words: object) -> str:
+    """How to choose another sheet and the headings that say a missing field, or what to do without the field."""
+    said = [_("--sheet chooses one.")] if others else []
     if isinstance(near, dict) and near:
         maps = " ".join(f'--map {field}="{heading.strip()}"' for field, heading in near.items())
-        return _("To choose: {options}.").format(options=maps)
+        return " ".join([*said, _("To choose: {options}.").format(options=maps)])
+    first = str(missing).partition(",")[0].split()[0]
     if missing == "CHAT_ID":
-        return _("`bulksend lookup` fills the chats in.")
-    return _("--message or --message-file gives one.") if missing == "MESSAGE" else ""
+        said.append(_("`bulksend lookup` fills the chats in."))
+    elif missing == "MESSAGE":
+        said.append(_("--message or --message-file gives one."))
+    said.append(_('Under another heading: --map {field}="HEADING".').format(field=first))
+    if first != missing and not others:
+        said.append(_("`bulksend template` writes a sheet to start from."))
+    return " ".join(said)

@@ -13,7 +13,7 @@ from bulksend.locale import N_, _
 from bulksend.queries.chats import KINDS, UNUSABLE, ask_for_chats, keys_of
 from bulksend.results import check_path, default_path
 from bulksend.sheet.atomic import format_of
-from bulksend.sheet.headings import CHAT_HEADING, LOOKUP_NOTE, OTHER_CHATS, find_columns, key
+from bulksend.sheet.headings import CHAT_HEADING, LOOKUP_NOTE, OTHER_CHATS, key
 from bulksend.sheet.reading import open_sheet
 from bulksend.sheet.writing import write_sheet
 from bulksend.validation import Report
@@ -196,7 +196,7 @@ def fill_chats(
         JournalError: the journal, which holds the pace, cannot be used.
     """
     sheet = open_sheet(path, sheet=options.sheet, heading_names=tuple(options.mapping.values()))
-    columns = find_columns(sheet.headings, options.mapping, optional=["CHAT_ID", "MESSAGE"])
+    columns = sheet.find_columns(options.mapping, optional=["CHAT_ID", "MESSAGE"])
     target = check_path(to or default_path(path, sheet.format, "filled"), path)
     hidden = options.include_hidden
     found = find_chats(sheet, columns, queries, prefer=prefer, include_hidden=hidden, reopen=reopen)

@@ -1,6 +1,6 @@
 """A chunk of a sheet's rows, as every file format provides it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -56,6 +56,8 @@ class SheetSource(Protocol):
     """What each kind of file offers: its rows from the first on, as often as asked for."""
 
     name: str | None
+    others: Sequence[str]
+    """The workbook's other sheets that are shown, where this one was not chosen by its name."""
     continued_on: str | None
     """The worksheet on which the table continues, where one cannot hold it."""
     width: int

@@ -39,6 +39,7 @@ class DelimitedSource:
     """One text file, read in chunks; see `bulksend.sheet.chunks.SheetSource`."""
 
     name: str | None = None
+    others: Sequence[str] = ()
     continued_on: str | None = None
 
     def __init__(self, path: Path, heading_names: Sequence[str] = ()) -> None:

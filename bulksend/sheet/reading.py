@@ -1,18 +1,18 @@
 """Open a sheet of any kind and read its rows as text, with the row numbers that Excel shows."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from bulksend.errors import SheetError
-from bulksend.locale import _
+from bulksend.locale import _, ngettext
 from bulksend.sheet.chunks import Chunk, Dialect, SheetSource, blank_rows, frame
 from bulksend.sheet.delimited import DelimitedSource
 from bulksend.sheet.file_format import Kind, kind_of
-from bulksend.sheet.headings import field_of, heading_position, original_width
-from bulksend.sheet.messages import Refusal, refuse
+from bulksend.sheet.headings import Columns, field_of, find_columns, heading_position, original_width
+from bulksend.sheet.messages import Refusal, listed, quoted, refuse
 from bulksend.sheet.workbook import WorkbookSource
 
 
@@ -50,6 +50,27 @@ class Sheet:
     def original_width(self) -> int:
         """How many columns the sheet had before results were added: fewer than now only in a results sheet."""
         return original_width(self.headings)
+
+    def find_columns(
+        self, mapping: Mapping[str, str], *, optional: Collection[str] = (), entity_type: str = ""
+    ) -> Columns:
+        """Where each field stands, as `headings.find_columns` finds it.
+
+        Raises:
+            SheetError: a field is missing or doubled; it names the workbook's other sheets where none was chosen.
+        """
+        try:
+            return find_columns(self.headings, mapping, optional=optional, entity_type=entity_type)
+        except SheetError as error:
+            others = self._source.others
+            if error.code != Refusal.MISSING_COLUMNS.name or not others:
+                raise
+            text = ngettext(
+                "The sheet that was read is {sheet}; there is also {others}.",
+                "The sheet that was read is {sheet}; there are also {others}.",
+                len(others),
+            ).format(sheet=quoted(self.name or ""), others=listed([quoted(name) for name in others]))
+            raise SheetError(f"{error} {text}", code=error.code, **error.words, others=True) from None
 
     def chunks(self, rows: int = 50_000) -> Iterator[Chunk]:
         """The rows below the headings, at most ``rows`` at a time; can be asked for again and again.

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,6 +48,8 @@ class WorkbookSource:
         sheets: list[SheetMetadata] = self._guarded(lambda: workbook.sheets_metadata)
         position = _choose(path, sheets, sheet)
         self.name: str | None = sheets[position].name
+        others = [entry.name for entry in sheets if _is_shown(entry) and entry.name != self.name]
+        self.others: Sequence[str] = others if sheet is None else ()
         if every is None:
             self._metadata: Metadata = self._guarded(lambda: xlsx_metadata(path, sheets[position].name))
         else:
@@ -140,9 +142,14 @@ def _choose(path: Path, sheets: list[SheetMetadata], wanted: str | None) -> int:
         found = wanted if wanted in alike else alike[0]
         return [entry.name for entry in sheets].index(found)
     for position, entry in enumerate(sheets):
-        if entry.visible == SheetVisibleEnum.Visible and entry.typ == SheetTypeEnum.WorkSheet:
+        if _is_shown(entry):
             return position
     raise refuse(Refusal.NO_VISIBLE_SHEET, name=path.name, sheets=shown)
+
+
+def _is_shown(entry: SheetMetadata) -> bool:
+    """Whether it is a table that is to be seen."""
+    return bool(entry.visible == SheetVisibleEnum.Visible and entry.typ == SheetTypeEnum.WorkSheet)
 
 
 def _opened(path: Path) -> CalamineWorkbook:

@@ -21,10 +21,22 @@ API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"]
 @pytest.mark.parametrize(
     ("headings", "options", "sentence"),
     [
-        (API[:3], (), "or write the messages with a template. --message or --message-file gives one."),
-        ([*API[:2], "MESSAGE"], (), "or look the chats up. `bulksend lookup` fills the chats in."),
+        (
+            API[:3],
+            (),
+            'gives one. Under another heading: --map MESSAGE="HEADING".',
+        ),
+        (
+            [*API[:2], "MESSAGE"],
+            (),
+            'fills the chats in. Under another heading: --map CHAT_ID="HEADING".',
+        ),
         ([*API[:2], "Chat", "MESSAGE"], (), 'or choose it by hand. To choose: --map CHAT_ID="Chat".'),
-        (["a", "b"], (), "add headings called CRM_ENTITY_TYPE, CRM_ENTITY, CHAT_ID and MESSAGE."),
+        (
+            ["a", "b"],
+            (),
+            'Under another heading: --map CRM_ENTITY_TYPE="HEADING". `bulksend template` writes a sheet to start from.',
+        ),
         ([*API, "Text"], (), 'or choose one of them. --map MESSAGE="D: MESSAGE" chooses the first.'),
         (
             [*API, "MESSAGE"],
@@ -98,6 +110,18 @@ def test_workbook_whose_first_sheet_is_empty(command: Command, tmp_path: Path) -
         book.add_worksheet("Empty")
         book.add_worksheet("May").write_row(0, 0, API)
     assert command("check", tmp_path / "a.xlsx").err.rstrip().endswith("choose another ('May'). --sheet does.")
+
+
+@pytest.mark.parametrize("words", [("check",), ("lookup", "--portal", "sandbox")])
+def test_workbook_whose_first_sheet_is_another_table(command: Command, tmp_path: Path, words: Sequence[str]) -> None:
+    """Which sheet was read, which others there are, and how to choose one; not where one was chosen."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        book.add_worksheet("Contents").write_row(0, 0, ["Page", "Title"])
+        book.add_worksheet("May").write_row(0, 0, API)
+        book.add_worksheet("Old").hide()
+    said = command(*words, tmp_path / "a.xlsx").err
+    assert ". The sheet that was read is 'Contents'; there is also 'May'. --sheet chooses one. " in said
+    assert "'May'" not in command(*words, tmp_path / "a.xlsx", "--sheet", "Contents").err
 
 
 def test_campaign_that_is_not_there(command: Command) -> None:
