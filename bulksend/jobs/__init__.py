@@ -65,7 +65,7 @@ class Jobs(Protocol):
         """The jobs that have not ended."""
 
     def stop(self, run_id: int) -> bool:
-        """Stop a campaign in good order; False where it is not carried out from here."""
+        """Stop a campaign in good order; False where that changes nothing: nobody is at it, or it stops already."""
 
     def close(self) -> None:
         """Stop all campaigns in good order and wait for them."""

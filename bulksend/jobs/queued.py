@@ -103,12 +103,13 @@ class QueuedJobs:
 
     def stop(self, run_id: int) -> bool:
         """See `bulksend.jobs.Jobs`."""
-        if not self._here.stop(run_id):
-            with Journal(self._journal) as journal:
-                journal.pause(run_id)
-            self._queue.remove(run_id)
-            self._forget()
-        return True
+        if self._here.of(run_id) is not None:
+            return self._here.stop(run_id)
+        with Journal(self._journal) as journal:
+            paused = journal.pause(run_id)
+        self._queue.remove(run_id)
+        self._forget()
+        return paused
 
     def close(self) -> None:
         """Stop in good order what is carried out here; workers go on with the rest."""

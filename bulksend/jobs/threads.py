@@ -148,7 +148,7 @@ class Threads:
     def stop(self, run_id: int) -> bool:
         """See `bulksend.jobs.Jobs`."""
         job = self.of(run_id)
-        if job is None:
+        if job is None or job.stopping:
             return False
         job.stop()
         return True

@@ -63,12 +63,14 @@ class Lease(Store):
             self._database.checkpoint()
             return bool(connection.scalar(sa.select(RUNS.c.paused).where(RUNS.c.id == run_id)))
 
-    def pause(self, run_id: int) -> None:
-        """Have whoever sends the campaign stop within `HEARTBEAT_SECONDS`, and nobody take it up but by a decision."""
+    def pause(self, run_id: int) -> bool:
+        """Have whoever sends the campaign stop within `HEARTBEAT_SECONDS`, and nobody take it up but by a decision.
+
+        False where that changes nothing: it is finished, or paused already.
+        """
         with self._transaction() as connection:
-            connection.execute(
-                sa.update(RUNS).where(RUNS.c.id == run_id, RUNS.c.stage != Stage.FINISHED.value).values(paused=True)
-            )
+            unpaused = sa.and_(RUNS.c.id == run_id, RUNS.c.stage != Stage.FINISHED.value, RUNS.c.paused.is_not(True))
+            return connection.execute(sa.update(RUNS).where(unpaused).values(paused=True)).rowcount > 0
 
     def release(self, run_id: int, reason: str) -> None:
         """Let go of a campaign; it is finished where no row of it is open any more.

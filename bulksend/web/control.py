@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.campaign import Campaign
 from bulksend.errors import BulksendError, UsageError
-from bulksend.journal import Action, Held, Journal, Role, State
+from bulksend.journal import Action, Held, Journal, Role, Stage, State
 from bulksend.locale import _
 from bulksend.portal.codes import CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.error_help import advice
@@ -149,6 +149,8 @@ async def finish(request: web.Request) -> web.Response:
 
     def end(journal: Journal) -> None:
         with journal.transaction():
+            if journal.run(run.id).stage is Stage.FINISHED:
+                return
             journal.finish(run.id)
             journal.record(Action.STOPPED, run.id, actor=actor())
 
@@ -244,10 +246,13 @@ async def delete(request: web.Request) -> web.Response:
     run = await run_of(request)
 
     def erase(journal: Journal) -> None:
-        journal.erase(run.id)
-        journal.record(Action.DELETED, run.id, actor=actor())
+        there = journal.run(run.id).headings
+        journal.erase(run.id)  # also what an erasure that broke off has left
+        if there:
+            journal.record(Action.DELETED, run.id, actor=actor())
 
-    await page.ask(erase)
+    async with page.lock(f"campaign {run.id}"):
+        await page.ask(erase)
     draft_id = page.uploads.of_file(run.file)
     if draft_id is not None:
         await page.do(lambda: page.uploads.remove(draft_id))

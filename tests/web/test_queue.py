@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from bulksend.jobs.queued import FRESH
+from bulksend.journal import Journal
 from bulksend.journal.database import address_of_server
 from tests.journal.conftest import server
 from tests.postgres import Server
@@ -57,3 +58,13 @@ def test_a_slow_queue_keeps_nobody_else_waiting(page: PageProcess, visitor: Visi
             assert requests.get(f"{page.origin}/static/style.css", timeout=5).ok, place
             locked.rollback()
         asked.join()
+
+
+def test_the_record_holds_what_was_changed_alone(page: PageProcess, visitor: Visitor, portal: Portal) -> None:
+    """A button that is pressed once more, or too late, did nothing."""
+    number = _entered(visitor, portal, "recorded")
+    for step in ("pause", "pause", "continue", "pause", "stop", "stop", "pause", "delete", "delete"):
+        assert visitor.post(f"/campaigns/{number}/{step}").status_code == 303, step
+    with Journal(page.journal) as journal:
+        recorded = [entry.action.value for entry in reversed(journal.audit(number))]
+    assert recorded == ["entered", "confirmed", "paused", "continued", "paused", "stopped", "deleted"]
