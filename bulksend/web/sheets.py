@@ -338,8 +338,9 @@ async def choose_portal(request: web.Request) -> web.Response:
         name = await page.do(lambda: PortalStore(page.home).saved(name).name)
     # A rehearsal is to be over soon; what is sent to customers leaves at the usual pace unless chosen otherwise.
     pace = "fast" if name == SANDBOX else draft.pace if draft.portal not in {"", SANDBOX} else "usual"
-    again = draft.again if name == draft.portal else False
-    changed = replace(draft, portal=name, pace=pace, again=again)
+    changed = replace(draft, portal=name, pace=pace)
+    if name != draft.portal:  # what was sent before was sent to the other one
+        changed = replace(changed, again=False, repeats=None)
     await page.do(lambda: page.uploads.save(changed))
     raise page.go(f"/sheets/{draft.id}/confirm")
 

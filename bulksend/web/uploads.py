@@ -116,8 +116,8 @@ class Upload:
         )
 
     def read_otherwise(self, **changes: Any) -> Upload:
-        """The draft with other choices on how the sheet is read."""
-        return replace(self, version=self.version + 1, **changes)
+        """The draft with other choices on how the sheet is read; what is sent once more is then to be chosen again."""
+        return replace(self, version=self.version + 1, again=False, repeats=None, **changes)
 
 
 class Uploads:
@@ -156,7 +156,7 @@ class Uploads:
         return self.folder(draft.id) / "sheet" / draft.name
 
     def like(self, earlier: Upload, draft: Upload) -> Upload:
-        """A new upload with what was chosen for an earlier one, but for how many of its rows were to be tried."""
+        """A new upload with what was chosen for an earlier one, but for which of its rows are sent."""
         if earlier.stop_list:
             shutil.copytree(self.stop_list(earlier).parent, self.stop_list(draft, earlier.stop_list).parent)
         return replace(
@@ -168,6 +168,9 @@ class Uploads:
             version=0,
             confirmed={},
             again=False,
+            repeats=None,
+            twice=False,
+            with_sent=False,
             limit=None,
         )
 

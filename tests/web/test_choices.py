@@ -313,3 +313,32 @@ def test_stopped_for_good_nobody_is_asked_to_continue(own_page: PageProcess, por
     assert visitor.post(f"/campaigns/{number}/continue", {"portal": ""}).status_code == 303
     visitor.wait(number)
     assert _texts(served) == [text for *_, text in lines]
+
+
+def test_sending_once_more_is_chosen_for_one_portal_and_one_sheet(visitor: Visitor, portal: Portal) -> None:
+    """For another portal, and for the corrected sheet, it is asked again."""
+    lines = rows(3, 3, "Once more")
+    for name in ("more-a", "more-b"):
+        visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), saved(visitor, name, portal(lines))))
+    sheet = visitor.upload_rows([*lines, lines[0]])
+    visitor.confirm_page(sheet, "more-a")
+    confirm = _choose(visitor, sheet, repeats="send", twice="yes")
+    assert "Send 4 messages, 3 of them once more" in re.sub(r"\s+", " ", confirm)
+    corrected = visitor.upload("more.csv", csv_of([HEADINGS, *lines, lines[2]]), like=sheet.rsplit("/", 1)[1])
+    for text in (visitor.confirm_page(sheet, "more-b"), visitor.confirm_page(corrected, "more-a")):
+        assert "First choose above what becomes of the rows" in text
+        assert not re.search(r'name="repeats"[^>]* checked', text)
+    assert 'name="twice" value="yes" checked' not in text
+
+
+def test_rows_marked_as_sent_are_sent_again_in_one_sheet_alone(visitor: Visitor) -> None:
+    """Not in the corrected one."""
+    results = ("status", "message_id", "error_code", "error_description", "sent_at", "attempts", "delivery")
+    sent, not_sent = (("sent", 7, "", "", "", 1, ""), ("not_sent", "", "", "", "", 0, ""))
+    lines = rows(2, 2, "Marked")
+    marked = csv_of([(*HEADINGS, *results), (*lines[0], *sent), (*lines[1], *not_sent)])
+    sheet = visitor.upload("marked.csv", marked)
+    assert visitor.post(f"{sheet}/sent", {"sent": "send"}).status_code == 303
+    assert "Rehearse 2 messages" in visitor.confirm_page(sheet)
+    corrected = visitor.upload("marked.csv", marked, like=sheet.rsplit("/", 1)[1])
+    assert "Rehearse 1 message" in visitor.confirm_page(corrected)
