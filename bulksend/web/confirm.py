@@ -32,7 +32,7 @@ from bulksend.web.door import actor
 from bulksend.web.earlier import rest_of
 from bulksend.web.page import chosen, page_of, settled, whole_number
 from bulksend.web.preflights import GivenUp
-from bulksend.web.sheets import WAIT, plan_of, receive_file
+from bulksend.web.sheets import WAIT, change_draft, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class LookedUp:
 
 async def _known(page: Page, draft: Upload) -> tuple[Answers, Outlook] | web.Response:
     """What the portal and the journal say, or the page to show while they have not."""
+    if draft.stop_list and not await page.do(page.uploads.stop_list(draft).exists):
+        return page.show("stop_list_gone.html", here="sheet", step="confirm", draft=draft, status=400)
     plan = await plan_of(page, draft, f"/sheets/{draft.id}/confirm")
     if isinstance(plan, web.Response):
         return plan
@@ -353,37 +355,48 @@ async def confirm(request: web.Request) -> web.Response:
 
 
 async def add_stop_list(request: web.Request) -> web.Response:
-    """Take the sheet of those who are to get nothing, and say at once what is wrong with it."""
+    """Take the sheet of those who are to get nothing, and say at once what is wrong with it.
+
+    The earlier one is in force until the new one is here whole and can be read.
+    """
     page = page_of(request)
     draft = await page.draft(request)
-    back = f"/sheets/{draft.id}/confirm"
+    unused: list[Upload] = []
 
     def make_room(name: str) -> Path:
-        return page.uploads.make_room_for_stop_list(draft, name)
+        unused.append(page.uploads.begin_stop_list(draft, name))
+        return page.uploads.stop_list(unused[-1])
 
-    path = await receive_file(page, request, make_room)
-    if isinstance(path, web.Response):
-        return path
-    changed = replace(draft, stop_list=path.name)
     try:
-        await page.do(lambda: StopList([path]), page.files)
-    except BulksendError as error:
-        changed = replace(draft, stop_list="")
-        await page.do(lambda: page.uploads.remove_stop_list(draft))
-        await page.do(lambda: page.uploads.save(changed))
-        return await _show(page, changed, wrong=str(error))
-    await page.do(lambda: page.uploads.save(changed))
-    page.preflights.forget_outlook(draft)
-    raise page.go(back)
+        path = await receive_file(page, request, make_room)
+        if isinstance(path, web.Response):
+            return path
+        try:
+            await page.do(lambda: StopList([path]), page.files)
+        except BulksendError as error:
+            return await _show(page, await page.draft(request), wrong=str(error))
+        stop_list = unused[-1].stop_list
+        before = await change_draft(page, request, lambda draft: replace(draft, stop_list=stop_list))
+        unused[:] = [before]
+    finally:
+        await page.ask(lambda journal: _delete_stop_lists(page, journal, unused))
+    raise page.go(f"/sheets/{draft.id}/confirm")
 
 
 async def remove_stop_list(request: web.Request) -> web.Response:
     """Do without it."""
     page = page_of(request)
-    draft = await page.draft(request)
-    await page.do(lambda: page.uploads.save(replace(draft, stop_list="")))
-    await page.do(lambda: page.uploads.remove_stop_list(draft))
-    raise page.go(f"/sheets/{draft.id}/confirm")
+    before = await change_draft(page, request, lambda draft: replace(draft, stop_list=""))
+    await page.ask(lambda journal: _delete_stop_lists(page, journal, [before]))
+    raise page.go(f"/sheets/{before.id}/confirm")
+
+
+def _delete_stop_lists(page: Page, journal: Journal, drafts: Sequence[Upload]) -> None:
+    """Delete stop lists that are not in force any more, unless a campaign needs them to be continued."""
+    runs = journal.runs()
+    for draft in drafts:
+        if draft.stop_list and not page.uploads.needed_by(page.uploads.stop_list(draft), runs):
+            page.uploads.remove_stop_list(draft)
 
 
 # What is done

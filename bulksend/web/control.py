@@ -237,11 +237,21 @@ async def ask_delete(request: web.Request) -> web.Response:
     """Ask before a campaign's texts are deleted."""
     page = page_of(request)
     run = await run_of(request)
-    return page.show("delete.html", here="campaign", run=run, counts=run.counts, file=Path(run.file).name)
+    draft_id = page.uploads.of_file(run.file)
+    others = await page.ask(lambda journal: _needing(page, journal, draft_id, but_for=run.id)) if draft_id else []
+    return page.show(
+        "delete.html", here="campaign", run=run, counts=run.counts, file=Path(run.file).name, others=others
+    )
+
+
+def _needing(page: Page, journal: Journal, draft_id: str, *, but_for: int = 0) -> list[int]:
+    """The campaigns that need an upload to be continued, such as the one that was rehearsed with it."""
+    needing = page.uploads.needed_by(page.uploads.folder(draft_id), journal.runs())
+    return sorted({run_id for run_id in needing if run_id != but_for})
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete a campaign's texts and its upload; the counts stay."""
+    """Delete a campaign's texts, and its upload where no other campaign needs it; the counts stay."""
     page = page_of(request)
     run = await run_of(request)
 
@@ -255,7 +265,9 @@ async def delete(request: web.Request) -> web.Response:
         await page.ask(erase)
     draft_id = page.uploads.of_file(run.file)
     if draft_id is not None:
-        await page.do(lambda: page.uploads.remove(draft_id))
+        async with page.lock(draft_id):  # nobody begins another campaign with it meanwhile
+            if not await page.ask(lambda journal: _needing(page, journal, draft_id)):
+                await page.do(lambda: page.uploads.remove(draft_id))
     raise page.go(f"/campaigns/{run.id}")
 
 

@@ -168,10 +168,6 @@ class Preflights:
         """Ask anew next time."""
         for key in [key for key in self._portal if key[0] == draft.id]:
             self._portal.pop(key).give_up()
-        self.forget_outlook(draft)
-
-    def forget_outlook(self, draft: Upload) -> None:
-        """Ask the journal anew next time."""
         for key in [key for key in self._outlook if key[0] == draft.id]:
             del self._outlook[key]
 

@@ -94,6 +94,14 @@ async def receive_file(page: Page, request: web.Request, make_room: Callable[[st
     return path if await _receive(page, part, path) else page.excuse(too_large, 413)
 
 
+async def change_draft(page: Page, request: web.Request, change: Callable[[Upload], Upload]) -> Upload:
+    """Change what was chosen for the upload that an address names, one change at a time; how it was before."""
+    async with page.lock(request.match_info["draft"]):
+        draft = await page.draft(request)
+        await page.do(lambda: page.uploads.save(change(draft)))
+    return draft
+
+
 async def _file_part(request: web.Request) -> BodyPartReader | None:
     if not request.content_type.startswith("multipart/"):
         return None
@@ -234,16 +242,19 @@ async def match_columns(request: web.Request) -> web.Response:
     if written == "":
         sentence = _("Choose the column with the message, or write the message below.")
         return await _columns(page, draft, UsageError(sentence))
-    changed = draft.read_otherwise(
-        mapping=mapping,
-        entity_type=kind if (kind := chosen(form, "CRM_ENTITY_TYPE")) in KINDS else "",
-        # Where the column stays as it was, so does the wish to have its empty cells filled.
-        look_up=chosen(form, "CHAT_ID") in {"ask", str(sheet.guesses.get("CHAT_ID")) if draft.look_up else "ask"},
-        message=written,
-        sheet=chosen(form, "sheet") or None,
-        include_hidden=bool(chosen(form, "include_hidden")),
-    )
-    await page.do(lambda: page.uploads.save(changed))
+
+    def match(draft: Upload) -> Upload:
+        return draft.read_otherwise(
+            mapping=mapping,
+            entity_type=kind if (kind := chosen(form, "CRM_ENTITY_TYPE")) in KINDS else "",
+            # Where the column stays as it was, so does the wish to have its empty cells filled.
+            look_up=chosen(form, "CHAT_ID") in {"ask", str(sheet.guesses.get("CHAT_ID")) if draft.look_up else "ask"},
+            message=written,
+            sheet=chosen(form, "sheet") or None,
+            include_hidden=bool(chosen(form, "include_hidden")),
+        )
+
+    await change_draft(page, request, match)
     raise page.go(f"/sheets/{draft.id}")
 
 
@@ -264,9 +275,7 @@ async def choose_hidden(request: web.Request) -> web.Response:
 
 async def _read_otherwise(request: web.Request, **changes: bool) -> NoReturn:
     page = page_of(request)
-    draft = await page.draft(request)
-    changed = draft.read_otherwise(**changes)
-    await page.do(lambda: page.uploads.save(changed))
+    draft = await change_draft(page, request, lambda draft: draft.read_otherwise(**changes))
     raise page.go(f"/sheets/{draft.id}")
 
 
@@ -330,18 +339,20 @@ async def show_portals(request: web.Request) -> web.Response:
 async def choose_portal(request: web.Request) -> web.Response:
     """Take the portal that was chosen."""
     page, form = page_of(request), await request.post()
-    draft = await page.draft(request)
     name = chosen(form, "portal")
     if not name:
-        raise page.go(f"/sheets/{draft.id}/portal")
+        raise page.go(f"/sheets/{(await page.draft(request)).id}/portal")
     if name != SANDBOX:
         name = await page.do(lambda: PortalStore(page.home).saved(name).name)
-    # A rehearsal is to be over soon; what is sent to customers leaves at the usual pace unless chosen otherwise.
-    pace = "fast" if name == SANDBOX else draft.pace if draft.portal not in {"", SANDBOX} else "usual"
-    changed = replace(draft, portal=name, pace=pace)
-    if name != draft.portal:  # what was sent before was sent to the other one
-        changed = replace(changed, again=False, repeats=None)
-    await page.do(lambda: page.uploads.save(changed))
+
+    def choose(draft: Upload) -> Upload:
+        # A rehearsal is to be over soon; what is sent to customers leaves at the usual pace unless chosen otherwise.
+        pace = "fast" if name == SANDBOX else draft.pace if draft.portal not in {"", SANDBOX} else "usual"
+        if name != draft.portal:  # what was sent before was sent to the other one
+            draft = replace(draft, again=False, repeats=None)
+        return replace(draft, portal=name, pace=pace)
+
+    draft = await change_draft(page, request, choose)
     raise page.go(f"/sheets/{draft.id}/confirm")
 
 

@@ -15,7 +15,7 @@ import time
 import unicodedata
 from dataclasses import asdict, dataclass, field, fields, replace
 from glob import escape
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
@@ -24,7 +24,9 @@ from bulksend.plan import SheetOptions
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from bulksend.journal import Run
 
 MOST_BYTES: Final = 512 << 20
 """The largest file that is taken."""
@@ -71,7 +73,7 @@ class Upload:
         verify: whether the portal is asked at the end which messages reached the customers.
         typed: when messages may leave, as it was typed into the form: field → text.
         schedule: the same for `Sending`, with times in full.
-        stop_list: the name of the sheet of those who are to get nothing; empty for none.
+        stop_list: where among the upload's stop lists the one in force is; empty for none.
         confirmed: the campaign that each confirmation began.
         by: who uploaded it.
     """
@@ -115,6 +117,11 @@ class Upload:
             without_sent=not self.with_sent,
         )
 
+    @property
+    def stop_list_name(self) -> str:
+        """The name of the sheet of those who are to get nothing; empty for none."""
+        return PurePosixPath(self.stop_list).name
+
     def read_otherwise(self, **changes: Any) -> Upload:
         """The draft with other choices on how the sheet is read; what is sent once more is then to be chosen again."""
         return replace(self, version=self.version + 1, again=False, repeats=None, **changes)
@@ -136,9 +143,7 @@ class Uploads:
             for folder in (self.folder(draft.id), self.file(draft).parent):
                 folder.mkdir(mode=0o700)
         except OSError as error:
-            raise UsageError(
-                _("The folder for uploads cannot be written ({why}).").format(why=error.strerror)
-            ) from None
+            raise _unwritable(error) from None
         return draft
 
     def folder(self, draft_id: str) -> Path:
@@ -157,9 +162,7 @@ class Uploads:
 
     def like(self, earlier: Upload, draft: Upload) -> Upload:
         """A new upload with what was chosen for an earlier one, but for which of its rows are sent."""
-        if earlier.stop_list:
-            shutil.copytree(self.stop_list(earlier).parent, self.stop_list(draft, earlier.stop_list).parent)
-        return replace(
+        changed = replace(
             earlier,
             id=draft.id,
             name=draft.name,
@@ -173,6 +176,10 @@ class Uploads:
             with_sent=False,
             limit=None,
         )
+        if earlier.stop_list:
+            with contextlib.suppress(FileNotFoundError):  # before it is sent, the page says that the list is gone
+                shutil.copytree(self.stop_list(earlier).parent, self.stop_list(changed).parent)
+        return changed
 
     def named_alike(self, draft: Upload) -> Upload | None:
         """The newest other upload of a file with the same name by the same user."""
@@ -183,21 +190,29 @@ class Uploads:
         alike = [other for other in found if other.id != draft.id and other.by == draft.by]
         return max(alike, key=lambda other: other.created, default=None)
 
-    def stop_list(self, draft: Upload, name: str = "") -> Path:
-        """The stop list of an upload, or where one of that name is to be, in a folder of its own like the sheet's."""
-        return self.folder(draft.id) / "stop-list" / (name or draft.stop_list)
+    def stop_list(self, draft: Upload) -> Path:
+        """The stop list of an upload."""
+        return self._stop_lists(draft) / draft.stop_list
 
-    def make_room_for_stop_list(self, draft: Upload, name: str) -> Path:
-        """Remove the stop list of an upload and say where a new one of that name is to be."""
-        self.remove_stop_list(draft)
-        path = self.stop_list(draft, safe_name(name))
-        path.parent.mkdir(mode=0o700)
-        return path
+    def _stop_lists(self, draft: Upload) -> Path:
+        return self.folder(draft.id) / "stop-list"
+
+    def begin_stop_list(self, draft: Upload, name: str) -> Upload:
+        """Make room for a stop list that is called ``name``, beside those of campaigns; the draft as it would be."""
+        changed = replace(draft, stop_list=f"{secrets.token_hex(4)}/{safe_name(name)}")
+        try:
+            self._stop_lists(draft).mkdir(mode=0o700, exist_ok=True)
+            self.stop_list(changed).parent.mkdir(mode=0o700)
+        except OSError as error:
+            raise _unwritable(error) from None
+        return changed
 
     def remove_stop_list(self, draft: Upload) -> None:
         """Delete the stop list of an upload."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folder(draft.id) / "stop-list")
+        path = self.stop_list(draft)
+        with contextlib.suppress(OSError):  # what cannot be deleted now goes with the upload
+            path.unlink(missing_ok=True)
+            path.parent.rmdir()
 
     def sending(self, draft: Upload) -> Sending:
         """How an upload is to be sent."""
@@ -242,6 +257,17 @@ class Uploads:
                 if not draft.confirmed and time.time() - draft.created > FORGOTTEN_SECONDS:
                     self.remove(draft.id)
 
+    @staticmethod
+    def needed_by(path: Path, runs: Iterable[Run]) -> list[int]:
+        """The campaigns that can be continued and need what is at a path: their sheet or their stop list is there."""
+        return [
+            run.id
+            for run in runs
+            if run.headings  # else its texts were deleted
+            for file in (run.file, *(run.settings.get("stop_list") or ()))
+            if path in (Path(file), *Path(file).parents)
+        ]
+
     def of_file(self, file: str) -> str | None:
         """The id of the upload that a campaign's file is, None where it was not uploaded."""
         folder = Path(file).parent.parent
@@ -275,6 +301,10 @@ def safe_name(name: str) -> str:
     if not stem.strip("_") or _DEVICES.fullmatch(stem.partition(".")[0]):
         stem = f"sheet{stem if stem.strip('_') else ''}"
     return f"{stem}{suffix}"
+
+
+def _unwritable(error: OSError) -> UsageError:
+    return UsageError(_("The folder for uploads cannot be written ({why}).").format(why=error.strerror))
 
 
 def _gone() -> UsageError:

@@ -1,6 +1,7 @@
 """Every screen there is: axe-core finds nothing, light and dark, and nothing is there only with script."""
 
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -297,6 +298,8 @@ def _confirm_with_everything(screens: Walker, portal: Portal) -> None:
     visitor.post(f"{sheet}/stop-list", files={"file": ("stop.csv", stop_list)})
     visitor.settled(f"{sheet}/confirm")
     screens.open("confirm-everything", f"{sheet}/confirm", "#confirm")
+    shutil.rmtree(visitor.page.home / "uploads" / sheet.rsplit("/", 1)[1] / "stop-list")
+    screens.open("stop_list_gone", f"{sheet}/confirm", ".notice.bad")
     slow = visitor.upload_rows(rows(3, 3, "Медленно"))
     saved(visitor, "crm-slow", portal(rows(3, 3), latency=6.0))
     visitor.post(f"{slow}/portal", {"portal": "crm-slow"})
