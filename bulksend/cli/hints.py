@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from bulksend.cli.summary import portal_option
 from bulksend.errors import BulksendError, NoPortalError, UnknownPortalError
 from bulksend.journal import State
 from bulksend.locale import N_, _
@@ -13,6 +14,7 @@ from bulksend.locale.formats import number
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from bulksend.journal import Run
     from bulksend.sender.options import RunResult
     from bulksend.validation import Report
 
@@ -68,7 +70,7 @@ _OF_CODES: Final = {
 }
 
 
-def hints(run_id: int, codes: Collection[tuple[State, str]], *, reopened: bool = False) -> list[str]:
+def hints(run: Run, codes: Collection[tuple[State, str]], *, reopened: bool = False) -> list[str]:
     """What can be typed about the rows of a campaign that ended with these states and codes.
 
     ``reopened`` says that finished dialogs were started again.
@@ -80,7 +82,7 @@ def hints(run_id: int, codes: Collection[tuple[State, str]], *, reopened: bool =
         named.add("DIALOG_FINISHED")
     found = [_of_code(code) for code in sorted(named) if code in _OF_CODES]
     if any(state is State.UNKNOWN for state, _code in codes):
-        command = f"bulksend retry {run_id} --resend-unknown"
+        command = f"bulksend retry {run.id} --resend-unknown{portal_option(run)}"
         text = _("To send unknown rows again, once you have looked into their chats: {command}")
         found.append(text.format(command=command))
     return found
@@ -130,8 +132,9 @@ def with_hint(error: BulksendError) -> str:
         uncertain = counts.failed + counts.unknown
         said = [sentence]
         if uncertain:
-            text = _("Rows that did not arrive for certain: {rows}; for them use `bulksend retry {run}`.")
-            said.append(text.format(rows=number(uncertain), run=error.run.id))
+            text = _("Rows that did not arrive for certain: {rows}; for them use `{command}`.")
+            command = f"bulksend retry {error.run.id}{portal_option(error.run)}"
+            said.append(text.format(rows=number(uncertain), command=command))
         return " ".join([*said, _("To send all of it once more, add --again.")])
     if isinstance(error, SentBefore):
         advice = _("Nothing was sent: leave them out with --skip-sent, or send them once more with --again.")

@@ -167,10 +167,10 @@ def _stop(campaign: Campaign, shown: Display) -> None:
 
 def _say_next_step(campaign: Campaign, run: Run) -> None:
     if run.counts.sent < run.counts.total:
-        for line in hints(run.id, campaign.codes, reopened=bool(run.settings.get("reopen"))):
+        for line in hints(run, campaign.codes, reopened=bool(run.settings.get("reopen"))):
             say(line)
     if run.counts.left:
         say(_("To continue: {command}").format(command=f"bulksend resume {run.id}{portal_option(run)}"))
     elif run.counts.failed:
-        command = f"bulksend retry {run.id}"
+        command = f"bulksend retry {run.id}{portal_option(run)}"
         say(_("To send the failed rows again, once their causes are removed: {command}").format(command=command))

@@ -9,7 +9,7 @@ import xlsxwriter
 
 import bulksend
 from bulksend.cli.hints import OF_ERROR_CODES
-from bulksend.sandbox import Sandbox
+from bulksend.sandbox import Limits, Sandbox
 from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.sheet.messages import Refusal
 from tests.cli.conftest import Command, Sheet
@@ -128,6 +128,15 @@ def test_campaign_that_is_not_there(command: Command) -> None:
     """How to list those that are there."""
     said = command("results", 99)
     assert (said.code, said.err) == (2, "Error: There is no campaign 99 in the journal. `bulksend runs` lists them.\n")
+
+
+def test_retry_of_a_campaign_that_was_sent_by_address(command: Command, sheet: Sheet) -> None:
+    """The command to type takes the address too, whenever it is shown."""
+    path = sheet("a.csv", API, [["deal", 403, 8000, "Hello"]])
+    with Sandbox(limits=Limits.none()) as portal:
+        to = ("--portal", portal.webhook, "--rate", 0, "--yes")
+        assert "removed: bulksend retry 1 --portal ADDRESS\n" in command("send", path, *to).err
+        assert "use `bulksend retry 1 --portal ADDRESS`." in command("send", path, *to).err
 
 
 @pytest.mark.parametrize(
