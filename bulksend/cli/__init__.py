@@ -209,7 +209,8 @@ def _failure(error: BaseException) -> _Failure:
     # A terminal that is closed interrupts, and click cannot write the new line that it begins then.
     closed = isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt)
     if closed or isinstance(error, KeyboardInterrupt | click.Abort):
-        return _Failure(INTERRUPTED, "interrupted", _("Interrupted."))
+        said = str(error) if isinstance(error, click.Abort) else ""
+        return _Failure(INTERRUPTED, "interrupted", said or _("Interrupted."))
     if isinstance(error, click.ClickException):
         return _Failure(REFUSED, NOT_STARTED, error.format_message())
     if isinstance(error, BulksendError):

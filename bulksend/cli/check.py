@@ -89,13 +89,12 @@ def _stopped(plan: Plan, sending: Sending) -> int:
 def _predict(plan: Plan, sending: Sending, stopped: int, findings: Findings) -> tuple[Options, Prediction]:
     """When the last message would have left, begun now on a portal to which nothing was sent lately."""
     from bulksend.ratelimit.limiter import Outlook
-    from bulksend.sender.prediction import predict
+    from bulksend.sender.prediction import predict, share
 
     rows = plan.report.good - stopped
     options = sending.spread(rows).options(rows)
-    zones = {name: zone._replace(rows=round(zone.rows * rows / plan.report.good)) for name, zone in plan.zones.items()}
     outlook = Outlook(calls_at_once=options.rate_limit.burst)
-    return options, predict(zones, options, outlook, time.time(), starts=findings.not_active)
+    return options, predict(share(plan.zones, rows), options, outlook, time.time(), starts=findings.not_active)
 
 
 def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:

@@ -122,12 +122,12 @@ def ask_about_repeats(error: SentBefore) -> Repeats:
 
 @contextmanager
 def _ends_line() -> Iterator[None]:
-    """Begin a new line where a question is interrupted."""
+    """Begin a new line where a question is interrupted, and say what came of it."""
     try:
         yield
     except click.Abort:
         hint("")
-        raise
+        raise click.Abort(_("Interrupted: nothing was sent.")) from None
 
 
 def ask_whether_late(run: Run, schedule: Schedule, now: float, *, yes: bool) -> bool:

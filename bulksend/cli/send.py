@@ -36,7 +36,7 @@ from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bulksend.entry.draft import Repeats
     from bulksend.entry.preview import Forecast
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from bulksend.plan import Plan, SheetOptions
     from bulksend.queries.preflight import Findings
     from bulksend.sender.options import Options
-    from bulksend.sender.prediction import Prediction
     from bulksend.target import Target
+    from bulksend.validation.stop_list import StopList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +141,13 @@ def send(file: Path, **params: Any) -> int:
 
 def _send(plan: Plan, options: Options, request: _Request) -> int:
     from bulksend.campaign import Campaign
-    from bulksend.forecast import dry_run, predict_end
+    from bulksend.entry.resumption import unfinished
     from bulksend.journal import Action, Journal
     from bulksend.target import find_target
     from bulksend.validation.stop_list import StopList
 
     if not request.lookup:
-        _require_rows(plan, request, quiet=request.asks_portal)
+        _require_rows(plan, request, quiet=True)
     require_terminal(yes=request.yes)
     with (
         find_target(request.portal, opts.home(), user_id=request.user_id, sandbox_rows=plan.sandbox_rows()) as found,
@@ -159,40 +159,32 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         options = with_settle(options, request.sending, target)
         findings = None
         known = journal.same(target.portal, plan.content)
+        unfinished(journal, known, again=request.again or target.is_ephemeral)
         sending = _kept(request, known, journal.now())
         late = sending.late or (
             known is not None and ask_whether_late(known, sending.schedule(), journal.now(), yes=request.yes)
         )
         stop_list = StopList(map(Path, sending.stop_list or ()))
-        unfinished = known is not None and known.counts.left > 0
-        if (request.asks_portal and not unfinished) or not target.speaker:
+        under_way = known is not None and known.counts.left > 0
+        asks = (request.asks_portal and not under_way) or not target.speaker
+        if asks:
             plan, target, findings = _ask_portal(plan, journal, target, options, request)
+        if asks or not request.asks_portal:
             _require_rows(plan, request)
         refused = findings.refused if findings else {}
         repeats: Repeats = "skip" if request.skip_sent else "refuse"
         forecast = None
         if not request.yes:
-            starts = findings.not_active if findings else None
-            forecast = dry_run(
-                journal,
+            forecast, repeats = _ask(
                 plan,
+                journal,
                 target,
-                again=request.again,
-                skip_sent=request.skip_sent,
-                limit=request.limit,
+                options,
+                request,
+                sending=sending,
                 refused=refused,
                 stop_list=stop_list,
-            )
-            planned = replace(options, schedule=sending.spread(forecast.run.counts.pending).schedule())
-            prediction = predict_end(journal, target, forecast.zones, planned, starts=starts or 0)
-            repeats = _ask(
-                forecast,
-                plan,
-                target,
-                options=planned,
-                prediction=prediction,
-                starts=starts,
-                skip_sent=request.skip_sent,
+                starts=findings.not_active if findings else None,
             )
         with Campaign.enter(
             journal,
@@ -235,26 +227,40 @@ def _kept(request: _Request, known: Run | None, now: float) -> Sending:
 
 
 def _ask(
-    forecast: Forecast,
     plan: Plan,
+    journal: Journal,
     target: Target,
-    *,
     options: Options,
-    prediction: Prediction,
+    request: _Request,
+    *,
+    sending: Sending,
+    refused: Mapping[int, tuple[str, str]],
+    stop_list: StopList,
     starts: int | None,
-    skip_sent: bool,
-) -> Repeats:
+) -> tuple[Forecast, Repeats]:
     """Show what would be sent, and ask whether to send it, and what to do with rows that another campaign has sent.
 
     Raises:
         NothingSent: it is not to be sent.
     """
     from bulksend.entry.refusals import SentBefore
+    from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import State
+    from bulksend.sender.prediction import share
 
+    forecast = dry_run(
+        journal,
+        plan,
+        target,
+        again=request.again,
+        skip_sent=request.skip_sent,
+        limit=request.limit,
+        refused=refused,
+        stop_list=stop_list,
+    )
     run, repeats = forecast.run, forecast.repeats
     choice: Repeats = "skip"
-    if skip_sent:
+    if request.skip_sent:
         _say_left_out(repeats)
     elif repeats:
         choice = ask_about_repeats(SentBefore(repeats))
@@ -263,11 +269,14 @@ def _ask(
     without_repeats = bool(repeats) and choice == "skip"
     if forecast.stopped:
         say(stop_listed_in_words(forecast.stopped))
+    rows = run.counts.pending
+    options = replace(options, schedule=sending.spread(rows).schedule())
+    prediction = predict_end(journal, target, share(forecast.zones, rows), options, starts=starts or 0)
     first = forecast.preview.rows(without_repeats=without_repeats)
     show_plan(plan, run, first, target, options=options, prediction=prediction, starts=starts)
-    question = ngettext("Send {count} message?", "Send {count} messages?", run.counts.pending)
-    confirm(question.format(count=number(run.counts.pending)))
-    return choice
+    question = ngettext("Send {count} message?", "Send {count} messages?", rows)
+    confirm(question.format(count=number(rows)))
+    return forecast, choice
 
 
 def _say_left_out(repeats: Sequence[Repeat]) -> None:
@@ -278,17 +287,21 @@ def _say_left_out(repeats: Sequence[Repeat]) -> None:
 def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
     """Do everything but the calls and say what would be sent; the exit code is as if no call failed."""
     from bulksend.entry.refusals import SentBefore
+    from bulksend.entry.resumption import unfinished
     from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import Journal
     from bulksend.target import find_target
     from bulksend.validation.stop_list import StopList
 
-    _require_rows(plan, request)
+    _require_rows(plan, request, quiet=True)
     with (
         find_target(request.portal, opts.home(), user_id=request.user_id) as target,
         Journal(opts.journal_address(request.journal)) as journal,
     ):
-        sending = _kept(request, journal.same(target.portal, plan.content), journal.now())
+        known = journal.same(target.portal, plan.content)
+        unfinished(journal, known, again=request.again or target.is_ephemeral)
+        _require_rows(plan, request)
+        sending = _kept(request, known, journal.now())
         forecast = dry_run(
             journal,
             plan,
@@ -360,7 +373,7 @@ def _ask_portal(
 def _require_rows(plan: Plan, request: _Request, *, quiet: bool = False) -> None:
     """Say what is wrong with the sheet.
 
-    With ``quiet`` nothing is said of a sheet that may be sent, because the portal may find more.
+    With ``quiet`` nothing is said of a sheet that may be sent: the portal may find more, or it was sent already.
 
     Raises:
         NothingSent: it keeps the sheet from being sent.

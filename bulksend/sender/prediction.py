@@ -59,6 +59,14 @@ class _Zone:
     density: float
 
 
+def share(zones: Mapping[str, ZoneRows], rows: int) -> Mapping[str, ZoneRows]:
+    """So many of the rows of all zones: of each as large a part, since it is not known which they are."""
+    total = sum(zone.rows for zone in zones.values())
+    if rows >= total:
+        return zones
+    return {name: zone._replace(rows=round(zone.rows * rows / total)) for name, zone in zones.items()}
+
+
 def predict(
     zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, now: float, *, starts: int = 0
 ) -> Prediction:

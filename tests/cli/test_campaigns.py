@@ -104,6 +104,9 @@ def test_rows_that_a_results_sheet_marks_as_sent_can_be_left_out(
     results = path.with_name("f.results.csv")
     same = command("send", results, *to, "--skip-sent")
     assert (same.code, "already sent to this portal as campaign 1" in same.err) == (2, True)
+    for more in ((), ("--preflight",), ("--dry-run",)):
+        refused = command("send", results, *to, *more)
+        assert refused.err.startswith("Error: This sheet was already sent")  # that rows would be sent again is untrue
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(results.read_text(encoding="utf-8").replace(",99,", ",12,"), encoding="utf-8")
     said = command("check", corrected)

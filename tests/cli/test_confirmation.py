@@ -1,5 +1,6 @@
 """Nothing leaves unasked: a campaign that was not confirmed, at whatever question and in whatever way, is as it was."""
 
+import re
 import signal
 import sqlite3
 import sys
@@ -80,6 +81,7 @@ class Desk:
                 code = terminal.end(10)
             assert code == (2 if way == "no" else 130), f"{way}: {terminal.shown}"
             assert "Traceback" not in terminal.shown
+            assert way == "the terminal's closing" or "othing was sent." in terminal.shown, way
             assert self.journal() == before, way
             assert self.texts() == read, way
 
@@ -196,6 +198,14 @@ def test_what_is_confirmed_is_sent(desk: Desk) -> None:
     desk.confirm("send", sheet, *desk.to, "--limit", 2, answers=(("Send 2 messages?", "y\n"),), code=1)
     desk.confirm("send", sheet, *desk.to, answers=(("Send 2 messages?", "y\n"),))
     more = desk.sheet([*rows(4, 4), *rows(1, 1, "More")], "more.csv")
+    with Terminal(
+        desk.home, "send", more, "--portal", desk.portal.webhook, "--rate", 0.1, "--no-preflight"
+    ) as terminal:
+        terminal.read_until(question)
+        terminal.type("skip\n")
+        takes = re.search(r"Takes: +about (\d+) s", terminal.read_until("Send 1 message?"))
+        assert takes, terminal.shown
+        assert int(takes[1]) < 30  # as long as that message, not all five
     shown = desk.confirm("send", more, *desk.to, answers=((question, "skip\n"), ("Send 1 message?", "y\n")), code=1)
     assert "4 rows (2, 3, 4 and 5) were sent" in " ".join(shown.split())
     assert "row 6, chat 5000 (deal 1000): More 0" in shown
