@@ -242,6 +242,8 @@ class PortalStore:
             ) from None
 
     def _path(self, name: str) -> Path:
+        if _NAME.fullmatch(unicodedata.normalize("NFC", name)) is None:  # nor is it part of a path
+            raise self.unknown(name)
         # The prefix keeps names such as "con" from being devices on Windows.
         return self._folder / f"portal-{_key(name)}.json"
 

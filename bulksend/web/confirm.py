@@ -30,7 +30,7 @@ from bulksend.validation import LOOKUP_CODES
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import actor
 from bulksend.web.earlier import rest_of
-from bulksend.web.page import chosen, page_of, settled, whole_number
+from bulksend.web.page import chosen, form_of, page_of, settled, whole_number
 from bulksend.web.preflights import GivenUp
 from bulksend.web.sheets import WAIT, change_draft, plan_of, receive_file
 from bulksend.web.uploads import PACES, REPEATS
@@ -325,7 +325,7 @@ def _schedule(typed: Mapping[str, str], now: float) -> dict[str, str]:
 
 async def confirm(request: web.Request) -> web.Response:
     """Take the choices, and where the button was pressed for just these, send: once, however often it is pressed."""
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     async with page.lock(request.match_info["draft"]):
         draft = await page.draft(request)
         back = f"/sheets/{draft.id}/confirm"

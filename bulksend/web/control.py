@@ -21,7 +21,7 @@ from bulksend.validation.report import FIRST_ROWS
 from bulksend.validation.stop_list import StopList
 from bulksend.web.door import actor
 from bulksend.web.earlier import retried
-from bulksend.web.page import chosen, page_of
+from bulksend.web.page import chosen, form_of, page_of
 from bulksend.web.view import WORDS, portals_of, run_of, view
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _take_up(
 
 
 async def _go_on(request: web.Request, *, retry: bool = False, lift_limit: bool = False) -> web.Response:
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     run = await run_of(request)
     async with page.lock(f"campaign {run.id}"):
         if await page.do(lambda: page.jobs.of(run.id)) is None:
@@ -160,7 +160,7 @@ async def finish(request: web.Request) -> web.Response:
 
 async def verify(request: web.Request) -> web.Response:
     """Ask the portal which messages reached the customers, or ask no more."""
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     run = await run_of(request)
     if chosen(form, "do") == "stop":
         page.verifications.stop(run.id)

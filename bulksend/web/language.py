@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from bulksend.locale import known, use_language
-from bulksend.web.page import chosen, page_of
+from bulksend.web.page import chosen, form_of, page_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -45,7 +45,7 @@ def preferred(header: str) -> Language | None:
 async def choose(request: web.Request) -> web.Response:
     """Remember the language that was chosen, and lead back to where that was."""
     answer = page_of(request).go(await _back(request))
-    if language := known(chosen(await request.post(), "language")):
+    if language := known(chosen(await form_of(request), "language")):
         answer.set_cookie(
             COOKIE, language, path="/", max_age=_KEPT_SECONDS, secure=request.secure, httponly=True, samesite="Strict"
         )

@@ -7,12 +7,14 @@ import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from babel.dates import format_date, get_day_names
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -37,10 +39,12 @@ from bulksend.web.uploads import Upload, Uploads
 from bulksend.web.verifications import Verifications
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from concurrent.futures import Executor, Future
     from contextlib import ExitStack
     from pathlib import Path
+
+    from multidict import MultiMapping
 
     from bulksend.campaign import Campaign
     from bulksend.jobs import CampaignJob, Jobs
@@ -189,6 +193,29 @@ PAGE: Final = web.AppKey("page", Page)
 def page_of(request: web.Request) -> Page:
     """What the handlers share."""
     return request.app[PAGE]
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Say in a sentence that what a request holds cannot be read, whatever of it aiohttp stumbles over.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, AssertionError, RuntimeError, HttpProcessingError):
+        raise UsageError(_("What was sent cannot be read: go back, load the page anew, and try again.")) from None
+
+
+async def form_of(request: web.Request) -> MultiMapping[Any]:
+    """The form that a request holds.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    with readable():
+        return await request.post()
 
 
 async def settled(future: Future[T], seconds: float) -> bool:

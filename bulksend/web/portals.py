@@ -13,7 +13,7 @@ from bulksend.portal.credential_store import PortalStore
 from bulksend.queries.preflight import probe
 from bulksend.target import find_target
 from bulksend.web.door import actor
-from bulksend.web.page import chosen, page_of
+from bulksend.web.page import chosen, form_of, page_of
 from bulksend.web.preflights import asking
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def show_new(request: web.Request) -> web.Response:
 
 async def save(request: web.Request) -> web.Response:
     """Save one, and say what is wrong with what was typed; secrets do not come back with it."""
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     name, kind, back = chosen(form, "name"), chosen(form, "kind"), onward(chosen(form, "next"))
 
     def add() -> None:

@@ -13,7 +13,7 @@ from bulksend.portal.methods import stored_text
 from bulksend.queries.last_messages import last_messages
 from bulksend.target import SANDBOX, find_target
 from bulksend.web.door import USER, actor
-from bulksend.web.page import chosen, page_of, whole_number
+from bulksend.web.page import chosen, form_of, page_of, whole_number
 from bulksend.web.preflights import asking
 from bulksend.web.view import WORDS, run_of
 
@@ -84,7 +84,7 @@ def _history(page: Page, run: Run, row: RowRecord) -> list[HistoryMessage]:
 
 async def settle(request: web.Request) -> web.Response:
     """Take what a person decided about an unknown row."""
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     run = await run_of(request)
     row = await _row(page, run, request)
     decision, message = chosen(form, "decision"), chosen(form, "message")

@@ -21,7 +21,7 @@ from bulksend.template.names import spelling
 from bulksend.web.checks import ROWS_A_PAGE
 from bulksend.web.door import actor
 from bulksend.web.earlier import find_earlier
-from bulksend.web.page import chosen, page_of, settled, whole_number
+from bulksend.web.page import chosen, form_of, page_of, readable, settled, whole_number
 from bulksend.web.uploads import MOST_BYTES, open_private
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ async def receive_file(page: Page, request: web.Request, make_room: Callable[[st
     )
     if (request.content_length or 0) > MOST_BYTES + PIECE:
         return page.excuse(too_large, 413)
-    part = await _file_part(request)
+    with readable():
+        part = await _file_part(request)
     name = "" if part is None else part.filename or ""
     if part is None or not name:
         return page.excuse(UsageError(_("No file was chosen: choose a sheet, then press the button beside it.")))
@@ -116,12 +117,17 @@ async def _receive(page: Page, part: BodyPartReader, path: Path) -> bool:
     """Write an uploaded file; False where it is too large."""
     size = 0
     with await page.do(lambda: open_private(path)) as file:
-        while piece := await part.read_chunk(PIECE):
+        while piece := await _piece(part):
             size += len(piece)
             if size > MOST_BYTES:
                 return False
             await page.do(partial(file.write, piece))
     return True
+
+
+async def _piece(part: BodyPartReader) -> bytes:
+    with readable():
+        return await part.read_chunk(PIECE)
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -231,7 +237,7 @@ async def _columns(page: Page, draft: Upload, error: BulksendError | None) -> we
 
 async def match_columns(request: web.Request) -> web.Response:
     """Take the columns as they were matched."""
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     draft = await page.draft(request)
     sheet = await page.do(lambda: page.checks.columns(draft), page.files)
     mapping: dict[str, str] = {}
@@ -265,12 +271,12 @@ async def look_up(request: web.Request) -> web.Response:
 
 async def choose_sent(request: web.Request) -> web.Response:
     """Leave out the rows that the sheet marks as sent, or send them again."""
-    return await _read_otherwise(request, with_sent=chosen(await request.post(), "sent") == "send")
+    return await _read_otherwise(request, with_sent=chosen(await form_of(request), "sent") == "send")
 
 
 async def choose_hidden(request: web.Request) -> web.Response:
     """Include the rows that are hidden in the sheet, or leave them out."""
-    return await _read_otherwise(request, include_hidden=chosen(await request.post(), "hidden") == "include")
+    return await _read_otherwise(request, include_hidden=chosen(await form_of(request), "hidden") == "include")
 
 
 async def _read_otherwise(request: web.Request, **changes: bool) -> NoReturn:
@@ -338,7 +344,7 @@ async def show_portals(request: web.Request) -> web.Response:
 
 async def choose_portal(request: web.Request) -> web.Response:
     """Take the portal that was chosen."""
-    page, form = page_of(request), await request.post()
+    page, form = page_of(request), await form_of(request)
     name = chosen(form, "portal")
     if not name:
         raise page.go(f"/sheets/{(await page.draft(request)).id}/portal")

@@ -12,7 +12,7 @@ from aiohttp import web
 from bulksend.web.accounts import Accounts, SignInRefused
 from bulksend.web.door import SAFE_METHODS, USER, Door
 from bulksend.web.language import LANGUAGE
-from bulksend.web.page import chosen, page_of
+from bulksend.web.page import chosen, form_of, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ async def show_sign_in(request: web.Request) -> web.Response:
 
 async def sign_in(request: web.Request) -> web.Response:
     """Sign a user in: always with a new session; the one that the browser had before ends."""
-    page, form, door = page_of(request), await request.post(), _door(request)
+    page, form, door = page_of(request), await form_of(request), _door(request)
     name, password = chosen(form, "name"), form.get("password", "")
     back = chosen(form, "next")
     if not isinstance(password, str):

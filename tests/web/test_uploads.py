@@ -14,7 +14,7 @@ import pytest
 
 from bulksend.web.uploads import FORGOTTEN_SECONDS, Uploads, safe_name
 from tests.processes import rows
-from tests.web.conftest import PageProcess, Visitor, csv_of, wait_for
+from tests.web.conftest import NO_REDIRECT, PageProcess, Visitor, csv_of, wait_for
 
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "USER_ID", "MESSAGE")
 SCRIPT = "<script>alert(1)</script>"
@@ -240,3 +240,39 @@ def test_uploads_of_which_nothing_was_sent_are_not_kept_for_ever(tmp_path: Path)
         kept[name] = uploads.folder(draft.id)
     uploads.tidy()
     assert [name for name, folder in kept.items() if folder.exists()] == ["new", "sent"]
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("place", ["/sheets", "/portals"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", "a"),
+        ("multipart/form-data; boundary=x", "junk"),
+        ("multipart/form-data; boundary=x", "--x\r\njunk"),
+        ("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: x\r\n\r\nDEAL\r\n--x--\r\n"),
+        ("multipart/mixed; boundary=x", "--x\r\nContent-Type: multipart/mixed\r\n\r\n--x--\r\n"),
+        (f"multipart/form-data; boundary={'x' * 80}", "a"),
+        (f"{FORM}; charset=bogus", "name=a"),
+        (f"{FORM}; charset=utf-16", "n"),
+        (FORM, b"name=\xff"),
+        (f"{FORM}; charset=idna", b"name=\xff"),
+    ],
+)
+def test_a_form_that_cannot_be_read_is_refused(visitor: Visitor, place: str, kind: str, body: str | bytes) -> None:
+    """In a sentence, whatever was sent."""
+    headers = {"Origin": visitor.page.origin, "Content-Type": kind}
+    answer = visitor.session.post(f"{visitor.base}{place}", data=body, headers=headers, **NO_REDIRECT)
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "place", ["/portals/%00/remove", "/portals/%ff/remove", "/portals/..%2fx/remove", "/sheets/%00", "/blank/%00"]
+)
+def test_an_address_of_nothing_is_refused(visitor: Visitor, place: str) -> None:
+    """Whatever bytes it has."""
+    assert visitor.get(place).status_code in {400, 404}
+    assert visitor.post(place).status_code in {400, 404, 405}
