@@ -250,6 +250,12 @@ def _needing(page: Page, journal: Journal, draft_id: str, *, but_for: int = 0) -
     return sorted({run_id for run_id in needing if run_id != but_for})
 
 
+def _delete_results(page: Page, journal: Journal, path: Path) -> None:
+    """Delete a results sheet beside an upload that stays, unless another campaign's has taken its place."""
+    if not page.uploads.needed_by(path, journal.runs()):
+        path.unlink(missing_ok=True)
+
+
 async def delete(request: web.Request) -> web.Response:
     """Delete a campaign's texts, and its upload where no other campaign needs it; the counts stay."""
     page = page_of(request)
@@ -268,6 +274,8 @@ async def delete(request: web.Request) -> web.Response:
         async with page.lock(draft_id):  # nobody begins another campaign with it meanwhile
             if not await page.ask(lambda journal: _needing(page, journal, draft_id)):
                 await page.do(lambda: page.uploads.remove(draft_id))
+            elif page.uploads.of_file(run.results_path) == draft_id:
+                await page.ask(lambda journal: _delete_results(page, journal, Path(run.results_path)))
     raise page.go(f"/campaigns/{run.id}")
 
 

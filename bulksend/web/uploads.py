@@ -259,12 +259,12 @@ class Uploads:
 
     @staticmethod
     def needed_by(path: Path, runs: Iterable[Run]) -> list[int]:
-        """The campaigns that can be continued and need what is at a path: their sheet or their stop list is there."""
+        """The campaigns that keep their texts and need what is at a path: their sheet, results or stop list."""
         return [
             run.id
             for run in runs
             if run.headings  # else its texts were deleted
-            for file in (run.file, *(run.settings.get("stop_list") or ()))
+            for file in (run.file, run.results_path, *(run.settings.get("stop_list") or ()))
             if path in (Path(file), *Path(file).parents)
         ]
 

@@ -160,3 +160,23 @@ def test_a_rehearsal_is_deleted_without_what_the_campaign_itself_needs(visitor: 
     assert "and the uploaded sheet (both.csv) are deleted" in visitor.get(f"/campaigns/{number}/delete").text
     assert visitor.post(f"/campaigns/{number}/delete").status_code == 303
     assert not _folder(visitor, sheet).exists()
+
+
+def test_a_campaigns_results_are_deleted_with_its_texts_where_the_upload_stays(
+    visitor: Visitor, portal: Portal
+) -> None:
+    """Those of the other campaign stay, even at the place where a rehearsal had its own."""
+    lines = rows(2, 2, "Results")
+    sheet = visitor.upload_rows(lines, "results.csv")
+    numbers = [visitor.send(sheet)]
+    visitor.wait(numbers[0])
+    for name in ("results-a", "results-b"):
+        numbers.append(visitor.send(sheet, saved(visitor, name, portal(lines))))
+        visitor.wait(numbers[-1])
+    rehearsal, first, second = (Path(visitor.page.run_of(number).results_path) for number in numbers)
+    assert rehearsal == first != second
+    left = []
+    for number in numbers:
+        visitor.post(f"/campaigns/{number}/delete")
+        left.append([path.exists() for path in (first, second)])
+    assert left == [[True, True], [False, True], [False, False]]
