@@ -64,6 +64,9 @@ class Jobs(Protocol):
     def running(self) -> Sequence[CampaignJob]:
         """The jobs that have not ended."""
 
+    def leaves(self, portal: str) -> bool:
+        """Whether the campaigns of a saved portal are left to workers, which only send them."""
+
     def stop(self, run_id: int) -> bool:
         """Stop a campaign in good order; False where that changes nothing: nobody is at it, or it stops already."""
 

@@ -101,6 +101,10 @@ class QueuedJobs:
             runs = [run for run in journal.runs() if run.id in entries]
         return [*self._here.running(), *(QueuedJob(self._journal, entries[run.id], run) for run in runs)]
 
+    def leaves(self, portal: str) -> bool:
+        """See `bulksend.jobs.Jobs`; workers know neither rehearsals nor portals that are not saved."""
+        return portal not in {"", SANDBOX}
+
     def stop(self, run_id: int) -> bool:
         """See `bulksend.jobs.Jobs`."""
         if self._here.of(run_id) is not None:
@@ -118,7 +122,7 @@ class QueuedJobs:
 
     def _leave(self, campaign: Campaign, options: Options) -> bool:
         run = campaign.run
-        if run.portal_name in {"", SANDBOX}:  # workers know neither rehearsals nor portals that are not saved
+        if not self.leaves(run.portal_name):
             return False
         campaign.release()
         self._queue.put(run, late=options.late)

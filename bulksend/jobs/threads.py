@@ -145,6 +145,10 @@ class Threads:
         with self._lock:
             return [job for job in self._jobs if not job.ended]
 
+    def leaves(self, portal: str) -> bool:  # noqa: ARG002 - none is
+        """See `bulksend.jobs.Jobs`."""
+        return False
+
     def stop(self, run_id: int) -> bool:
         """See `bulksend.jobs.Jobs`."""
         job = self.of(run_id)

@@ -76,7 +76,7 @@ async def show(request: web.Request) -> web.Response:
         beyond_limit=codes.get((State.SKIPPED, BEYOND_LIMIT), 0),
         to_retry=await page.ask(lambda journal: retried(journal, run.id, codes).total()),
         deliveries=deliveries,
-        to_verify=await page.do(partial(page.uploads.verified, run.file)),
+        to_verify=not page.jobs.leaves(run.portal_name) and await page.do(partial(page.uploads.verified, run.file)),
         unverified=page.verifications.error_of(run.id),
         schedule=sending.schedule(),
         uploaded=draft_id if there else None,

@@ -240,6 +240,7 @@ async def _show(
         days=typed.get("days", ",".join(DAY_NAMES)).split(","),
         day_names=DAY_NAMES,
         local_zone=local_zone_name(),
+        may_verify=not page.jobs.leaves(draft.portal),
         mark=_mark(draft),
         nonce=secrets.token_hex(12),
         note=note if note in _NOTES else "",
@@ -446,7 +447,7 @@ def _prepare(
             once=plan.report.has_repeats and not draft.twice,
         ) as campaign:
             yield campaign
-        if draft.verify:
+        if draft.verify and not page.jobs.leaves(draft.portal):
             page.verifications.at_the_end(journal, campaign.id, target)
 
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:

@@ -73,7 +73,7 @@ def _take_up(
             stop_list=StopList(map(Path, sending.stop_list or ())),
         ) as campaign:
             yield campaign
-        if page.uploads.verified(run.file):
+        if page.uploads.verified(run.file) and not page.jobs.leaves(run.portal_name):
             page.verifications.at_the_end(journal, run.id, target)
 
     def prepare(journal: Journal, stack: ExitStack) -> tuple[Campaign, Options]:

@@ -356,7 +356,7 @@ async def choose_portal(request: web.Request) -> web.Response:
         pace = "fast" if name == SANDBOX else draft.pace if draft.portal not in {"", SANDBOX} else "usual"
         if name != draft.portal:  # what was sent before was sent to the other one
             draft = replace(draft, again=False, repeats=None)
-        return replace(draft, portal=name, pace=pace)
+        return replace(draft, portal=name, pace=pace, verify=draft.verify and not page.jobs.leaves(name))
 
     draft = await change_draft(page, request, choose)
     raise page.go(f"/sheets/{draft.id}/confirm")

@@ -68,3 +68,25 @@ def test_the_record_holds_what_was_changed_alone(page: PageProcess, visitor: Vis
     with Journal(page.journal) as journal:
         recorded = [entry.action.value for entry in reversed(journal.audit(number))]
     assert recorded == ["entered", "confirmed", "paused", "continued", "paused", "stopped", "deleted"]
+
+
+def test_nobody_is_promised_that_a_worker_verifies(page: PageProcess, visitor: Visitor, portal: Portal) -> None:
+    """A worker only sends; a rehearsal is this process's own and verified as was chosen, also before."""
+    lines = rows(2, 2, "promised")
+    name = saved(visitor, "promised", portal(lines))
+    sheet = visitor.upload_rows(lines, "promised.csv")
+    assert 'name="verify"' in visitor.confirm_page(sheet)
+    visitor.post(f"{sheet}/confirm", {"do": "choose", "verify": "yes"})
+    assert "checked" in visitor.settled(f"{sheet}/confirm").partition('name="verify"')[2].partition(">")[0]
+    shown = visitor.confirm_page(sheet, name)
+    assert 'name="verify"' not in shown
+    sent = visitor.post(f"{sheet}/confirm", visitor.button(shown, pace="usual"))
+    assert visitor.path(sent).startswith("/campaigns/")
+    other = rows(2, 2, "promised before")
+    number = visitor.send(visitor.upload_rows(other), name, verify="yes")  # by a form that was open before
+    with psycopg.connect(address_of_server(page.journal) or "") as database:  # as if a worker had sent one
+        database.execute("UPDATE runs SET count_sent = 1, count_pending = 1 WHERE id = %s", (number,))
+        database.execute("UPDATE rows SET state = 'sent' WHERE run_id = %s AND n = 0", (number,))
+    shown = visitor.get(f"/campaigns/{number}").text
+    assert "is known once you ask it" in shown
+    assert "as you chose" not in shown
