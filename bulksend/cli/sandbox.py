@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,9 @@ def _seconds(name: str, default: float, help: str) -> Callable[[Any], Any]:  # n
 def sandbox(**params: Any) -> int:
     """Run a portal on this computer that behaves as Bitrix24 does, until Ctrl-C. No customer gets anything.
 
-    Its webhook's address is the first line on standard output; GET /_sandbox/ledger shows what was delivered.
+    Its webhook's address is the first line on standard output; GET /_sandbox/ledger shows what was delivered. Without
+    --world it takes messages to any chat of any entity until it is asked for the entity's chats: then it has one of its
+    own.
     """
     from bulksend.sandbox import Faults, OAuthApp, Sandbox, serve
 
@@ -99,7 +102,7 @@ def sandbox(**params: Any) -> int:
     portal.world.empty_history = params["empty_history"]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    serve(portal, _announce, stop)
+    serve(portal, partial(_announce, params["world"]), stop)
     return 0
 
 
@@ -128,7 +131,7 @@ def _world(path: Path | None, chats: Iterable[str], channels: Iterable[str]) -> 
 
     usual = {name.replace("-", "_"): _value(value) for name, value in map(_named, chats)}
     try:
-        if path is not None and path.suffix.lower() == ".json":
+        if path is not None and _is_description(path):
             world = read_world(path, **usual)
         else:
             rows = [] if path is None else examine(path, SheetOptions()).sandbox_rows()
@@ -140,6 +143,10 @@ def _world(path: Path | None, chats: Iterable[str], channels: Iterable[str]) -> 
             _("--chats or --channel has a value that makes no sense: {error}.").format(error=error)
         ) from None
     return world
+
+
+def _is_description(world: Path) -> bool:
+    return world.suffix.lower() == ".json"
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -160,7 +167,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _announce(portal: Sandbox) -> None:
+def _announce(world: Path | None, portal: Sandbox) -> None:
     put(portal.webhook, secrets=True)
     if portal.tls:
         put(f"certificate {portal.ca_path}")
@@ -175,13 +182,17 @@ def _announce(portal: Sandbox) -> None:
             ("refresh-token", app.refresh_token),
         ):
             put(f"{name} {value}", secrets=True)
+    sheet = None if world is None or _is_description(world) else world
+    unasked = portal.world.is_open and sheet is None  # it would list other chats than those of the sheet
     file = _("FILE")
-    hint(
-        _("The sandbox is running. In another terminal: {command}").format(
-            command=f"bulksend send {file} --portal {portal.webhook}"
-        ),
-        secrets=True,
-    )
+    command = f"bulksend send {sheet or file}{' --no-preflight' if unasked else ''} --portal {portal.webhook}"
+    hint(_("The sandbox is running. In another terminal: {command}").format(command=command), secrets=True)
+    if unasked:
+        hint(
+            _("To have it know a sheet's chats, so that it can be asked for them first: {command}").format(
+                command=f"bulksend sandbox --world {file}"
+            )
+        )
     if portal.tls:
         hint(_("To trust it, set REQUESTS_CA_BUNDLE to {path}.").format(path=portal.ca_path))
     hint(_("Ctrl-C ends it."))

@@ -1,6 +1,7 @@
 """What to type next: the library says what is wrong, the command adds its options."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from bulksend.sandbox import Limits, Sandbox
 from bulksend.sheet.headings import RESULT_COLUMNS
 from bulksend.sheet.messages import Refusal
 from tests.cli.conftest import Command, Sheet
-from tests.processes import rows, write_sheet
+from tests.processes import Commands, rows, write_sheet
 
+CAMPAIGN = Path(__file__).parents[2] / "samples" / "campaign.csv"
 API = ["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE"]
 
 
@@ -161,3 +163,26 @@ def test_every_code_is_one_of_the_library(code: str) -> None:
     library = Path(bulksend.__file__).parent
     sources = (path for path in library.rglob("*.py") if path.relative_to(library).parts[0] != "cli")
     assert code in Refusal.__members__ or any(f'code="{code}"' in path.read_text(encoding="utf-8") for path in sources)
+
+
+@pytest.mark.parametrize("world", [(), ("--world", CAMPAIGN)], ids=["any", "sheet"])
+def test_what_the_sandbox_says_to_type_works(tmp_path: Path, world: Sequence[object]) -> None:
+    """Where it knows a sheet it can be asked first; else it is sent to unasked, and says how it gets to know one."""
+    commands = Commands(tmp_path)
+    running = commands.start("sandbox", *world, "--limit-rate", "off", changes={"BULKSEND_LANG": "en"})
+    try:
+        assert running.stderr is not None
+        said = "".join(iter(running.stderr.readline, "Ctrl-C ends it.\n"))
+        words = shlex.split(said.splitlines()[0].partition(" bulksend ")[2].replace("FILE", str(CAMPAIGN)))
+        assert words[:2] == ["send", str(CAMPAIGN)]
+        if world:
+            checked = commands.run("check", CAMPAIGN, "--online", *words[words.index("--portal") :])
+            assert checked.code == 0, checked.said
+        else:
+            assert "bulksend sandbox --world FILE" in said
+        preflight = () if "--no-preflight" in words else ("--preflight",)
+        sent = commands.run(*words, *preflight, "--yes", "--results", "out.csv")
+        assert (sent.code, "12 of 12 rows sent" in sent.out) == (0, True), sent.said
+    finally:
+        running.terminate()
+        running.communicate()
