@@ -1,11 +1,19 @@
-"""Private folders: readable by their owner only."""
+"""Where data lives, and private folders: readable by their owner only."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def home() -> Path:
+    """Where the journal and saved portals live: ``BULKSEND_HOME``, else the platform's user-data folder."""
+    named = os.environ.get("BULKSEND_HOME")
+    if named:
+        return Path(named)
+    import platformdirs  # noqa: PLC0415 - whoever names a folder needs none
+
+    return Path(platformdirs.user_data_dir("bulksend", appauthor=False))
 
 
 def make_private(folder: Path) -> None:

@@ -109,9 +109,10 @@ def _same_file(path: Path, other: Path) -> bool:
 
 
 def _may_replace(path: Path) -> bool:
-    """Whether nothing is lost by writing to ``path``: nothing is there, or a sheet that bulksend made.
+    """Whether ``path`` is a place for what bulksend writes: nothing is there, or a sheet that it made.
 
-    Its headings say so: those of results (or of problems, which are the same), or of a lookup.
+    Its headings say so: those of results (or of problems, which are the same), or of a lookup. What somebody has
+    changed in it is kept when it is written to (`keep_changed`).
     """
     if not path.exists():
         return True
@@ -119,7 +120,10 @@ def _may_replace(path: Path) -> bool:
         return False
     from bulksend.sheet.headings import LOOKUP_NOTE, OTHER_CHATS, RESULT_COLUMNS  # noqa: PLC0415
     from bulksend.sheet.reading import open_sheet  # noqa: PLC0415
+    from bulksend.sheet.written import has_written  # noqa: PLC0415
 
+    if has_written(path):
+        return True
     looked_up = {LOOKUP_NOTE, OTHER_CHATS}
     try:
         if not path.stat().st_size:  # made to reserve a name, as mktemp does

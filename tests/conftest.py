@@ -4,11 +4,18 @@ Commands hear signals, though whoever started the tests may not: a shell has wha
 Ctrl-C, and ``nohup`` the closing of a terminal.
 """
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 
 import pytest
+
+DATA_FOLDER = tempfile.mkdtemp(prefix="bulksend-tests-")
+atexit.register(shutil.rmtree, DATA_FOLDER, ignore_errors=True)
+os.environ["BULKSEND_HOME"] = DATA_FOLDER  # not the data of whoever runs the tests
 
 os.environ["BULKSEND_LANG"] = os.environ.get("BULKSEND_TEST_LANG", "en")
 

@@ -20,6 +20,7 @@ BLANK_SHEET = LIBRARY / "sheet" / "blank.py"
 
 NO_CONCERN = {
     *{"BATCH_LIMIT", "DAMAGED", "MOST_IN_FLIGHT", "SANDBOX", "TOKEN_URL", "__version__"},  # numbers and words
+    "home",  # programs name the folder themselves
     *{"OAuthApp", "Operating", "read_world", "serve"},  # `bulksend sandbox` alone
     *{"Answer", "Repeats", "SandboxRow"},  # types of arguments
     *{"duration", "late_sentence", "without_secrets"},  # how a command speaks

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bulksend.cli.console import hint, say
-from bulksend.cli.options import home
 from bulksend.cli.progress import LINE_SECONDS
 from bulksend.errors import PortalError, UsageError
+from bulksend.folders import home
 from bulksend.locale import _, ngettext
 from bulksend.locale.formats import number
 from bulksend.sender.options import duration

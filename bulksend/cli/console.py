@@ -85,6 +85,19 @@ def say(sentence: str, *, err: bool = True) -> None:
     hint(sentence)
 
 
+def say_warnings(context: click.Context, logger_name: str) -> None:
+    """Say what a part of the library warns of, until the command ends."""
+    import logging
+
+    class Saying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger, handler = logging.getLogger(logger_name), Saying(logging.WARNING)
+    logger.addHandler(handler)
+    context.find_root().call_on_close(lambda: logger.removeHandler(handler))
+
+
 def hint(line: str, *, end: str = "\n", secrets: bool = False) -> None:
     """Write a line to standard error, likewise; failing to is ignored."""
     if quiet.get():

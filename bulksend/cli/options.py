@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bulksend.cli.console import say_warnings
 from bulksend.cli.json_output import current
 from bulksend.errors import UsageError
+from bulksend.folders import home as data_folder
 from bulksend.locale import _
 from bulksend.sender.settings import BATCH_LIMIT
 
@@ -65,6 +66,7 @@ journal_option = option("--journal", metavar="PATH", help="Use another journal."
 
 
 def _results_path(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    say_warnings(context, "bulksend.sheet")  # whoever writes results may find that somebody has changed the old ones
     if path is None:
         return None
     from bulksend.results import check_path
@@ -274,12 +276,7 @@ def take_sheet_options(
 
 def home() -> Path:
     """Where the journal and saved portals live: ``BULKSEND_HOME``, else the platform's user-data folder."""
-    named = os.environ.get("BULKSEND_HOME")
-    if named:
-        return Path(named)
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("bulksend", appauthor=False))
+    return data_folder()
 
 
 def journal_address(named: str | None) -> str | Path:

@@ -1,9 +1,11 @@
-"""Files that are never half-written: made beside their place, then put there."""
+"""Files that are never half-written: made beside their place, then put there, where nothing of a person's is lost."""
 
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from bulksend.sheet.written import keep_changed, remember
 
 _TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 
@@ -28,7 +30,8 @@ def format_of(path: Path, otherwise: str) -> str:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     """Have ``write`` make a file beside ``path``, put it in that place, and return where it is.
 
-    Where ``path`` is held by another program (Excel, on Windows) a new name beside it is used.
+    Where ``path`` is held by another program (Excel, on Windows) a new name beside it is used. What somebody has
+    changed there since it was written so is kept under a name of its own.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -48,11 +51,13 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
 def _put_in_place(temporary: Path, path: Path) -> Path:
     for target in _names(path):
         try:
+            keep_changed(target)
             temporary.replace(target)
         except PermissionError:
             if not target.exists():
                 raise
         else:
+            remember(target)
             return target
     raise AssertionError("names never run out")
 

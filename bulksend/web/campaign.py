@@ -19,6 +19,7 @@ from bulksend.portal.error_help import advice, capitalised, code_help
 from bulksend.results import write_run_results
 from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.sender.settings import Sending
+from bulksend.sheet.written import forget
 from bulksend.target import SANDBOX
 from bulksend.web.earlier import NAMED, retried
 from bulksend.web.page import page_of, whole_number
@@ -135,6 +136,7 @@ async def results(request: web.Request) -> web.StreamResponse:
             while piece := await page.do(lambda: file.read(PIECE)):
                 await response.write(piece)
     finally:
+        await page.do(lambda: forget(path))
         await page.do(lambda: shutil.rmtree(folder, ignore_errors=True))
     return response
 

@@ -301,6 +301,43 @@ def test_what_bulksend_made_may_be_made_anew(
     assert len(portal.ledger) == 1
 
 
+def _work_on(path: Path) -> bytes:
+    """Add a column or a worksheet, as a person does, and give what the sheet holds then."""
+    if path.suffix == ".xlsx":
+        book = openpyxl.load_workbook(path)
+        book.create_sheet("My notes")["A1"] = "called"
+        book.save(path)
+    else:
+        path.write_bytes(path.read_bytes().replace(b"\r\n", b",called\r\n"))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.xlsx"])
+@pytest.mark.parametrize("words", ["results 1", "verify 1", "resume 1", "check c.csv --results out", "lookup c.csv"])
+def test_what_a_person_has_changed_is_kept(
+    command: Command, sheet: Sheet, portal: Sandbox, tmp_path: Path, words: str, name: str
+) -> None:
+    """Under a name of its own, which is said; the new sheet is in its place, and replaced where nobody changed it."""
+    portal.world.add_entity("deal", 1, chats=[11])
+    headings = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
+    path = sheet("c.csv", headings, [("deal", 1, 11, "Hello")])
+    to = ("--portal", portal.webhook, "--yes", "--rate", 0)
+    assert command("send", path, *to, "--results", name).code == 0
+    again = words.replace("out", name).split()
+    again += [] if again[0] in {"results", "check"} else map(str, to)
+    again += ["--results", name] if again[0] == "lookup" else []
+    out = tmp_path / name
+    for number in (1, 2):
+        changed = _work_on(out)
+        said = command(*again)
+        assert said.code == 0, said.err
+        kept = out.with_name(f"out.changed-{number}{out.suffix}")
+        assert f"kept as {kept}" in said.err
+        assert kept.read_bytes() == changed
+        assert b"called" not in out.read_bytes()
+        assert "kept as" not in command(*again).err
+
+
 @pytest.mark.parametrize("name", ["out.pdf", "out.xls", "out", "folder/"])
 @pytest.mark.parametrize(
     "words", [("send", "c.csv"), ("check", "c.csv"), ("lookup", "c.csv"), ("resume",), ("retry", 1), ("results", 1)]

@@ -211,11 +211,12 @@ def test_results_open_in_excel_are_written_under_a_new_name(tmp_path: Path, monk
     replace = Path.replace
 
     def locked(source: Path, target: Path) -> Path:
-        if target in {held, held_too}:
+        if {source, target} & {held, held_too}:
             raise PermissionError
         return replace(source, target)
 
-    monkeypatch.setattr(Path, "replace", locked)
+    for name in ("replace", "rename"):
+        monkeypatch.setattr(Path, name, locked)
     written = _write(held, [SENT])
     assert written == tmp_path / "out (3).csv"
     assert next(open_sheet(written).chunks()).cells.to_numpy().tolist() == [SENT]
