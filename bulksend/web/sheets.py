@@ -356,6 +356,8 @@ async def choose_portal(request: web.Request) -> web.Response:
         pace = "fast" if name == SANDBOX else draft.pace if draft.portal not in {"", SANDBOX} else "usual"
         if name != draft.portal:  # what was sent before was sent to the other one
             draft = replace(draft, again=False, repeats=None)
+        if not {name, draft.portal} & {SANDBOX, ""} and name != draft.portal:  # that number is somebody else there
+            draft = replace(draft, user_id=None)
         return replace(draft, portal=name, pace=pace, verify=draft.verify and not page.jobs.leaves(name))
 
     draft = await change_draft(page, request, choose)

@@ -322,9 +322,11 @@ def test_sending_once_more_is_chosen_for_one_portal_and_one_sheet(visitor: Visit
         visitor.wait(visitor.send(visitor.upload_rows(lines[:2]), saved(visitor, name, portal(lines))))
     sheet = visitor.upload_rows([*lines, lines[0]])
     visitor.confirm_page(sheet, "more-a")
-    confirm = _choose(visitor, sheet, repeats="send", twice="yes")
+    confirm = _choose(visitor, sheet, repeats="send", twice="yes", user_id="31")
     assert "Send 4 messages, 3 of them once more" in re.sub(r"\s+", " ", confirm)
     corrected = visitor.upload("more.csv", csv_of([HEADINGS, *lines, lines[2]]), like=sheet.rsplit("/", 1)[1])
+    assert 'value="31"' in confirm
+    assert 'value="31"' not in visitor.confirm_page(sheet, "more-b")  # nor who speaks: somebody else has that number
     for text in (visitor.confirm_page(sheet, "more-b"), visitor.confirm_page(corrected, "more-a")):
         assert "First choose above what becomes of the rows" in text
         assert not re.search(r'name="repeats"[^>]* checked', text)
