@@ -5,6 +5,7 @@ counts as changed: nothing is lost by keeping it.
 """
 
 import contextlib
+import glob
 import hashlib
 import logging
 import os
@@ -53,6 +54,17 @@ def forget(path: Path) -> None:
     """Forget a file that is going to be deleted."""
     with contextlib.suppress(OSError):
         _record(path).unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Delete the sheet in ``path`` and the versions of it that were kept, and forget it.
+
+    Raises:
+        OSError: one of them cannot be deleted.
+    """
+    for file in (path, *path.parent.glob(f"{glob.escape(path.stem)}.changed-*{path.suffix}")):
+        file.unlink(missing_ok=True)
+    forget(path)
 
 
 def _record(path: Path) -> Path:

@@ -16,6 +16,7 @@ from bulksend.portal.codes import CHAT_NOT_IN_CRM, DIALOG_FINISHED
 from bulksend.portal.error_help import advice
 from bulksend.sender.options import SAME_TEXT_SECONDS
 from bulksend.sender.settings import NEVER, Sending
+from bulksend.sheet.written import discard
 from bulksend.target import SANDBOX, find_target, rows_for_sandbox
 from bulksend.validation.report import FIRST_ROWS
 from bulksend.validation.stop_list import StopList
@@ -253,7 +254,7 @@ def _needing(page: Page, journal: Journal, draft_id: str, *, but_for: int = 0) -
 def _delete_results(page: Page, journal: Journal, path: Path) -> None:
     """Delete a results sheet beside an upload that stays, unless another campaign's has taken its place."""
     if not page.uploads.needed_by(path, journal.runs()):
-        path.unlink(missing_ok=True)
+        discard(path)
 
 
 async def delete(request: web.Request) -> web.Response:

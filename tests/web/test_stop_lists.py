@@ -165,7 +165,7 @@ def test_a_rehearsal_is_deleted_without_what_the_campaign_itself_needs(visitor: 
 def test_a_campaigns_results_are_deleted_with_its_texts_where_the_upload_stays(
     visitor: Visitor, portal: Portal
 ) -> None:
-    """Those of the other campaign stay, even at the place where a rehearsal had its own."""
+    """With what was kept of them; those of the other campaign stay, even at the place where a rehearsal had its own."""
     lines = rows(2, 2, "Results")
     sheet = visitor.upload_rows(lines, "results.csv")
     numbers = [visitor.send(sheet)]
@@ -175,8 +175,10 @@ def test_a_campaigns_results_are_deleted_with_its_texts_where_the_upload_stays(
         visitor.wait(numbers[-1])
     rehearsal, first, second = (Path(visitor.page.run_of(number).results_path) for number in numbers)
     assert rehearsal == first != second
+    kept = first.with_name(f"{first.stem}.changed-1{first.suffix}")
+    kept.write_text("somebody's version", encoding="utf-8")
     left = []
     for number in numbers:
         visitor.post(f"/campaigns/{number}/delete")
-        left.append([path.exists() for path in (first, second)])
-    assert left == [[True, True], [False, True], [False, False]]
+        left.append([path.exists() for path in (first, kept, second)])
+    assert left == [[True, True, True], [False, False, True], [False, False, False]]
