@@ -13,6 +13,7 @@ from bulksend.entry.resumption import take_up, unfinished
 from bulksend.errors import UsageError
 from bulksend.journal import Run, Stage, State
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.portal.methods import MESSAGE_ADD
 from bulksend.ratelimit.limiter import RateLimiter
 from bulksend.results import STATUS, write_run_results
@@ -152,15 +153,21 @@ def dry_run(
 
 
 def predict_end(
-    journal: Journal, target: Target, zones: Mapping[str, ZoneRows], options: Options, *, starts: int = 0
+    journal: Journal,
+    target: Target,
+    zones: Mapping[str, ZoneRows],
+    options: Options,
+    *,
+    starts: int = 0,
+    only: int | None = None,
 ) -> Prediction:
     """When the last message of these rows will have left, by all that is known of the portal's limits now.
 
-    ``starts`` dialogs have to be started again.
+    ``starts`` dialogs have to be started again; ``only`` so many of the rows are sent, where not all are.
     """
     limiter = RateLimiter(options.rate_limit, target.authorisation.identity)
     outlook = Slots(journal, target.portal, limiter).outlook(MESSAGE_ADD)
-    return predict(zones, options, outlook, journal.now(), starts=starts)
+    return predict(zones, options, outlook, journal.now(), starts=starts, only=only)
 
 
 def _write(plan: Plan, drafted: Iterator[list[NewRow]], path: Path | None) -> Path | None:
@@ -174,6 +181,6 @@ def _write(plan: Plan, drafted: Iterator[list[NewRow]], path: Path | None) -> Pa
     except OSError as error:
         raise UsageError(
             _("The sheet cannot be written to {path} ({reason}).").format(
-                path=path, reason=error.strerror or _("write error")
+                path=path, reason=reason(error) or _("write error")
             )
         ) from None

@@ -25,7 +25,8 @@ NO_CONCERN = {
     *{"Answer", "Repeats", "SandboxRow"},  # types of arguments
     *{"duration", "late_sentence", "without_secrets"},  # how a command speaks
     *{"DOMAIN", "FOLDER", "LANGUAGES", "Language", "N_", "_", "entity_in_words", "known", "language"},  # in which one
-    *{"moment", "ngettext", "number"},
+    *{"moment", "ngettext", "number", "reason"},
+    "unfinished",  # so that a command refuses what was sent before it says more; `dry_run` refuses it too
     *{"Listening", "as_name", "hashed", "new_name"},  # the page's users
     *{
         "LATE",

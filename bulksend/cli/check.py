@@ -16,6 +16,7 @@ from bulksend.cli.json_output import answer
 from bulksend.cli.questions import show_prediction, show_schedule, stop_listed_in_words
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.sender.settings import Sending
 
 if TYPE_CHECKING:
@@ -89,12 +90,12 @@ def _stopped(plan: Plan, sending: Sending) -> int:
 def _predict(plan: Plan, sending: Sending, stopped: int, findings: Findings) -> tuple[Options, Prediction]:
     """When the last message would have left, begun now on a portal to which nothing was sent lately."""
     from bulksend.ratelimit.limiter import Outlook
-    from bulksend.sender.prediction import predict, share
+    from bulksend.sender.prediction import predict
 
     rows = plan.report.good - stopped
     options = sending.spread(rows).options(rows)
     outlook = Outlook(calls_at_once=options.rate_limit.burst)
-    return options, predict(share(plan.zones, rows), options, outlook, time.time(), starts=findings.not_active)
+    return options, predict(plan.zones, options, outlook, time.time(), starts=findings.not_active, only=rows)
 
 
 def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:
@@ -125,7 +126,7 @@ def _write_copy(plan: Plan, path: Path, findings: Findings) -> None:
     except OSError as error:
         raise UsageError(
             _("The copy cannot be written to {path} ({reason}).").format(
-                path=path, reason=error.strerror or _("write error")
+                path=path, reason=reason(error) or _("write error")
             )
         ) from None
     hint(_("The sheet with its problems: {path}").format(path=written))

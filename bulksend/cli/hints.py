@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from bulksend.cli.summary import portal_option
 from bulksend.errors import BulksendError, NoPortalError, UnknownPortalError
 from bulksend.journal import State
 from bulksend.locale import N_, _
@@ -68,6 +67,11 @@ _OF_CODES: Final = {
     "TOO_LATE": N_("`bulksend retry` with a later --not-after, or with --not-after never, sends what was too late"),
     "HIDDEN_ROW": N_("--include-hidden sends hidden rows too"),
 }
+
+
+def portal_option(run: Run) -> str:
+    """What a command on a campaign has to be given besides: the address of a portal that is not saved."""
+    return "" if run.portal_name else _(" --portal ADDRESS")
 
 
 def hints(run: Run, codes: Collection[tuple[State, str]], *, reopened: bool = False) -> list[str]:

@@ -19,11 +19,11 @@ from bulksend.cli.console import (
     say_traceback,
 )
 from bulksend.cli.events import Events, emit
-from bulksend.cli.hints import hints, stop_sentence, with_hint
+from bulksend.cli.hints import hints, portal_option, stop_sentence, with_hint
 from bulksend.cli.json_output import answer, failure
 from bulksend.cli.progress import Display, display
 from bulksend.cli.signals import stopped_by_signals
-from bulksend.cli.summary import exit_code, portal_option, results_line, summary, tally
+from bulksend.cli.summary import exit_code, results_line, summary, tally
 from bulksend.cli.verify import say_how_to_ask_again
 from bulksend.errors import JournalError, UsageError
 from bulksend.locale import _

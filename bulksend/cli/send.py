@@ -246,7 +246,6 @@ def _ask(
     from bulksend.entry.refusals import SentBefore
     from bulksend.forecast import dry_run, predict_end
     from bulksend.journal import State
-    from bulksend.sender.prediction import share
 
     forecast = dry_run(
         journal,
@@ -271,7 +270,7 @@ def _ask(
         say(stop_listed_in_words(forecast.stopped))
     rows = run.counts.pending
     options = replace(options, schedule=sending.spread(rows).schedule())
-    prediction = predict_end(journal, target, share(forecast.zones, rows), options, starts=starts or 0)
+    prediction = predict_end(journal, target, forecast.zones, options, starts=starts or 0, only=rows)
     first = forecast.preview.rows(without_repeats=without_repeats)
     show_plan(plan, run, first, target, options=options, prediction=prediction, starts=starts)
     question = ngettext("Send {count} message?", "Send {count} messages?", rows)

@@ -60,11 +60,6 @@ def tally(run: Run) -> str:
     return text.format(run=run.id, sent=number(counts.sent), total=number(counts.total), others=", ".join(parts))
 
 
-def portal_option(run: Run) -> str:
-    """What a command on a campaign has to be given besides: the address of a portal that is not saved."""
-    return "" if run.portal_name else _(" --portal ADDRESS")
-
-
 def summary(run: Run, how: str, path: Path | None, code: int | None, reason: str = "") -> dict[str, Any]:
     """How a campaign stands, as plain values; the counts are by the statuses of the results sheet."""
     return {

@@ -11,9 +11,9 @@ from bulksend.cli import REFUSED, STOPPED
 from bulksend.cli import options as opts
 from bulksend.cli.connection import asking, target_of_run
 from bulksend.cli.console import hint, put, say
+from bulksend.cli.hints import portal_option
 from bulksend.cli.json_output import answer
 from bulksend.cli.signals import INTERRUPTED, stopped_by_signals
-from bulksend.cli.summary import portal_option
 from bulksend.errors import JournalError, UsageError
 from bulksend.locale import N_, _, ngettext
 from bulksend.locale.formats import number

@@ -59,16 +59,14 @@ class _Zone:
     density: float
 
 
-def share(zones: Mapping[str, ZoneRows], rows: int) -> Mapping[str, ZoneRows]:
-    """So many of the rows of all zones: of each as large a part, since it is not known which they are."""
-    total = sum(zone.rows for zone in zones.values())
-    if rows >= total:
-        return zones
-    return {name: zone._replace(rows=round(zone.rows * rows / total)) for name, zone in zones.items()}
-
-
 def predict(
-    zones: Mapping[str, ZoneRows], options: Options, outlook: Outlook, now: float, *, starts: int = 0
+    zones: Mapping[str, ZoneRows],
+    options: Options,
+    outlook: Outlook,
+    now: float,
+    *,
+    starts: int = 0,
+    only: int | None = None,
 ) -> Prediction:
     """Reckon through a campaign, minute by minute.
 
@@ -78,8 +76,12 @@ def predict(
         outlook: what is left of the portal's limits now.
         now: the time.
         starts: dialogs that will have to be started again, where that is known.
+        only: how many of these rows are sent, where not all are; of each zone then as large a part.
     """
     schedule = options.schedule
+    if only is not None:
+        part = only / max(1, sum(zone.rows for zone in zones.values()))
+        zones = {name: zone._replace(rows=round(zone.rows * part)) for name, zone in zones.items()}
     left = [
         _Zone(name, rows.rows, rows.first, rows.rows / (rows.last - rows.first + 1))
         for name, rows in zones.items()
