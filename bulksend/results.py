@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bulksend.errors import SheetError, UsageError
 from bulksend.journal import State
 from bulksend.locale import N_, _
+from bulksend.locale.formats import reason
 from bulksend.portal.redaction import without_secrets
 from bulksend.target import SANDBOX
 
@@ -171,7 +172,7 @@ def write_run_results(
             _(
                 "The results sheet cannot be written to {path} ({reason}); everything is in the journal: "
                 "write it elsewhere."
-            ).format(path=target, reason=error.strerror or _("write error")),
+            ).format(path=target, reason=reason(error) or _("write error")),
             code="RESULTS_NOT_WRITTEN",
             run=run.id,
         ) from None

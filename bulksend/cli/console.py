@@ -17,6 +17,7 @@ import click
 
 from bulksend.errors import BulksendError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.portal.redaction import without_secrets
 
 quiet: Final[ContextVar[bool]] = ContextVar("bulksend_quiet", default=False)
@@ -44,13 +45,13 @@ def put(line: str, *, secrets: bool = False) -> None:
     try:
         click.echo(line if secrets else without_secrets(line))
     except OSError as error:
-        sentence = _("Standard output cannot be written ({reason}).").format(reason=error.strerror or _("write error"))
+        sentence = _("Standard output cannot be written ({reason}).").format(reason=reason(error) or _("write error"))
         raise (ReaderGone if isinstance(error, BrokenPipeError) else OutputError)(sentence) from None
 
 
 def describe_os_error(error: OSError) -> str:
     """What the operating system refused, in a sentence."""
-    why = error.strerror or type(error).__name__
+    why = reason(error) or type(error).__name__
     place = "" if error.filename is None else f" ({os.fsdecode(error.filename)})"
     return _(
         "The operating system refused what was to be done: {reason}{place}; correct that, then run this again."

@@ -78,13 +78,14 @@ def to_file(_context: click.Context, _parameter: click.Parameter, path: Path | N
 
         from bulksend.errors import UsageError
         from bulksend.locale import _
+        from bulksend.locale.formats import reason
 
         try:
             handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8")
         except OSError as error:
             raise UsageError(
                 _("The log file {path} cannot be written ({why}).").format(
-                    path=path, why=error.strerror or type(error).__name__
+                    path=path, why=reason(error) or type(error).__name__
                 )
             ) from None
         handler.setFormatter(_formatter())

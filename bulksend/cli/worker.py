@@ -11,6 +11,7 @@ from bulksend.cli import options as opts
 from bulksend.cli.console import put
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def _serve_metrics(port: int, journal: str | Path) -> None:
     except OSError as error:
         raise UsageError(
             _("The metrics cannot be served on port {port} ({why}): choose another.").format(
-                port=port, why=error.strerror
+                port=port, why=reason(error)
             )
         ) from None
 

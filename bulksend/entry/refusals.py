@@ -47,18 +47,18 @@ class SentBefore(UsageError):
 
     def __init__(self, repeats: Sequence[Repeat]) -> None:
         self.repeats = repeats
+        runs = sorted({run for _row, run in repeats})
+        campaigns = ngettext("campaign {runs}", "campaigns {runs}", min(len(runs), 2))
         sentence = ngettext(
-            "{count} row ({rows}) was sent to the same chat with the same text in the last 24 hours by campaign "
-            "{runs}.",
-            "{count} rows ({rows}) were sent to the same chat with the same text in the last 24 hours by campaign "
-            "{runs}.",
+            "{count} row ({rows}) was sent to the same chat with the same text in the last 24 hours by {campaigns}.",
+            "{count} rows ({rows}) were sent to the same chat with the same text in the last 24 hours by {campaigns}.",
             len(repeats),
         )
         super().__init__(
             sentence.format(
                 count=number(len(repeats)),
                 rows=listed([str(row) for row, _run in repeats[:10]], more=len(repeats[10:])),
-                runs=", ".join(map(str, sorted({run for _row, run in repeats}))),
+                campaigns=campaigns.format(runs=listed([str(run) for run in runs])),
             )
         )
 

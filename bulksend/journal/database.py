@@ -20,6 +20,7 @@ from bulksend.journal.files import JournalFiles
 from bulksend.journal.records import DamagedError
 from bulksend.journal.tables import META, SCHEMA, metadata
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -335,7 +336,7 @@ def _as_url(address: str | Path) -> sa.URL:
     except OSError as error:
         raise JournalError(
             _("The journal's folder {folder} cannot be made: {reason}.").format(
-                folder=path.parent, reason=error.strerror
+                folder=path.parent, reason=reason(error)
             )
         ) from None
     return sa.URL.create("sqlite", database=str(path))

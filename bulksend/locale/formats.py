@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from bulksend.locale import language
+from bulksend.locale import N_, _, language
 
 if TYPE_CHECKING:
     from datetime import date
+
+
+_OF_THE_SYSTEM: Final = (
+    N_("Disk quota exceeded"),
+    N_("File name too long"),
+    N_("Input/output error"),
+    N_("Is a directory"),
+    N_("No such file or directory"),
+    N_("No space left on device"),
+    N_("Not a directory"),
+    N_("Operation not permitted"),
+    N_("Permission denied"),
+    N_("Read-only file system"),
+)
+"""What systems say of files in English, whatever language they are set to; here for the catalogues."""
 
 
 def number(value: float) -> str:
@@ -40,3 +55,8 @@ def weekday(number: int) -> str:
     from babel.dates import get_day_names  # noqa: PLC0415 - as above
 
     return str(get_day_names("abbreviated", locale=language())[number])
+
+
+def reason(error: OSError) -> str:
+    """What the system says is wrong, in the reader's language where it is something common; may be empty."""
+    return _(error.strerror) if error.strerror else ""

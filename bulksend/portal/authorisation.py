@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from bulksend.errors import PortalError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.portal.address import (
     AddressError,
     WebhookAddress,
@@ -347,7 +348,7 @@ class OAuth:
             except OSError as error:
                 raise RenewalRefusedError(
                     RENEWAL_NOT_SAVED,
-                    _("The folder with the saved portals cannot be written ({reason}).").format(reason=error.strerror),
+                    _("The folder with the saved portals cannot be written ({reason}).").format(reason=reason(error)),
                 ) from None
 
     def _renew(self) -> None:

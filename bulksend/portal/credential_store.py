@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from bulksend.errors import PortalError, UnknownPortalError
 from bulksend.folders import make_private
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.portal.address import looks_like_address
 from bulksend.portal.authorisation import (
     Application,
@@ -117,7 +118,8 @@ class PortalStore:
                 raise PortalError(
                     _(
                         "A portal called {name} is saved already: replace it, remove it first, or choose another name."
-                    ).format(name=name)
+                    ).format(name=name),
+                    code="PORTAL_EXISTS",
                 )
             record = {"name": name, **public, "settle": settle}
             if self._into_keyring(name, kept):
@@ -207,7 +209,7 @@ class PortalStore:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise PortalError(
-                    _("The saved portal cannot be removed ({reason}).").format(reason=error.strerror)
+                    _("The saved portal cannot be removed ({reason}).").format(reason=reason(error))
                 ) from None
 
     def saved(self, name: str) -> SavedPortal:
@@ -238,7 +240,7 @@ class PortalStore:
             return sorted(path.stem.removeprefix("portal-") for path in self._folder.glob("portal-*.json"))
         except OSError as error:
             raise PortalError(
-                _("The folder with the saved portals cannot be read ({reason}).").format(reason=error.strerror)
+                _("The folder with the saved portals cannot be read ({reason}).").format(reason=reason(error))
             ) from None
 
     def _path(self, name: str) -> Path:
@@ -261,7 +263,7 @@ class PortalStore:
             raise PortalError(_("Another program is changing this saved portal: try again when it is done.")) from None
         except OSError as error:
             raise PortalError(
-                _("The folder with the saved portals cannot be written ({reason}).").format(reason=error.strerror)
+                _("The folder with the saved portals cannot be written ({reason}).").format(reason=reason(error))
             ) from None
         try:
             yield
@@ -274,7 +276,7 @@ class PortalStore:
         except FileNotFoundError:
             raise self.unknown(name) from None
         except OSError as error:
-            raise PortalError(_("The saved portal cannot be read ({reason}).").format(reason=error.strerror)) from None
+            raise PortalError(_("The saved portal cannot be read ({reason}).").format(reason=reason(error))) from None
         try:
             record = json.loads(text)
         except ValueError:
@@ -288,7 +290,7 @@ class PortalStore:
             _write_private(self._path(name), json.dumps(record, ensure_ascii=False, indent=1))
         except OSError as error:
             raise PortalError(
-                _("The portal's credentials cannot be saved ({reason}).").format(reason=error.strerror)
+                _("The portal's credentials cannot be saved ({reason}).").format(reason=reason(error))
             ) from None
 
     def _shown(self, record: Mapping[str, Any]) -> SavedPortal:

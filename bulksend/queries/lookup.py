@@ -10,6 +10,7 @@ import pandas as pd
 
 from bulksend.errors import UsageError
 from bulksend.locale import N_, _
+from bulksend.locale.formats import reason
 from bulksend.queries.chats import KINDS, UNUSABLE, ask_for_chats, keys_of
 from bulksend.results import check_path, default_path
 from bulksend.sheet.atomic import format_of
@@ -213,7 +214,7 @@ def fill_chats(
     except OSError as error:
         raise UsageError(
             _(_("The filled sheet cannot be written to {path} ({reason}): choose another place.")).format(
-                path=target, reason=error.strerror or _("write error")
+                path=target, reason=reason(error) or _("write error")
             ),
             code="RESULTS_PATH",
         ) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.sandbox.world import World
 
 _SWITCHES = ("history_refused", "empty_history", "escape_history")
@@ -51,7 +52,7 @@ def read_world(path: Path, **usual: Any) -> World:
         world.set_usual(**usual)
         change(world, asked)
     except OSError as error:
-        raise UsageError(_("{file} cannot be read: {reason}.").format(file=path.name, reason=error.strerror)) from error
+        raise UsageError(_("{file} cannot be read: {reason}.").format(file=path.name, reason=reason(error))) from error
     except (UsageError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(_("{file} does not describe a world: {error}").format(file=path.name, error=error)) from error
     return world

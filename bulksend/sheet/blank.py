@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.sheet.limits import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -204,17 +205,20 @@ def write_blank(path: Path, *, lang: Language, overwrite: bool = False) -> Path:
             file.write(content)
     except FileExistsError:
         raise UsageError(
-            _("'{path}' is there already: choose another name, or delete it first.").format(path=path)
+            _("'{path}' is there already: choose another name, or delete it first.").format(path=path),
+            code="FILE_EXISTS",
         ) from None
     except FileNotFoundError:
         raise UsageError(
             _("There is no folder '{folder}': make it first, or choose another.").format(folder=path.parent)
         ) from None
     except OSError as error:
-        why = _("it is a folder") if path.is_dir() else error.strerror or str(error)
-        raise UsageError(
-            _("'{path}' cannot be written ({reason}): choose another name or folder.").format(path=path, reason=why)
-        ) from None
+        why = _("it is a folder") if path.is_dir() else reason(error) or str(error)
+        if isinstance(error, PermissionError) and path.is_file():
+            text = _("'{path}' cannot be written ({reason}): close it in Excel, or choose another name or folder.")
+        else:
+            text = _("'{path}' cannot be written ({reason}): choose another name or folder.")
+        raise UsageError(text.format(path=path, reason=why)) from None
     return path
 
 

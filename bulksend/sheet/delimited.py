@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.sheet import limits
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
 from bulksend.sheet.headings import field_of, key
@@ -105,7 +106,7 @@ class DelimitedSource:
             # the whole file was decoded before, so it has changed since
             raise refuse(Refusal.FILE_CHANGED, name=self._path.name) from error
         except OSError as error:
-            raise refuse(Refusal.CANNOT_OPEN, name=self._path.name, why=error.strerror or _("read error")) from None
+            raise refuse(Refusal.CANNOT_OPEN, name=self._path.name, why=reason(error) or _("read error")) from None
 
 
 def _encoding(path: Path) -> str:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bulksend.locale import N_, _
-from bulksend.locale.formats import number
+from bulksend.locale.formats import number, reason
 from bulksend.sheet.messages import Refusal, refuse
 
 
@@ -56,7 +56,7 @@ def kind_of(path: Path) -> Kind:
         with path.open("rb") as file:
             start = file.read(4096)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else _("the name cannot be used")
+        why = reason(error) if isinstance(error, OSError) and error.strerror else _("the name cannot be used")
         raise refuse(Refusal.CANNOT_OPEN, name=name, why=why.lower()) from None
     if not start:
         raise refuse(Refusal.EMPTY_FILE, name=name)

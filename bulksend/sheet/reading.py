@@ -8,6 +8,7 @@ import numpy as np
 
 from bulksend.errors import SheetError
 from bulksend.locale import _, ngettext
+from bulksend.locale.formats import reason
 from bulksend.sheet.chunks import Chunk, Dialect, SheetSource, blank_rows, frame
 from bulksend.sheet.delimited import DelimitedSource
 from bulksend.sheet.file_format import Kind, kind_of
@@ -120,7 +121,7 @@ def open_sheet(path: Path, *, sheet: str | None = None, heading_names: Collectio
     except SheetError:
         raise
     except OSError as error:
-        raise refuse(Refusal.CANNOT_OPEN, name=path.name, why=(error.strerror or _("read error")).lower()) from None
+        raise refuse(Refusal.CANNOT_OPEN, name=path.name, why=(reason(error) or _("read error")).lower()) from None
     position = heading_position(head, heading_names)
     if position is None:
         raise refuse(Refusal.EMPTY_TABLE, name=path.name)

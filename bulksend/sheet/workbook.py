@@ -18,6 +18,7 @@ from python_calamine import (
 
 from bulksend.errors import SheetError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.sheet import limits
 from bulksend.sheet.cell_text import column_texts, duration_texts
 from bulksend.sheet.chunks import HEAD_ROWS, Dialect, RawChunk
@@ -127,7 +128,7 @@ def _sheet_error(error: Exception, path: Path) -> Exception:
     if "password" in str(error).lower() or "encrypt" in str(error).lower():
         return refuse(Refusal.PASSWORD, name=path.name)
     if isinstance(error, OSError) and error.strerror:
-        return refuse(Refusal.CANNOT_OPEN, name=path.name, why=error.strerror.lower())
+        return refuse(Refusal.CANNOT_OPEN, name=path.name, why=reason(error).lower())
     return refuse(Refusal.DAMAGED, name=path.name)
 
 

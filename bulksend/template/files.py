@@ -7,6 +7,7 @@ from typing import Final
 
 from bulksend.errors import TemplateError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.template.messages import TemplateFault
 
 LARGEST_FILE: Final = 400_000
@@ -27,7 +28,7 @@ def read_template(path: Path) -> str:
     except OSError as error:
         if path.is_dir():
             raise TemplateError(TemplateFault.IS_A_FOLDER.say(path=path)) from None
-        raise TemplateError(TemplateFault.CANNOT_OPEN.say(path=path, why=error.strerror or error)) from None
+        raise TemplateError(TemplateFault.CANNOT_OPEN.say(path=path, why=reason(error) or error)) from None
     if len(content) > LARGEST_FILE:
         raise TemplateError(TemplateFault.LARGE_FILE.say(path=path))
     text = _decode(content)

@@ -46,7 +46,8 @@ class Problem:
         if self.rows:
             names = listed([str(row) for row in self.rows], more=self.count - len(self.rows))
             names = f"{names}; {self.column}" if self.column else names
-            where = ngettext(" (row {rows})", " (rows {rows})", self.count).format(rows=names)
+            several = min(self.count, 2)  # with these numbers after it, the word has not the form that 41 has
+            where = ngettext(" (row {rows})", " (rows {rows})", several).format(rows=names)
             counted = f"{rows_in_words(self.count)}: "
         of_a_cell = code_help(self.code).of_cells
         example = quoted(self.example) if of_a_cell else self.example

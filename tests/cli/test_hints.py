@@ -88,6 +88,15 @@ def test_whether_a_file_can_be_read_is_found_by_opening_it(
     assert command(*words, path).code == 0
 
 
+def test_what_is_there_already(command: Command) -> None:
+    """How to write over it."""
+    assert command("template", "a.csv").code == 0
+    assert command("template", "a.csv").err.rstrip().endswith("or delete it first. --force writes over it.")
+    add = ("portal", "add", "ours", "--webhook", "https://example.bitrix24.ru/rest/1/s3cr3t/")
+    assert command(*add).code == 0
+    assert command(*add).err.rstrip().endswith("or choose another name. --replace does.")
+
+
 def test_names_with_spaces_are_in_quotation_marks(command: Command, sheet: Sheet, portal: Sandbox) -> None:
     """What is shown can be typed as it is: double quotes are the same to every shell."""
     assert 'bulksend check "New letter.xlsx"' in command("template", "New letter.xlsx").err

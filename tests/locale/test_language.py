@@ -1,5 +1,6 @@
 """Which language is spoken: the one asked for, else the system's; and by whom."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -9,9 +10,12 @@ import pytest
 
 from bulksend import use_language
 from bulksend.cli import run
+from bulksend.entry.refusals import SentBefore
+from bulksend.journal import Repeat
 from bulksend.locale import Language, _, language, ngettext
-from bulksend.locale.formats import number
+from bulksend.locale.formats import number, reason
 from bulksend.locale.system import system_language
+from bulksend.validation import Report
 from tests.processes import environment
 
 
@@ -153,3 +157,22 @@ def test_a_console_without_the_letters_breaks_nothing(tmp_path_factory: pytest.T
     assert done.returncode == 2
     assert "nowhere.csv" in said
     assert "Traceback" not in said
+
+
+def test_many_rows_are_rows_in_russian_whatever_their_number_ends_in() -> None:
+    """Forty-one has the form of one there, but not where the rows are listed; nor do several campaigns."""
+    report = Report()
+    report.add_rows("EMPTY_MESSAGE", 41, list(range(2, 12)))
+    with use_language("ru"):
+        assert "(строки 2, 3" in report.lines()[0]
+        assert str(SentBefore([Repeat(2, 5), Repeat(3, 6)])).endswith("; рассылки 5 и 6.")
+        assert str(SentBefore([Repeat(2, 5)])).endswith("; рассылка 5.")
+
+
+def test_what_the_system_says() -> None:
+    """Its common words are translated; others stay as they are."""
+    with use_language("ru"):
+        assert reason(PermissionError(errno.EACCES, "Permission denied")) == "нет доступа"
+        assert reason(OSError(errno.EXDEV, "Invalid cross-device link")) == "Invalid cross-device link"
+        assert not reason(OSError())
+    assert reason(PermissionError(errno.EACCES, "Permission denied")) == "Permission denied"
