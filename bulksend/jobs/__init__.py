@@ -70,5 +70,5 @@ class Jobs(Protocol):
     def stop(self, run_id: int) -> bool:
         """Stop a campaign in good order; False where that changes nothing: nobody is at it, or it stops already."""
 
-    def close(self) -> None:
-        """Stop all campaigns in good order and wait for them."""
+    def close(self) -> int:
+        """Stop all campaigns in good order, wait for them, and return how many of this process that were."""

@@ -115,10 +115,11 @@ class QueuedJobs:
         self._forget()
         return paused
 
-    def close(self) -> None:
+    def close(self) -> int:
         """Stop in good order what is carried out here; workers go on with the rest."""
-        self._here.close()
+        stopped = self._here.close()
         self._queue.close()
+        return stopped
 
     def _leave(self, campaign: Campaign, options: Options) -> bool:
         run = campaign.run

@@ -157,9 +157,11 @@ class Threads:
         job.stop()
         return True
 
-    def close(self) -> None:
+    def close(self) -> int:
         """See `bulksend.jobs.Jobs`."""
-        for job in self.running():
+        jobs = self.running()
+        for job in jobs:
             job.stop()
-        for job in self.running():
+        for job in jobs:
             job.wait()
+        return len(jobs)

@@ -101,10 +101,10 @@ class Page:
         """Compile all templates in a thread, so that nobody waits for it at the first look at a page."""
         self._checking.submit(lambda: [self._templates.get_template(name) for name in self._templates.list_templates()])
 
-    def close(self) -> None:
-        """Stop the campaigns in good order, and let go of the journal."""
+    def close(self) -> int:
+        """Stop the campaigns in good order, let go of the journal, and return how many campaigns that stopped."""
         self.verifications.close()
-        self.jobs.close()
+        stopped = self.jobs.close()
         self.preflights.close()
         for threads in (self._threads, self.files):  # those that use the journals that are closed here
             threads.shutdown(wait=True, cancel_futures=True)
@@ -112,6 +112,7 @@ class Page:
             threads.shutdown(wait=False, cancel_futures=True)
         for journal in self._journals:
             journal.close()
+        return stopped
 
     async def do(self, work: Callable[[], T], threads: Executor | None = None) -> T:
         """Do something in another thread: of `files` what reads a sheet or writes one, of `portals` what asks one."""

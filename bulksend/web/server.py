@@ -161,12 +161,11 @@ async def _serve(
         if renewal is not None:
             renewal.cancel()
     finally:
-        paused = sum(job.here for job in page.jobs.running())
         await runner.cleanup()
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # asked once more: end at once
             number = getattr(signal, name, None)
             if number is not None:
                 with contextlib.suppress(NotImplementedError):
                     loop.remove_signal_handler(number)
-        page.close()
+        paused = page.close()
     return paused

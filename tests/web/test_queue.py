@@ -90,3 +90,14 @@ def test_nobody_is_promised_that_a_worker_verifies(page: PageProcess, visitor: V
     shown = visitor.get(f"/campaigns/{number}").text
     assert "is known once you ask it" in shown
     assert "as you chose" not in shown
+
+
+def test_it_ends_in_good_order_while_the_database_is_away(server: Server, own_page: PageProcess) -> None:
+    """What it carries out itself is all that it has to stop."""
+    database = server.make_database(f"ends_{time.time_ns()}")
+    own_page.start("--queue", "--journal", database)
+    server.stop()
+    try:
+        assert own_page.stop() == 0
+    finally:
+        server.start()
