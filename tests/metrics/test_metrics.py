@@ -197,11 +197,11 @@ def test_a_doubt_grows_older(journal: Path, state: State) -> None:
 
 
 def test_the_page_serves_them_to_whoever_names_the_token(journal: Path, tmp_path: Path) -> None:
-    """Without the option there are none; with it, not without the token; where the journal is gone it says so."""
+    """Without the option it is refused as anything unknown is; with it, not without the token; where the journal is gone it says so."""
     page = PageProcess(tmp_path)
     try:
         page.start()
-        assert requests.get(f"{page.origin}/metrics", timeout=20).status_code == 404
+        assert requests.get(f"{page.origin}/metrics", timeout=20).status_code == 403
         page.kill()
         page.start("--metrics-token", "t0ken")
         there = f"{page.origin}/metrics"
