@@ -197,7 +197,7 @@ def test_a_doubt_grows_older(journal: Path, state: State) -> None:
 
 
 def test_the_page_serves_them_to_whoever_names_the_token(journal: Path, tmp_path: Path) -> None:
-    """Without the option it is refused as anything unknown is; with it, not without the token; where the journal is gone it says so."""
+    """Without the option nobody gets any; with it, not without the token; where the journal is gone it says so."""
     page = PageProcess(tmp_path)
     try:
         page.start()
