@@ -13,6 +13,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
+from bulksend.cli.summary import in_command
 from bulksend.errors import UsageError
 from bulksend.locale import _
 
@@ -185,7 +186,8 @@ def _announce(world: Path | None, portal: Sandbox) -> None:
     sheet = None if world is None or _is_description(world) else world
     unasked = portal.world.is_open and sheet is None  # it would list other chats than those of the sheet
     file = _("FILE")
-    command = f"bulksend send {sheet or file}{' --no-preflight' if unasked else ''} --portal {portal.webhook}"
+    named = in_command(sheet) if sheet else file
+    command = f"bulksend send {named}{' --no-preflight' if unasked else ''} --portal {portal.webhook}"
     hint(_("The sandbox is running. In another terminal: {command}").format(command=command), secrets=True)
     if unasked:
         hint(

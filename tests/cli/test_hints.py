@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -174,18 +175,19 @@ def test_every_code_is_one_of_the_library(code: str) -> None:
     assert code in Refusal.__members__ or any(f'code="{code}"' in path.read_text(encoding="utf-8") for path in sources)
 
 
-@pytest.mark.parametrize("world", [(), ("--world", CAMPAIGN)], ids=["any", "sheet"])
+@pytest.mark.parametrize("world", [(), ("--world", "my campaign.csv")], ids=["any", "sheet"])
 def test_what_the_sandbox_says_to_type_works(tmp_path: Path, world: Sequence[object]) -> None:
     """Where it knows a sheet it can be asked first; else it is sent to unasked, and says how it gets to know one."""
     commands = Commands(tmp_path)
+    path = shutil.copy(CAMPAIGN, tmp_path / "my campaign.csv")
     running = commands.start("sandbox", *world, "--limit-rate", "off", changes={"BULKSEND_LANG": "en"})
     try:
         assert running.stderr is not None
         said = "".join(iter(running.stderr.readline, "Ctrl-C ends it.\n"))
-        words = shlex.split(said.splitlines()[0].partition(" bulksend ")[2].replace("FILE", str(CAMPAIGN)))
-        assert words[:2] == ["send", str(CAMPAIGN)]
+        words = shlex.split(said.splitlines()[0].partition(" bulksend ")[2].replace("FILE", f'"{path.name}"'))
+        assert words[:2] == ["send", path.name]
         if world:
-            checked = commands.run("check", CAMPAIGN, "--online", *words[words.index("--portal") :])
+            checked = commands.run("check", path, "--online", *words[words.index("--portal") :])
             assert checked.code == 0, checked.said
         else:
             assert "bulksend sandbox --world FILE" in said
