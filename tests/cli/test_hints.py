@@ -179,7 +179,8 @@ def test_every_code_is_one_of_the_library(code: str) -> None:
 def test_what_the_sandbox_says_to_type_works(tmp_path: Path, world: Sequence[object]) -> None:
     """Where it knows a sheet it can be asked first; else it is sent to unasked, and says how it gets to know one."""
     commands = Commands(tmp_path)
-    path = shutil.copy(CAMPAIGN, tmp_path / "my campaign.csv")
+    path = tmp_path / "my campaign.csv"
+    shutil.copy(CAMPAIGN, path)
     running = commands.start("sandbox", *world, "--limit-rate", "off", changes={"BULKSEND_LANG": "en"})
     try:
         assert running.stderr is not None
