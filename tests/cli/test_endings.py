@@ -79,7 +79,9 @@ def test_a_storm_of_signals(commands: Commands, sent: int, names: str) -> None:
             process.send_signal(numbers[turn % len(numbers)])
             time.sleep(0.001)
         said = end(process)
-    assert "Traceback" not in said.err
+    # Until the first line of ours has run, it is Python itself that answers, and with a traceback.
+    python_itself = not sent and f"bulksend{os.sep}cli" not in said.err
+    assert "Traceback" not in said.err or python_itself
     assert "Exception" not in said.err
     assert said.code in ({130} if sent else {130, -signal.SIGINT}), said.err
 
