@@ -96,7 +96,7 @@ async def receive_file(page: Page, request: web.Request, make_room: Callable[[st
 
 
 async def change_draft(page: Page, request: web.Request, change: Callable[[Upload], Upload]) -> Upload:
-    """Change what was chosen for the upload that an address names, one change at a time; how it was before."""
+    """Change what was chosen for the upload that an address names, one change at a time; return how it was before."""
     async with page.lock(request.match_info["draft"]):
         draft = await page.draft(request)
         await page.do(lambda: page.uploads.save(change(draft)))
@@ -354,10 +354,9 @@ async def choose_portal(request: web.Request) -> web.Response:
     def choose(draft: Upload) -> Upload:
         # A rehearsal is to be over soon; what is sent to customers leaves at the usual pace unless chosen otherwise.
         pace = "fast" if name == SANDBOX else draft.pace if draft.portal not in {"", SANDBOX} else "usual"
-        if name != draft.portal:  # what was sent before was sent to the other one
-            draft = replace(draft, again=False, repeats=None)
-        if not {name, draft.portal} & {SANDBOX, ""} and name != draft.portal:  # that number is somebody else there
-            draft = replace(draft, user_id=None)
+        if name != draft.portal:  # what was sent before was sent to the other one, where a user's number is another's
+            speaker = draft.user_id if {name, draft.portal} & {SANDBOX, ""} else None
+            draft = replace(draft, again=False, repeats=None, user_id=speaker)
         return replace(draft, portal=name, pace=pace, verify=draft.verify and not page.jobs.leaves(name))
 
     draft = await change_draft(page, request, choose)
