@@ -15,6 +15,7 @@ from bulksend.cli.hints import hint_for_findings
 from bulksend.cli.json_output import answer
 from bulksend.cli.questions import show_prediction, show_schedule, stop_listed_in_words
 from bulksend.errors import UsageError
+from bulksend.folders import home
 from bulksend.locale import _
 from bulksend.locale.formats import reason
 from bulksend.sender.settings import Sending
@@ -108,7 +109,7 @@ def _ask(plan: Plan, params: dict[str, Any], sending: Sending) -> Findings:
 
     options = sending.options(plan.report.good)
     with (
-        find_target(params["portal"], opts.home(), sandbox_rows=plan.sandbox_rows()) as target,
+        find_target(params["portal"], home(), sandbox_rows=plan.sandbox_rows()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
         asking(journal, target, options.rate_limit) as queries,
     ):

@@ -9,6 +9,7 @@ import click
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put, say
+from bulksend.folders import home
 from bulksend.locale import _, ngettext
 from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
@@ -50,7 +51,7 @@ def lookup(file: Path, **params: Any) -> int:
     params |= {"message": None, "message_file": None}
     sheet_options = opts.take_sheet_options(params, without_chats=True)
     with (
-        find_target(params["portal"], opts.home()) as target,
+        find_target(params["portal"], home()) as target,
         Journal(opts.journal_address(params["journal"])) as journal,
         asking(journal, target, sending.options(0).rate_limit) as queries,
     ):

@@ -11,7 +11,7 @@ import click
 from bulksend.cli.console import say_warnings
 from bulksend.cli.json_output import current
 from bulksend.errors import UsageError
-from bulksend.folders import home as data_folder
+from bulksend.folders import home
 from bulksend.locale import _
 from bulksend.sender.settings import BATCH_LIMIT
 
@@ -272,11 +272,6 @@ def take_sheet_options(
         without_chats=without_chats,
         without_sent=without_sent,
     )
-
-
-def home() -> Path:
-    """Where the journal and saved portals live: ``BULKSEND_HOME``, else the platform's user-data folder."""
-    return data_folder()
 
 
 def journal_address(named: str | None) -> str | Path:

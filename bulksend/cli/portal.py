@@ -12,6 +12,7 @@ from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.cli.json_output import answer
 from bulksend.errors import UsageError
+from bulksend.folders import home
 from bulksend.locale import N_, _
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add(name: str, **params: Any) -> int:
         )
     else:
         credentials = parse_webhook(params["webhook"] or _ask(_("The webhook's address"), "--webhook"))
-    saved = PortalStore(opts.home()).add(name, credentials, replace=params["replace"], settle=params["settle"])
+    saved = PortalStore(home()).add(name, credentials, replace=params["replace"], settle=params["settle"])
     _record(Action.PORTAL_SAVED, saved.name, params["journal"])
     put(
         _("Saved {name}: {address}. Its secret is {where}.").format(
@@ -99,7 +100,7 @@ def list_portals(as_json: bool) -> int:  # noqa: FBT001 - click passes it by nam
 
     from bulksend.portal.credential_store import DAMAGED, PortalStore
 
-    found = PortalStore(opts.home()).list()
+    found = PortalStore(home()).list()
     if as_json:
         answer([asdict(saved) for saved in found])
         return 0
@@ -125,7 +126,7 @@ def remove(name: str, journal: str | None) -> int:
     from bulksend.journal import Action
     from bulksend.portal.credential_store import PortalStore
 
-    PortalStore(opts.home()).remove(name)
+    PortalStore(home()).remove(name)
     _record(Action.PORTAL_REMOVED, name, journal)
     put(_("Forgot {name}.").format(name=name))
     return 0
@@ -165,7 +166,7 @@ def test(name: str, chats: tuple[int, ...], record: Path | None, journal: str | 
     from bulksend.target import find_target
 
     recorder = Recorder()
-    with find_target(name, opts.home()) as target, Journal(opts.journal_address(journal)) as opened:
+    with find_target(name, home()) as target, Journal(opts.journal_address(journal)) as opened:
         looked_at = chats or recent_chats(opened, target.portal)
         try:
             with asking(opened, target, RateLimit(), on_answer=recorder.take) as queries:

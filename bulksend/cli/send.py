@@ -31,6 +31,7 @@ from bulksend.cli.run_campaign import run_campaign
 from bulksend.cli.summary import shown_path, summary
 from bulksend.cli.verify import ask_for_deliveries
 from bulksend.errors import UsageError
+from bulksend.folders import home
 from bulksend.locale import _, ngettext
 from bulksend.locale.formats import number
 from bulksend.sender.settings import Sending
@@ -150,7 +151,7 @@ def _send(plan: Plan, options: Options, request: _Request) -> int:
         _require_rows(plan, request, quiet=True)
     require_terminal(yes=request.yes)
     with (
-        find_target(request.portal, opts.home(), user_id=request.user_id, sandbox_rows=plan.sandbox_rows()) as found,
+        find_target(request.portal, home(), user_id=request.user_id, sandbox_rows=plan.sandbox_rows()) as found,
         Journal(opts.journal_address(request.journal)) as journal,
     ):
         target = found
@@ -294,7 +295,7 @@ def _dry_run(plan: Plan, options: Options, request: _Request) -> int:
 
     _require_rows(plan, request, quiet=True)
     with (
-        find_target(request.portal, opts.home(), user_id=request.user_id) as target,
+        find_target(request.portal, home(), user_id=request.user_id) as target,
         Journal(opts.journal_address(request.journal)) as journal,
     ):
         known = journal.same(target.portal, plan.content)

@@ -18,6 +18,7 @@ import click
 
 from bulksend import __version__
 from bulksend.cli import options as opts
+from bulksend.folders import home
 from bulksend.portal.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def details() -> Iterator[tuple[str, str]]:
     yield "encodings", f"output {sys.stdout.encoding}, file names {sys.getfilesystemencoding()}, {locale.getencoding()}"
     yield "language", ".".join(filter(None, locale.getlocale())) or "C"
     yield "time zone", f"{time.tzname[0]}, now {time.strftime('%Y-%m-%d %H:%M:%S %z')}"
-    yield "data folder", f"{opts.home()}{'' if opts.home().is_dir() else ' (not there yet)'}"
+    yield "data folder", f"{home()}{'' if home().is_dir() else ' (not there yet)'}"
     yield "journal", _journal()
     yield "proxies", ", ".join(sorted(getproxies())) or "none"
     yield "environment", ", ".join(sorted(name for name in os.environ if name.startswith("BULKSEND_"))) or "nothing set"

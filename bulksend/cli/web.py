@@ -11,6 +11,7 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
 from bulksend.errors import UsageError
+from bulksend.folders import home
 from bulksend.locale import _, ngettext
 from bulksend.locale.formats import number
 
@@ -60,7 +61,7 @@ def web(context: click.Context, /, **params: Any) -> int:
             webbrowser.open(address)
 
     address, token = opts.journal_address(params["journal"]), params["metrics_token"] or ""
-    paused = serve(opts.home(), address, place, announce, queue=params["queue"], metrics_token=token)
+    paused = serve(home(), address, place, announce, queue=params["queue"], metrics_token=token)
     if paused:
         text = ngettext(
             "{count} campaign paused: the page offers to continue next time.",

@@ -10,6 +10,7 @@ import click
 from bulksend.cli import options as opts
 from bulksend.cli.console import put
 from bulksend.errors import UsageError
+from bulksend.folders import home
 from bulksend.locale import _
 from bulksend.locale.formats import reason
 
@@ -40,8 +41,8 @@ def worker(campaigns: int, metrics: int | None, journal: str | None) -> int:
     if metrics is not None:
         _serve_metrics(metrics, address)
     if len(parts := processes.shares(campaigns)) > 1:
-        return processes.work(address, opts.home(), parts)
-    made = processes.make_worker(address, opts.home(), campaigns)
+        return processes.work(address, home(), parts)
+    made = processes.make_worker(address, home(), campaigns)
     with stopped_by_signals(processes.announced(made.stop)):
         made.run()
     return 0
