@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
@@ -11,32 +12,38 @@ import sqlalchemy as sa
 
 from bulksend.journal import Journal
 from bulksend.journal.engines import CONNECTIONS
+from tests.processes import until
 
 
-def others(address: str) -> int:
+OTHERS: Final = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def others(connection: psycopg.Connection) -> int:
     """Connections to a database besides the one that asks."""
-    with psycopg.connect(address) as connection:
-        found = connection.execute("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()")
-        return int(found.fetchall()[0][0])
+    return int(connection.execute(f"SELECT count(*) {OTHERS}").fetchall()[0][0])
+
+
+def wait_until_alone(connection: psycopg.Connection) -> None:
+    """The server ends a process of its own for a connection a little after the connection."""
+    assert any(not others(connection) for _ in until(30))
 
 
 def cut_off(address: str) -> None:
     """End all connections to a database, as a server does that is restarted."""
-    with psycopg.connect(address) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) {OTHERS}")
+        wait_until_alone(connection)
 
 
 def test_connections_are_shared(database: str) -> None:
     """Forty journals at work at once need no more than the process's few connections."""
-    with ExitStack() as stack:
+    with psycopg.connect(database, autocommit=True) as connection, ExitStack() as stack:
         journals = [stack.enter_context(Journal(database)) for _ in range(40)]
         with ThreadPoolExecutor(40) as threads:
             list(threads.map(lambda journal: [journal.update_pace("one", lambda _: "x") for _ in range(5)], journals))
-        assert 1 <= others(database) <= CONNECTIONS
-    assert not others(database)
+        assert 1 <= others(connection) <= CONNECTIONS
+        stack.close()
+        wait_until_alone(connection)
 
 
 def test_portals_do_not_wait_for_each_other(database: str) -> None:
