@@ -14,7 +14,6 @@ from bulksend.journal import Journal
 from bulksend.journal.engines import CONNECTIONS
 from tests.processes import until
 
-
 OTHERS: Final = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
