@@ -1,6 +1,8 @@
 """What a chat's history is believed, and what not."""
 
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import pytest
 
@@ -15,6 +17,19 @@ from tests.sender.conftest import Desk
 
 LINE = ("deal", 288, 8773, "", "See you tomorrow at ten")
 TEXT = LINE[4]
+
+
+class LostAnswer(Faults):
+    """The first message's answer is lost, and something happens before anybody looks at a history after it."""
+
+    def __init__(self, kind: FaultKind, meanwhile: Callable[[], object]) -> None:
+        super().__init__(at={1: kind}, methods={MESSAGE_ADD})
+        self._meanwhile = [meanwhile]
+
+    def pick(self, method: str, calls: Iterable[str]) -> FaultKind | None:
+        if self.happened and HISTORY_GET in {method, *calls} and self._meanwhile:
+            self._meanwhile.pop()()
+        return super().pick(method, calls)
 
 
 @pytest.mark.parametrize("skew", [0.0, -3 * 3600.0, 5 * 3600.0])
@@ -45,15 +60,13 @@ def test_history_of_another_chat(desk: Desk) -> None:
 @pytest.mark.parametrize("sent_at_portal", [True, False])
 def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
     """The same words from the customer or from a colleague after the attempt are not the row's message."""
-    kind = FaultKind.CLOSE_AFTER if sent_at_portal else FaultKind.CLOSE_BEFORE
-    desk.portal.faults = Faults(at={1: kind}, methods={MESSAGE_ADD})
 
-    def meanwhile(*_: object) -> None:
-        if desk.progress[-1].counts.in_doubt:
-            desk.portal.world.say(8773, 0, TEXT)
-            desk.portal.world.say(8773, 31, TEXT)
+    def meanwhile() -> None:
+        desk.portal.world.say(8773, 0, TEXT)
+        desk.portal.world.say(8773, 31, TEXT)
 
-    ending, run = desk.send([LINE], meanwhile=meanwhile)
+    desk.portal.faults = LostAnswer(FaultKind.CLOSE_AFTER if sent_at_portal else FaultKind.CLOSE_BEFORE, meanwhile)
+    ending, run = desk.send([LINE])
     assert ending.how is StopReason.ENDED
     desk.assert_each_once([LINE], run)
 
@@ -81,13 +94,9 @@ def test_text_as_the_portal_stores_it(desk: Desk) -> None:
 
 def test_text_changed_beyond_recognition(desk: Desk) -> None:
     """Where the history shows a text that may be the row's, changed by the portal, nothing is sent again."""
-    desk.portal.faults = Faults(at={1: FaultKind.CLOSE_BEFORE}, methods={MESSAGE_ADD})
-
-    def meanwhile(*_: object) -> None:
-        if desk.progress[-1].counts.in_doubt:
-            desk.portal.world.say(8773, 27, "See you tomorrow at 🕙 ten!")
-
-    _, run = desk.send([LINE], meanwhile=meanwhile)
+    changed = partial(desk.portal.world.say, 8773, 27, "See you tomorrow at 🕙 ten!")
+    desk.portal.faults = LostAnswer(FaultKind.CLOSE_BEFORE, changed)
+    _, run = desk.send([LINE])
     assert desk.states(run) == [State.UNKNOWN]
     assert not desk.portal.ledger
 
@@ -96,15 +105,8 @@ def test_text_changed_beyond_recognition(desk: Desk) -> None:
 def test_new_session_hides_the_attempt(desk: Desk, arrived: bool) -> None:
     """A dialog that began anew after the attempt hides whether it arrived: unknown, and not sent again."""
     kind = FaultKind.CLOSE_AFTER if arrived else FaultKind.CLOSE_BEFORE
-    desk.portal.faults = Faults(at={1: kind}, methods={MESSAGE_ADD})
-
-    def meanwhile(*_: object) -> None:
-        if desk.progress[-1].counts.in_doubt:
-            desk.portal.drain()
-            time.sleep(0.05)
-            desk.portal.world.new_session(8773)
-
-    _, run = desk.send([LINE], meanwhile=meanwhile)
+    desk.portal.faults = LostAnswer(kind, partial(desk.portal.world.new_session, 8773))
+    _, run = desk.send([LINE])
     assert desk.states(run) == [State.UNKNOWN]
     assert len(desk.portal.ledger) == arrived
 
