@@ -1,8 +1,10 @@
 """The sandbox: a portal served over HTTP on loopback, in a thread of this process."""
 
 import asyncio
+import contextlib
 import errno
 import os
+import socket
 import ssl
 import tempfile
 import threading
@@ -71,6 +73,7 @@ class Sandbox(Portal):
         self._stop: asyncio.Event | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._failure: OSError | None = None
+        self._held: socket.socket | None = None
 
     @property
     def base(self) -> str:
@@ -113,6 +116,7 @@ class Sandbox(Portal):
         context = self._tls_context() if self.tls else None
         ready = threading.Event()
         self._failure = None
+        self._release_port()
         self._thread = threading.Thread(target=self._run, args=(context, ready), name="bulksend-sandbox", daemon=True)
         self._thread.start()
         ready.wait()
@@ -141,11 +145,13 @@ class Sandbox(Portal):
             loop.call_soon_threadsafe(stop.set)
         if self._thread is not None:
             self._thread.join()
+            self._hold_port()
         self._thread = self._loop = self._stop = None
 
     def close(self) -> None:
         """Stop serving for good: the certificate is thrown away too."""
         self.stop()
+        self._release_port()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
@@ -182,6 +188,19 @@ class Sandbox(Portal):
         finally:
             self._loop = None
             ready.set()
+
+    def _hold_port(self) -> None:
+        """Let nobody else be given the port by chance: who connects to it is refused."""
+        self._held = socket.socket()
+        if os.name == "posix":  # where connections that have ended occupy a port
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            self._held.bind((HOST, self.port))
+
+    def _release_port(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     async def _serve(self, context: ssl.SSLContext | None, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
