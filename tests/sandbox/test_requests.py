@@ -168,7 +168,7 @@ def test_a_sandbox_that_stops_and_starts_again_is_the_same_portal() -> None:
         portal.stop()
         with pytest.raises(requests.ConnectionError):
             call(portal, "profile")
-        with socket.socket() as other, pytest.raises(OSError, match="in use|only one usage"):
+        with socket.socket() as other, pytest.raises(OSError, match=r"in use|only one usage"):
             other.bind(("127.0.0.1", portal.port))
         portal.start()
         assert call(portal, MESSAGE_ADD, message()).ok
