@@ -211,6 +211,14 @@ def until(timeout: float, pause: float = 0.02) -> Iterator[None]:
         time.sleep(pause)
 
 
+def wait_until(condition: Callable[[], object], timeout: float = 30.0) -> None:
+    """Wait for what another thread or process does."""
+    for _ in until(timeout, 0.01):
+        if condition():
+            return
+    assert condition(), f"it did not come to that within {timeout} s"
+
+
 def assert_exactly_once(lines: Sequence[TestRow], ledger: Sequence[Mapping[str, Any]]) -> None:
     """Every row's message was delivered once, to its chat, and each chat's in the sheet's order."""
     wanted: dict[int, list[str]] = {}

@@ -35,7 +35,7 @@ def closed_world() -> World:
 
 def call(sandbox: Sandbox, method: str, parameters: dict[str, Any] | None = None, **options: Any) -> requests.Response:
     """Call a method of the webhook with a JSON body."""
-    options.setdefault("timeout", 10)
+    options.setdefault("timeout", 30)
     return requests.post(sandbox.webhook + method, json=parameters or {}, **options)
 
 

@@ -23,17 +23,17 @@ serve(Sandbox(limits=Limits.none()), lambda portal: print(portal.webhook, portal
 
 def read(portal: Sandbox, name: str) -> Any:
     """Look through the door."""
-    return requests.get(portal.control + name, timeout=5).json()
+    return requests.get(portal.control + name, timeout=30).json()
 
 
 def turn(portal: Sandbox, name: str, **dials: Any) -> requests.Response:
     """Turn dials through the door."""
-    return requests.post(portal.control + name, json=dials, timeout=5)
+    return requests.post(portal.control + name, json=dials, timeout=30)
 
 
 def test_limits_can_be_set_and_taken_away(portal: Sandbox) -> None:
     """What is not named stays; null switches a limit off."""
-    assert turn(portal, "limits", rate=[0, 1], operating={"limit": 5, "window": 600, "cost": 1}).ok
+    assert turn(portal, "limits", rate=[0, 0], operating={"limit": 5, "window": 600, "cost": 1}).ok
     assert portal.limits.operating is not None
     assert call(portal, "profile").ok
     assert call(portal, "profile").status_code == 503
@@ -94,7 +94,7 @@ def test_what_makes_no_sense_is_told_with_400_and_changes_nothing(
     assert answer.status_code == 400
     assert answer.json()["error"]
     assert call(portal, MESSAGE_ADD, message()).ok
-    assert requests.get(portal.control + "nonsense", timeout=5).status_code == 404
+    assert requests.get(portal.control + "nonsense", timeout=30).status_code == 404
 
 
 def test_tokens_can_be_read_by_a_test_in_another_process() -> None:
@@ -118,10 +118,10 @@ def test_a_sandbox_in_the_foreground_serves_until_ctrl_c() -> None:
     ) as process:
         assert process.stdout is not None
         webhook, control = process.stdout.readline().split()
-        assert requests.post(webhook + MESSAGE_ADD, json=message(), timeout=5).ok
-        assert len(requests.get(control + "ledger", timeout=5).json()) == 1
+        assert requests.post(webhook + MESSAGE_ADD, json=message(), timeout=30).ok
+        assert len(requests.get(control + "ledger", timeout=30).json()) == 1
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 

@@ -90,7 +90,7 @@ def test_a_started_dialog_has_the_caller_as_operator_and_begins_with_a_word_of_t
         (after["sessionId"], True),
         (after["sessionId"], False),
     ]
-    assert requests.get(portal.control + "starts?since=1", timeout=5).json()[0]["chat_id"] == 8773
+    assert requests.get(portal.control + "starts?since=1", timeout=30).json()[0]["chat_id"] == 8773
     assert send(portal) == "sent"
 
 
@@ -155,8 +155,8 @@ def test_a_dialog_shows_where_it_goes_and_how_it_stands(closed_world: World) -> 
     session, created, line_again, closes, reason = told["entity_data_1"].removeprefix("Y|DEAL|288|N|N|").split("|")
     assert (connector, line, line_again, reason) == ("whatsapp", "3", "3", "")
     assert int(session) > 0
-    assert int(created) == pytest.approx(time.time(), abs=5)
-    assert int(closes) == pytest.approx(time.time() + 600, abs=5)
+    assert int(created) == pytest.approx(time.time(), abs=30)
+    assert int(closes) == pytest.approx(time.time() + 600, abs=30)
     assert int(customer) > 0
     assert told["entity_data_3"].startswith("Y")
 
@@ -177,7 +177,7 @@ def test_a_reply_window_shows_in_the_last_two_fields(
     portal.world.add_chat(8773, **described)
     *_, closes, told = dialog(portal)["entity_data_1"].split("|")
     assert told == reason
-    assert int(closes) == pytest.approx(0 if closes_in is None else time.time() + closes_in, abs=5)
+    assert int(closes) == pytest.approx(0 if closes_in is None else time.time() + closes_in, abs=30)
     assert send(portal) == "sent"
     assert ("0" in dict(params(portal))) == (closes_in is not None and closes_in < 0)
 
@@ -193,14 +193,14 @@ def test_live_chat_takes_a_message_at_once(portal: Sandbox) -> None:
 
 def test_a_channel_may_confirm_later(portal: Sandbox) -> None:
     """`sending` with its time at first, then the channel's id instead."""
-    portal.world.add_channel("telegrambot", confirms_after=1.0)
+    portal.world.add_channel("telegrambot", confirms_after=600)
     portal.world.add_chat(8773, connector="telegrambot")
     send(portal)
     (_, at_first), _ = params(portal)
     assert at_first["sending"] == "Y"
-    assert int(at_first["sendingTs"]) == pytest.approx(time.time(), abs=5)
+    assert int(at_first["sendingTs"]) == pytest.approx(time.time(), abs=30)
     assert "connectorMid" not in at_first
-    time.sleep(1.05)
+    portal.clock_skew = 600
     (_, later), _ = params(portal)
     assert "sending" not in later
     assert later["connectorMid"]
@@ -258,10 +258,10 @@ def test_dials_on_the_command_line(tmp_path: Path) -> None:
         webhook = process.stdout.readline().strip()
         codes = []
         for chat_id in (8773, 412, 427, 433):
-            answer = requests.post(webhook + MESSAGE_ADD, json=message(CHAT_ID=chat_id), timeout=5)
+            answer = requests.post(webhook + MESSAGE_ADD, json=message(CHAT_ID=chat_id), timeout=30)
             codes.append(answer.json().get("error", "sent"))
         assert codes == ["CHAT_NOT_IN_CRM", "sent", "CHAT_NOT_IN_CRM", "sent"]
-        told = requests.post(webhook + HISTORY_GET, json={"CHAT_ID": 433}, timeout=5).json()["result"]["message"]
+        told = requests.post(webhook + HISTORY_GET, json={"CHAT_ID": 433}, timeout=30).json()["result"]["message"]
         assert "connectorMid" in next(iter(told.values()))["params"]
     finally:
         process.terminate()

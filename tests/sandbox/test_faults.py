@@ -1,6 +1,7 @@
 """The fault dial: what the caller sees, and whether the message was delivered all the same."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import requests
 
 from bulksend.errors import UsageError
 from bulksend.sandbox import FaultKind, Faults, Limits, Sandbox
+from tests.processes import wait_until
 from tests.sandbox.conftest import HISTORY_GET, MESSAGE_ADD, call, message
 
 BATCH: dict[str, object] = {
@@ -22,9 +24,9 @@ REQUESTS = [pytest.param(MESSAGE_ADD, message(), 1, id="single"), pytest.param("
 def seen(portal: Sandbox, method: str, parameters: dict[str, object]) -> str:
     """What a caller sees: `lost` where the answer did not come whole, else status, kind and error."""
     try:
-        answer = call(portal, method, parameters, timeout=1.5)
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        return "timeout" if isinstance(error, requests.Timeout) else "lost"
+        answer = call(portal, method, parameters)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        return "lost"
     if "json" not in answer.headers["Content-Type"]:
         return f"{answer.status_code} html"
     try:
@@ -36,8 +38,8 @@ def seen(portal: Sandbox, method: str, parameters: dict[str, object]) -> str:
 WHAT_IS_SEEN = {
     FaultKind.CLOSE_BEFORE: "lost",
     FaultKind.CLOSE_AFTER: "lost",
-    FaultKind.SILENT_BEFORE: "timeout",
-    FaultKind.SILENT_AFTER: "timeout",
+    FaultKind.SILENT_BEFORE: "lost",
+    FaultKind.SILENT_AFTER: "lost",
     FaultKind.LATE: "lost",
     FaultKind.ERROR500_BEFORE: "500 INTERNAL_SERVER_ERROR",
     FaultKind.ERROR500_AFTER: "500 INTERNAL_SERVER_ERROR",
@@ -68,19 +70,24 @@ WHAT_IS_SEEN = {
 }
 
 
+SILENT = {FaultKind.SILENT_BEFORE, FaultKind.SILENT_AFTER}
+
+
 @pytest.mark.parametrize(("method", "parameters", "messages"), REQUESTS)
 @pytest.mark.parametrize("kind", FaultKind)
 def test_every_fault_shows_itself_and_delivers_or_not_as_it_says(
     portal: Sandbox, kind: FaultKind, method: str, parameters: dict[str, object], messages: int
 ) -> None:
     """The caller sees the fault; the ledger holds the messages exactly where the call was carried out."""
-    portal.faults = Faults({kind: 1.0}, late_seconds=0.1)
+    portal.faults = Faults({kind: 1.0}, late_seconds=0.1, silent_seconds=0.3)
+    began = time.monotonic()
     if kind.only_in_batches and messages == 1:
         assert seen(portal, method, parameters) == "200 ok"
         assert not portal.faults.happened
         return
     contradicts = {FaultKind.RESULT_AND_ERROR, FaultKind.EMPTY_ERROR} if messages > 1 else set()
     assert seen(portal, method, parameters) == ("200 ok" if kind in contradicts else WHAT_IS_SEEN[kind])
+    assert time.monotonic() - began > (0.25 if kind in SILENT else 0.0)
     assert portal.drain()
     assert len(portal.ledger) == (messages if kind.carried_out else 0)
     assert portal.calls[0].fault == kind
@@ -99,12 +106,12 @@ def test_closing_resets_and_ends_connections_in_turn(portal: Sandbox) -> None:
 
 
 def test_a_late_call_is_carried_out_after_its_caller_was_cut_off(portal: Sandbox) -> None:
-    """At first the ledger is empty; later the message is there."""
+    """The message is there so much later."""
     portal.faults = Faults(at={1: "late"}, late_seconds=0.3)
     assert seen(portal, MESSAGE_ADD, message()) == "lost"
-    assert portal.ledger == []
     assert portal.drain()
-    assert len(portal.ledger) == 1
+    (delivery,), (cut,) = portal.ledger, portal.calls
+    assert delivery.at - (time.time() - time.monotonic()) > cut.finished_at + 0.25
 
 
 def test_a_certain_call_can_go_wrong(portal: Sandbox) -> None:
@@ -165,9 +172,9 @@ def test_a_server_whose_clock_is_ahead_answers_some_calls(portal: Sandbox) -> No
     portal.faults = Faults(at={1: "server_ahead"}, ahead_seconds=50)
     answers = [call(portal, MESSAGE_ADD, message()) for _ in range(2)]
     ahead, right = (answer.json()["time"]["start"] for answer in answers)
-    assert ahead - right == pytest.approx(50, abs=5)
-    assert parsedate_to_datetime(answers[0].headers["Date"]).timestamp() == pytest.approx(ahead, abs=5)
-    assert [delivery.at for delivery in portal.ledger] == pytest.approx([ahead, right], abs=5)
+    assert ahead - right == pytest.approx(50, abs=30)
+    assert parsedate_to_datetime(answers[0].headers["Date"]).timestamp() == pytest.approx(ahead, abs=30)
+    assert [delivery.at for delivery in portal.ledger] == pytest.approx([ahead, right], abs=30)
 
 
 def test_a_start_that_is_nonsense(portal: Sandbox) -> None:
@@ -176,7 +183,7 @@ def test_a_start_that_is_nonsense(portal: Sandbox) -> None:
     single, batch = call(portal, "profile").json(), call(portal, "batch", BATCH).json()
     for told in (single["time"], batch["time"], *batch["result"]["result_time"].values()):
         assert told["start"] > time.time() + 1e9
-        assert told["finish"] == pytest.approx(time.time(), abs=5)
+        assert told["finish"] == pytest.approx(time.time(), abs=30)
 
 
 def test_the_dice_are_the_same_for_the_same_seed() -> None:
@@ -207,7 +214,8 @@ def test_a_fault_that_makes_no_sense_is_told_in_a_sentence(texts: list[str]) -> 
 
 def test_a_stopping_sandbox_does_not_wait_for_silence() -> None:
     """Calls that hang are given up at once."""
-    with Sandbox(limits=Limits.none(), faults=Faults({"silent_before": 1.0}, silent_seconds=60)) as portal:
-        assert seen(portal, "profile", {}) == "timeout"
-        ended = time.monotonic()
-    assert time.monotonic() - ended < 2
+    with ThreadPoolExecutor(1) as pool:
+        with Sandbox(limits=Limits.none(), faults=Faults({"silent_before": 1.0}, silent_seconds=3600)) as portal:
+            call = pool.submit(seen, portal, "profile", {})
+            wait_until(lambda: portal.faults.happened)
+        assert call.result() == "lost"

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from bulksend.sandbox import Limits, Sandbox
+from tests.processes import wait_until
 from tests.sandbox.conftest import MESSAGE_ADD, call, message
 
 
@@ -20,12 +21,12 @@ def test_parameters_may_come_in_every_way_that_php_reads(portal: Sandbox) -> Non
     address = portal.webhook + MESSAGE_ADD
     fields = message(MESSAGE="Привет & до 100 %")
     for answer in (
-        requests.post(address, json=fields, timeout=5),
-        requests.post(address, data=fields, timeout=5),
-        requests.post(address, data=urlencode(fields).encode(), timeout=5),
-        requests.post(address, files={name: (None, str(value)) for name, value in fields.items()}, timeout=5),
-        requests.get(address, params=fields, timeout=5),
-        requests.post(address + "?" + urlencode({"MESSAGE": "overridden"}), json=fields, timeout=5),
+        requests.post(address, json=fields, timeout=30),
+        requests.post(address, data=fields, timeout=30),
+        requests.post(address, data=urlencode(fields).encode(), timeout=30),
+        requests.post(address, files={name: (None, str(value)) for name, value in fields.items()}, timeout=30),
+        requests.get(address, params=fields, timeout=30),
+        requests.post(address + "?" + urlencode({"MESSAGE": "overridden"}), json=fields, timeout=30),
     ):
         assert answer.status_code == 200
     assert [delivery.text for delivery in portal.ledger] == ["Привет & до 100 %"] * 6
@@ -35,7 +36,7 @@ def test_a_query_may_hold_raw_utf8(portal: Sandbox) -> None:
     """As some programs write it; http.client refuses to, so this speaks to the socket."""
     path = portal.webhook.removeprefix(portal.base) + MESSAGE_ADD
     line = f"GET {path}?{unquote(urlencode(message(MESSAGE='Привет')))} HTTP/1.1"
-    with socket.create_connection(("127.0.0.1", portal.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", portal.port), timeout=30) as connection:
         connection.sendall(f"{line}\r\nHost: localhost\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
     assert portal.ledger[0].text == "Привет"
@@ -45,8 +46,8 @@ def test_a_query_may_hold_raw_utf8(portal: Sandbox) -> None:
 def test_bodies_are_read_of_post_only(portal: Sandbox, method: str) -> None:
     """The query counts with every other method too."""
     address = portal.webhook + MESSAGE_ADD
-    assert requests.request(method, address, json=message(), timeout=5).status_code == 400
-    assert requests.request(method, address, params=message(), json={"MESSAGE": "x"}, timeout=5).status_code == 200
+    assert requests.request(method, address, json=message(), timeout=30).status_code == 400
+    assert requests.request(method, address, params=message(), json={"MESSAGE": "x"}, timeout=30).status_code == 200
     assert [delivery.text for delivery in portal.ledger] == ["Hello"]
 
 
@@ -54,7 +55,7 @@ def test_a_browser_may_call_from_anywhere(portal: Sandbox) -> None:
     """Its preflight is answered and carries nothing out; answers say that any origin may read them."""
     address = portal.webhook + MESSAGE_ADD
     headers = {"Origin": "https://example.com", "Access-Control-Request-Method": "POST"}
-    preflight = requests.options(address, params=message(), headers=headers, timeout=5)
+    preflight = requests.options(address, params=message(), headers=headers, timeout=30)
     assert (preflight.status_code, preflight.text, portal.ledger) == (200, "", [])
     assert "content-type" in preflight.headers["Access-Control-Allow-Headers"]
     refused = call(portal, "nonsense")
@@ -94,7 +95,7 @@ def test_every_answer_carries_its_time() -> None:
     assert datetime.fromisoformat(times["date_finish"]).tzinfo is not None
     assert times["processing"] >= 0
     assert times["operating"] == pytest.approx(0.137)
-    assert times["operating_reset_at"] == int(times["finish"]) + 600
+    assert int(times["start"]) <= times["operating_reset_at"] - 600 <= int(times["finish"])
 
 
 def test_a_portal_that_does_not_measure_execution_time_does_not_tell_it(portal: Sandbox) -> None:
@@ -104,7 +105,7 @@ def test_a_portal_that_does_not_measure_execution_time_does_not_tell_it(portal: 
 
 def test_an_address_outside_rest_is_answered_with_a_page(portal: Sandbox) -> None:
     """404 and HTML, as a web server does."""
-    answer = requests.get(portal.base + "/online/", timeout=5)
+    answer = requests.get(portal.base + "/online/", timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (404, "text/html")
 
 
@@ -112,7 +113,7 @@ def test_profile_scope_server_time_and_app_info_answer(portal: Sandbox) -> None:
     """The read-only calls a caller finds out with whom it talks by."""
     assert call(portal, "profile").json()["result"]["ADMIN"] is True
     assert "imopenlines" in call(portal, "scope").json()["result"]
-    assert abs(datetime.fromisoformat(call(portal, "server.time").json()["result"]).timestamp() - time.time()) < 5
+    assert abs(datetime.fromisoformat(call(portal, "server.time").json()["result"]).timestamp() - time.time()) < 30
     assert call(portal, "app.info").json()["result"]["SCOPE"] == portal.scopes
 
 
@@ -120,9 +121,9 @@ def test_the_portals_clock_can_be_wrong(portal: Sandbox) -> None:
     """A skewed clock shows in `time`, in the Date header, in the ledger and in histories."""
     portal.clock_skew = -7200
     answer = call(portal, MESSAGE_ADD, message())
-    assert answer.json()["time"]["start"] == pytest.approx(time.time() - 7200, abs=5)
-    assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == pytest.approx(time.time() - 7200, abs=5)
-    assert portal.ledger[0].at == pytest.approx(time.time() - 7200, abs=5)
+    assert answer.json()["time"]["start"] == pytest.approx(time.time() - 7200, abs=30)
+    assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == pytest.approx(time.time() - 7200, abs=30)
+    assert portal.ledger[0].at == pytest.approx(time.time() - 7200, abs=30)
 
 
 def test_every_request_is_recorded_in_order_of_arrival(portal: Sandbox) -> None:
@@ -142,12 +143,12 @@ def test_every_request_is_recorded_in_order_of_arrival(portal: Sandbox) -> None:
 def test_latency_is_each_requests_own_and_does_not_queue() -> None:
     """A slow portal answers many at the same time."""
     with Sandbox(limits=Limits.none(), latency=0.3) as portal:
-        connections = [http.client.HTTPConnection("127.0.0.1", portal.port, timeout=5) for _ in range(50)]
+        connections = [http.client.HTTPConnection("127.0.0.1", portal.port, timeout=30) for _ in range(50)]
         began = time.monotonic()
         for connection in connections:
             connection.request("GET", portal.webhook.removeprefix(portal.base) + "profile")
         assert all(connection.getresponse().status == 200 for connection in connections)
-        assert 0.3 <= time.monotonic() - began < 5
+        assert 0.3 <= time.monotonic() - began < 50 * 0.3
         for connection in connections:
             connection.close()
 
@@ -177,9 +178,15 @@ def test_a_sandbox_that_stops_and_starts_again_is_the_same_portal() -> None:
 
 def test_a_call_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
     """The portal does not notice that nobody waits for the answer any more."""
-    with Sandbox(limits=Limits.none(), latency=0.6) as portal:
-        with pytest.raises(requests.ReadTimeout):
-            call(portal, MESSAGE_ADD, message(), timeout=0.1)
-        assert portal.ledger == []
-        assert portal.drain()
-        assert len(portal.ledger) == 1
+    for latency in (0.2, 2.0, 20.0):  # the longer ones where it was carried out before the caller had given up
+        with Sandbox(limits=Limits.none(), latency=latency) as portal:
+            with socket.create_connection(("127.0.0.1", portal.port)) as connection:
+                path = portal.webhook.removeprefix(portal.base) + MESSAGE_ADD
+                connection.sendall(f"GET {path}?{urlencode(message())} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                wait_until(lambda portal=portal: portal.calls)
+            waited = portal.ledger == []
+            assert portal.drain()
+            assert len(portal.ledger) == 1
+        if waited:
+            return
+    pytest.fail("no caller gave up in time")

@@ -20,7 +20,7 @@ def test_a_caller_that_trusts_the_certificate_is_served(monkeypatch: pytest.Monk
         assert call(portal, MESSAGE_ADD, message(), verify=str(portal.ca_path)).ok
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(portal.ca_path))
         assert call(portal, MESSAGE_ADD, message()).ok
-        assert requests.get(portal.webhook.replace("127.0.0.1", "localhost") + "profile", timeout=5).ok
+        assert requests.get(portal.webhook.replace("127.0.0.1", "localhost") + "profile", timeout=30).ok
 
 
 def test_a_caller_that_does_not_trust_it_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_the_command_says_where_its_certificate_is(tmp_path: Path) -> None:
         webhook = process.stdout.readline().strip()
         name, path = process.stdout.readline().strip().split(maxsplit=1)
         assert name == "certificate"
-        assert requests.get(webhook + "profile", verify=path, timeout=5).ok
+        assert requests.get(webhook + "profile", verify=path, timeout=30).ok
     finally:
         process.terminate()
         process.communicate()
