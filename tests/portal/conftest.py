@@ -3,12 +3,14 @@
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -63,8 +65,9 @@ class Server(ThreadingHTTPServer):
 class HttpPortal:
     """A portal of the standard library's making; ``answer`` says what it answers."""
 
-    def __init__(self, answer: Callable[[Request], Response]) -> None:
+    def __init__(self, answer: Callable[[Request], Response], context: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self.scheme = "http" if context is None else "https"
         self.requests: list[Request] = []
         self.connections = 0
         portal = self
@@ -99,12 +102,14 @@ class HttpPortal:
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.thread.start()
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_port}"
 
     @property
     def webhook(self) -> Webhook:
@@ -173,10 +178,14 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
+@cache
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port on which nobody listens, nor will while these tests run: it is taken."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    port = int(taken.getsockname()[1])
+    taken.detach()
+    return port
 
 
 def sent(message_id: int = 19880117) -> Response:
@@ -189,7 +198,7 @@ def refused(code: str, description: str = "", status: int = 400) -> Response:
     return Response({"error": code, "error_description": description}, status)
 
 
-ServeHttp = Callable[[Callable[[Request], Response]], HttpPortal]
+ServeHttp = Callable[..., HttpPortal]
 ServeRaw = Callable[..., RawPortal]
 Connect = Callable[..., Client]
 
@@ -208,8 +217,8 @@ def serve() -> Iterator[ServeHttp]:
     """Start portals that answer over HTTP."""
     portals: list[HttpPortal] = []
 
-    def start(answer: Callable[[Request], Response]) -> HttpPortal:
-        portals.append(HttpPortal(answer))
+    def start(answer: Callable[[Request], Response], context: ssl.SSLContext | None = None) -> HttpPortal:
+        portals.append(HttpPortal(answer, context))
         return portals[-1]
 
     yield start

@@ -31,6 +31,7 @@ from tests.portal.conftest import (
     reset,
     sent,
 )
+from tests.processes import wait_until
 
 MESSAGE = methods.message_add("deal", 288, 27, 8773, "Привет, =HYPERLINK(1) & <b> 🙂")
 
@@ -54,9 +55,10 @@ def test_a_message(serve: ServeHttp, connect: Connect) -> None:
 def test_portal_clock_from_the_http_date(serve: ServeHttp, connect: Connect) -> None:
     """Where the answer has no times, the HTTP date is the portal's clock."""
     portal = serve(lambda _: Response({"result": 5}))
+    before = int(time.time())
     reply = connect(portal.webhook).call(*MESSAGE)
     assert reply.portal_time is not None
-    assert abs(reply.portal_time - time.time()) < 5
+    assert before <= reply.portal_time <= time.time()
 
 
 def test_text_with_half_a_surrogate_pair(serve: ServeHttp, connect: Connect) -> None:
@@ -115,8 +117,10 @@ def after(*chunks: bytes, pause: float = 0.0) -> Callable[[socket.socket], None]
 
 
 def silent(connection: socket.socket) -> None:
-    """Say nothing for a while."""
-    time.sleep(3)
+    """Say nothing until the other side goes away, or for longer than any test waits."""
+    connection.settimeout(60)
+    while connection.recv(65536):
+        pass
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -139,9 +143,9 @@ BODY = b'{"result": 19880117}'
         pytest.param(after(HEAD + b"Content-Encoding: gzip\r\n\r\n" + BODY), id="broken compression"),
         pytest.param(after(b"\x16\x03\x01 no HTTP at all\r\n\r\n"), id="not HTTP"),
         pytest.param(silent, id="silent"),
-        pytest.param(after(HEAD, *[b"X: y\r\n"] * 30, pause=0.1), id="a head that trickles in"),
+        pytest.param(after(HEAD, b"X: ", *[b"y"] * 600, pause=0.1), id="a head that trickles in"),
         pytest.param(
-            after(HEAD + b"Content-Length: 90\r\n\r\n", *[b" "] * 30, pause=0.1), id="a body that trickles in"
+            after(HEAD + b"Content-Length: 900\r\n\r\n", *[b" "] * 600, pause=0.1), id="a body that trickles in"
         ),
     ],
 )
@@ -153,8 +157,9 @@ def test_answer_that_does_not_come_whole(
     began = time.monotonic()
     outcome = connect(portal.webhook, timeout=0.7).call(*MESSAGE).outcome
     assert (outcome.verdict, outcome.code) == (Verdict.NOT_KNOWN, "ANSWER_LOST")
+    assert time.monotonic() - began < 30
+    wait_until(lambda: portal.requests)  # the portal may see it after the caller gave it up
     assert len(portal.requests) == 1
-    assert time.monotonic() - began < 2.5
 
 
 def test_call_that_was_given_up(serve_raw: ServeRaw, connect: Connect) -> None:
@@ -163,13 +168,15 @@ def test_call_that_was_given_up(serve_raw: ServeRaw, connect: Connect) -> None:
 
     def wait(connection: socket.socket) -> None:
         try:
-            ends.put(f"closed: {connection.recv(1)!r}")
+            while connection.recv(65536):
+                pass
+            ends.put("closed")
         except ConnectionResetError:
             ends.put("reset")
 
-    portal = serve_raw(wait)
+    portal = serve_raw(wait, read=False)
     assert connect(portal.webhook, timeout=0.3).call(*MESSAGE).outcome.code == "ANSWER_LOST"
-    assert ends.get(timeout=5) == "reset"
+    assert ends.get(timeout=30) == "reset"
 
 
 def test_lost_answer_to_a_batch(serve_raw: ServeRaw, connect: Connect) -> None:
@@ -232,14 +239,14 @@ def test_call_that_would_leave_too_late(serve: ServeHttp, connect: Connect, batc
     )
     client = connect(OAuth(app, save=lambda _: None))
 
-    def call() -> Reply:
-        deadline = Deadline.after(0.2)
+    def call(within: float) -> Reply:
+        deadline = Deadline.after(within)
         return client.batch({"r1": MESSAGE}, deadline=deadline) if batch else client.call(*MESSAGE, deadline=deadline)
 
-    outcome = call().outcome
+    outcome = call(within=0.2).outcome
     assert (outcome.verdict, outcome.reason) == (Verdict.NOT_CARRIED_OUT, Reason.TOO_LATE)
     assert [request.method for request in portal.requests] == ["GET"]
-    assert call().outcome.verdict is Verdict.DONE
+    assert call(within=60).outcome.verdict is Verdict.DONE
 
 
 @pytest.mark.parametrize("jump", [30.0, -30.0])
@@ -272,11 +279,18 @@ def test_reset_connection_that_was_used_before(serve_raw: ServeRaw, connect: Con
 
 def test_connection_closed_while_idle(serve_raw: ServeRaw, connect: Connect) -> None:
     """A connection that the portal closed meanwhile is not used again: nobody's fate becomes unknown by that."""
-    portal = serve_raw(after(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY))
+    answer = after(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
+    closed = threading.Semaphore(0)
+
+    def once(connection: socket.socket) -> None:
+        answer(connection)
+        closed.release()
+
+    portal = serve_raw(once)
     client = connect(portal.webhook)
     for _ in range(3):
         assert client.call(*MESSAGE).outcome.verdict is Verdict.DONE
-        time.sleep(0.05)
+        assert closed.acquire(timeout=30)
     assert len(portal.requests) == 3
 
 
@@ -291,19 +305,20 @@ def test_connections_are_kept(serve: ServeHttp, connect: Connect) -> None:
 
 def test_connections_after_a_reset(serve: ServeHttp, connect: Connect) -> None:
     """After `reset` no old connection is used, and a call in flight is not disturbed by it."""
-    started = threading.Event()
+    started, was_reset = threading.Event(), threading.Event()
 
     def slow(request: Request) -> Response:
         started.set()
-        time.sleep(0.3 if request.number == 1 else 0)
+        was_reset.wait(30)
         return sent(request.number)
 
     portal = serve(slow)
     client = connect(portal.webhook)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(client.call, *MESSAGE)
-        started.wait(5)
+        started.wait(30)
         client.reset()
+        was_reset.set()
         assert first.result().outcome.result == 1
     client.call(*MESSAGE)
     client.call(*MESSAGE)

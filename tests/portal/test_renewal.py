@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +22,7 @@ from bulksend.portal.authorisation import Application, OAuth, Tokens, applicatio
 from bulksend.portal.credential_store import PortalStore
 from bulksend.portal.outcomes import Reason, Verdict
 from tests.portal.conftest import Connect, HttpPortal, Request, Response, ServeHttp, free_port, refused, sent
-from tests.processes import Commands, end
+from tests.processes import Commands, end, wait_until
 
 CLIENT_SECRET = "cl13ntS3cret"
 MESSAGE = methods.message_add("deal", 288, 27, 8773, "Hello")
@@ -446,14 +446,6 @@ def test_what_the_renewing_process_tells(
     assert client.call(*MESSAGE).outcome.verdict is Verdict.DONE
     assert stored(tmp_path) == portal.pair
     assert portal.renewals == 1
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_calls_meanwhile(portal: TokenPortal, kept: Kept, connect: Connect) -> None:

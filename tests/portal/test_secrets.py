@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from bulksend.errors import PortalError
 from bulksend.portal import methods
-from bulksend.portal.authorisation import Application, OAuth, Tokens, Webhook, application, parse_webhook
+from bulksend.portal.authorisation import Application, OAuth, Tokens, application, parse_webhook
 from bulksend.portal.client import Client
 from bulksend.portal.credential_store import PortalStore, resolve
 from bulksend.portal.outcomes import Verdict
@@ -100,12 +100,12 @@ def test_things_that_hold_secrets() -> None:
         Response({}, 302, {"Location": f"https://elsewhere.example/rest/27/{SECRET}/"}),
         refused("expired_token", status=401),
         refused(f"NO_{SECRET}", status=401),
-        Response(b"", headers={"Broken header": "x", "Link": f"</rest/27/{SECRET}>"}),
+        Response(b"", headers={"Connection": "close", "Broken header": "x", "Link": f"</rest/27/{SECRET}>"}),
     ],
 )
 def test_answers(serve: ServeHttp, connect: Connect, logged: Callable[[], str], answer: Response) -> None:
     """Whatever a portal answers, with debug logging on."""
-    client = connect(serve(lambda _: answer).webhook, timeout=0.5)
+    client = connect(serve(lambda _: answer).webhook)
     assert_no_secret(client.call(*MESSAGE), client.batch({"r1": MESSAGE}))
     assert "/rest/27/.../imopenlines.crm.message.add" in logged()
 
@@ -221,18 +221,17 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
-def over_tls(portal: HttpPortal, certificate: Path) -> Webhook:
-    """Put a portal behind TLS."""
+def over_tls(serve: ServeHttp, certificate: Path) -> HttpPortal:
+    """A portal behind TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    portal.server.socket = context.wrap_socket(portal.server.socket, server_side=True)
-    return parse_webhook(f"https://127.0.0.1:{portal.server.server_port}/rest/27/{SECRET}/")
+    return serve(lambda _: sent(), context)
 
 
 def test_certificate_nobody_knows(serve: ServeHttp, connect: Connect, certificate: Path) -> None:
     """A portal whose certificate is not trusted is told nothing."""
-    portal = serve(lambda _: sent())
-    outcome = connect(over_tls(portal, certificate)).call(*MESSAGE).outcome
+    portal = over_tls(serve, certificate)
+    outcome = connect(portal.webhook).call(*MESSAGE).outcome
     assert (outcome.verdict, outcome.code) == (Verdict.NOT_CARRIED_OUT, "PORTAL_UNREACHABLE")
     assert "TLS" in outcome.description
     assert portal.requests == []
@@ -243,8 +242,8 @@ def test_certificate_of_the_companys_own(
 ) -> None:
     """REQUESTS_CA_BUNDLE makes a company's own certificates known."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    portal = serve(lambda _: sent())
-    client = connect(over_tls(portal, certificate))
+    portal = over_tls(serve, certificate)
+    client = connect(portal.webhook)
     for _ in range(3):
         assert client.call(*MESSAGE).outcome.verdict is Verdict.DONE
     assert portal.connections == 1

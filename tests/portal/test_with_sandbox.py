@@ -28,8 +28,8 @@ def sandbox() -> Iterator[Sandbox]:
 def test_each_fault(sandbox: Sandbox, connect: Connect, kind: FaultKind, batch: int) -> None:
     """No fault makes a call that was carried out look as if it was not, or the other way round."""
     before = len(sandbox.ledger)
-    sandbox.faults = Faults(at={1: kind}, silent_seconds=2.0, late_seconds=0.3)
-    client = connect(parse_webhook(sandbox.webhook), timeout=1.5)
+    sandbox.faults = Faults(at={1: kind}, silent_seconds=0.3, late_seconds=0.3)
+    client = connect(parse_webhook(sandbox.webhook))
     calls = {f"r{n}": methods.message_add("deal", 288, 27, 8773, f"{kind} {n}") for n in range(3 if batch > 1 else 1)}
     outcomes: list[Outcome]
     outcomes = list(client.batch(calls).commands.values()) if batch > 1 else [client.call(*calls["r0"]).outcome]
