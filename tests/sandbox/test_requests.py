@@ -176,17 +176,19 @@ def test_a_sandbox_that_stops_and_starts_again_is_the_same_portal() -> None:
         assert len(portal.ledger) == 2
 
 
+def given_up_before_it_is_carried_out(latency: float) -> bool:
+    """Make a call and give it up; it has to be carried out, before or after that."""
+    with Sandbox(limits=Limits.none(), latency=latency) as portal:
+        path = portal.webhook.removeprefix(portal.base) + MESSAGE_ADD
+        with socket.create_connection(("127.0.0.1", portal.port)) as connection:
+            connection.sendall(f"GET {path}?{urlencode(message())} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            wait_until(lambda: portal.calls)
+        given_up_before = portal.ledger == []
+        assert portal.drain()
+        assert len(portal.ledger) == 1
+    return given_up_before
+
+
 def test_a_call_whose_caller_gave_up_is_carried_out_all_the_same() -> None:
-    """The portal does not notice that nobody waits for the answer any more."""
-    for latency in (0.2, 2.0, 20.0):  # the longer ones where it was carried out before the caller had given up
-        with Sandbox(limits=Limits.none(), latency=latency) as portal:
-            with socket.create_connection(("127.0.0.1", portal.port)) as connection:
-                path = portal.webhook.removeprefix(portal.base) + MESSAGE_ADD
-                connection.sendall(f"GET {path}?{urlencode(message())} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                wait_until(lambda portal=portal: portal.calls)
-            waited = portal.ledger == []
-            assert portal.drain()
-            assert len(portal.ledger) == 1
-        if waited:
-            return
-    pytest.fail("no caller gave up in time")
+    """The portal does not notice that nobody waits for the answer any more, however slow the caller's computer is."""
+    assert any(map(given_up_before_it_is_carried_out, (0.2, 2.0, 20.0)))

@@ -202,16 +202,16 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("source", HOSTILE, ids=[source[:50] for source in HOSTILE])
 def test_a_template_that_reaches_too_far(source: str) -> None:
     """Is refused in one sentence, or is a problem of the row: at once, and with nothing said of what is inside."""
-    started = time.process_time()
+    started = time.thread_time()
     try:
         said = fill(source, ANN).problems[2].description
     except TemplateError as error:
         said = str(error)
-    assert time.process_time() - started < 2
+    assert time.thread_time() - started < 2
     assert said.endswith(".")
     assert "\n" not in said
     assert " object at " not in said
