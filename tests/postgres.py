@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg import sql
+
+from tests.ports import unused_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,13 +98,14 @@ def serving() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         if options:
             shutil.chown(place, options["user"], options["group"])
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
         make = [initdb, "-D", f"{place}/data", "-U", "team", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(make, check=True, cwd=place, stdout=subprocess.DEVNULL, **options)
-        server = Server(port, Path(place), options)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+        with ExitStack() as stack:
+            server = Server(stack.enter_context(unused_port()), Path(place), options)
+            if sys.platform != "linux":
+                stack.close()
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop()

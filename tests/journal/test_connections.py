@@ -58,7 +58,7 @@ def test_portals_do_not_wait_for_each_other(database: str) -> None:
             waiting.start()
             waiting.join(0.3)
             assert waiting.is_alive()
-        waiting.join(10)
+        waiting.join(30)
         assert (one.pace("one"), other.pace("other")) == ("first third", "at once")
 
 
@@ -76,7 +76,7 @@ def test_readers_wait_for_nobody(kind: str, tmp_path: Path, request: pytest.Fixt
             lambda: reader.sent_elsewhere(1, 0),
             lambda: reader.open_zones(1),
         ):
-            assert not thread.submit(ask).result(5)
+            assert not thread.submit(ask).result(30)
 
 
 def test_connections_that_were_cut(database: str) -> None:

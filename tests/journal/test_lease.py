@@ -107,14 +107,14 @@ def test_pace_of_machines_whose_clocks_differ(tmp_path: Path, portal: PortalProc
     for name, program in (("here", ("-m", "bulksend")), ("ahead", ("-c", ELSEWHERE, "30"))):
         (tmp_path / name).mkdir()
         sheet = write_sheet(tmp_path / name / "sheet.csv", rows(12, chats=12, text=name))
-        send = ("send", sheet, "--portal", portal.webhook, "--journal", database, "--rate", 4, "--yes")
+        send = ("send", sheet, "--portal", portal.webhook, "--journal", database, "--rate", 8, "--yes")
         processes.append(Commands(tmp_path / name, program).start(*send))
     assert [end(process).code for process in processes] == [0, 0]
     first = [entry["text"] for entry in portal.ledger][6:18]  # one of them begins a little earlier
     assert {"here", "ahead"} == {text.split()[0] for text in first}
     sent = [entry["at"] for entry in portal.ledger]
     assert len(sent) == 24
-    assert max(sent) - min(sent) < 12
+    assert max(sent) - min(sent) < 25  # not by half a minute
 
 
 def assert_not_taken_over(portal: PortalProcess, first: subprocess.Popen[str], second: subprocess.Popen[str]) -> None:

@@ -1,6 +1,5 @@
 """A journal that a team shares on PostgreSQL: what holds of the file holds of it."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from bulksend.errors import JournalError
 from bulksend.journal import Journal
+from tests.ports import unused_port
 from tests.processes import (
     Commands,
     PortalProcess,
@@ -98,10 +98,9 @@ def test_work_of_the_server_grows_with_the_rows_alone(team: Team) -> None:
 
 def test_server_that_is_not_there(tmp_path: Path) -> None:
     """One sentence, without the password, and nothing is sent."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    address = f"postgresql://team:hunter2@127.0.0.1:{port}/journal"
-    ended = Commands(tmp_path).run("runs", "--journal", address)
+    with unused_port() as port:
+        address = f"postgresql://team:hunter2@127.0.0.1:{port}/journal"
+        ended = Commands(tmp_path).run("runs", "--journal", address)
     assert ended.code == 2
     assert ended.err.startswith(f"Error: The journal postgresql+psycopg://team:…@127.0.0.1:{port}/journal cannot")
     assert ": see that its server can be reached, then resume the campaign. " in ended.err

@@ -18,6 +18,7 @@ from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import Faults, Limits, Sandbox, World
 from bulksend.sender.options import Options
 from bulksend.validation.messages import describe
+from tests.ports import unused_port
 from tests.queries.conftest import UNLIMITED, asking, read_sheet, target_of, write_sheet
 
 if TYPE_CHECKING:
@@ -92,10 +93,8 @@ def test_an_expired_webhook_says_so_once(tmp_path: Path) -> None:
 
 def test_nothing_listening_is_said_at_once(tmp_path: Path) -> None:
     """The address is the portal's, but nobody answers."""
-    with Sandbox() as portal:
-        address = portal.webhook
     began = time.monotonic()
-    with asking(address, tmp_path) as queries:
+    with unused_port() as port, asking(f"http://127.0.0.1:{port}/rest/27/secret/", tmp_path) as queries:
         standing = probe(queries)
     assert time.monotonic() - began < 10
     assert standing.code == "PORTAL_UNREACHABLE"
@@ -118,7 +117,7 @@ def server(status: int, body: bytes) -> Iterator[str]:
             """Say nothing."""
 
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
+    threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{web.server_port}/rest/27/s3cret/"
     finally:

@@ -14,6 +14,7 @@ from bulksend.ratelimit.limiter import RateLimit
 from bulksend.sandbox import Faults, Limits, Sandbox, World
 from bulksend.sandbox.limits import Operating
 from tests.clocks import PROGRAM, Clock
+from tests.ports import unused_port
 from tests.processes import Commands, end, until
 from tests.queries.conftest import asking, write_sheet
 
@@ -170,10 +171,12 @@ def test_what_refuses_every_question_ends_it_at_once(tmp_path: Path) -> None:
 
 def test_a_portal_that_cannot_be_reached_ends_it_at_once(tmp_path: Path) -> None:
     """Nothing listens at the address: said at once, not after a minute of trying."""
-    with Sandbox() as portal:
-        address = portal.webhook
     began = time.monotonic()
-    with asking(address, tmp_path) as queries, pytest.raises(QueryError, match="could not be reached") as ended:
+    with (
+        unused_port() as port,
+        asking(f"http://127.0.0.1:{port}/rest/27/secret/", tmp_path) as queries,
+        pytest.raises(QueryError, match="could not be reached") as ended,
+    ):
         list(queries.ask(questions(10)))
     assert time.monotonic() - began < 10
     assert ended.value.outcome.code == "PORTAL_UNREACHABLE"

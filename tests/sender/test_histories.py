@@ -74,7 +74,7 @@ def test_same_text_by_others(desk: Desk, sent_at_portal: bool) -> None:
 def test_late_delivery(desk: Desk) -> None:
     """A call that the portal carries out after the sender gave up, inside --settle, is not made again."""
     lines = rows(6, chats=2)
-    desk.portal.faults = Faults(at={2: FaultKind.LATE, 4: FaultKind.LATE}, late_seconds=0.8, methods={MESSAGE_ADD})
+    desk.portal.faults = Faults(at={2: FaultKind.LATE, 4: FaultKind.LATE}, late_seconds=0.5, methods={MESSAGE_ADD})
     ending, run = desk.send(lines, settle=1.2)
     assert ending.how is StopReason.ENDED
     desk.assert_each_once(lines, run)
@@ -153,7 +153,7 @@ def test_clock_set_in_between(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
     ahead = [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
     lines = rows(6, chats=6)
-    desk.portal.faults = Faults(at={5: FaultKind.LATE}, late_seconds=0.6, methods={MESSAGE_ADD})
+    desk.portal.faults = Faults(at={5: FaultKind.LATE}, late_seconds=0.4, methods={MESSAGE_ADD})
 
     def meanwhile(_: object, progress: object) -> None:
         if len(desk.portal.calls) >= 4:

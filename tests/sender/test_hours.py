@@ -38,9 +38,9 @@ def seconds_of_day(moment: float) -> int:
     return there.hour * 3600 + there.minute * 60 + there.second
 
 
-def window(first: float, last: float) -> Schedule:
+def window(first: float, last: float, now: float | None = None) -> Schedule:
     """Hours that begin and end so many seconds from now, to the second."""
-    now = time.time()
+    now = time.time() if now is None else now
     return Schedule(hours=(seconds_of_day(now + first), seconds_of_day(now + last)), timezone="UTC")
 
 
@@ -57,8 +57,9 @@ def zoned_sheet(path: Path, zones: list[str], chats: list[int] | None = None) ->
 def test_rows_wait_for_their_hours_and_say_until_when(desk: Desk) -> None:
     """Nothing leaves before the hours begin; what is waited for is said with its time."""
     lines = rows(6, chats=6)
-    opens = int(time.time()) + 2
-    _, run = desk.send(lines, schedule=window(2, 60))
+    now = time.time()
+    opens = int(now) + 2
+    _, run = desk.send(lines, schedule=window(2, 60, now))
     desk.assert_each_once(lines, run)
     assert min(entry.at for entry in desk.portal.ledger) >= opens
     waits = [progress for progress in desk.progress if progress.waiting]
@@ -71,8 +72,9 @@ def test_nothing_slips_past_the_end_of_the_hours(desk: Desk, batch: int) -> None
     """Not over slow answers, nor in batches: once the hours end the rest waits, and Ctrl-C ends the waiting at once."""
     lines = rows(60, chats=60)
     desk.portal.latency = 0.2
-    closes = int(time.time()) + 4  # a busy machine takes a while to enter the rows
-    schedule = window(0, 4)
+    now = time.time()
+    closes = int(now) + 4  # a busy machine takes a while to enter the rows
+    schedule = window(0, 4, now)
     stopped: list[float] = []
 
     def stop(campaign: Campaign, progress: object) -> None:

@@ -53,7 +53,7 @@ TEXTS = (
 )
 
 
-@pytest.mark.parametrize("pace", [("--batch", 50), ("--fast",), ("--batch", 50, "--rate", 0)])
+@pytest.mark.parametrize("pace", [("--batch", 50, "--rate", 8), ("--fast",), ("--batch", 50, "--rate", 0)])
 def test_each_character_arrives(portal: Sandbox, tmp_path: Path, pace: tuple[object, ...]) -> None:
     """References, signs of addresses, tags, emoji, line ends: in chats of their own and one after another in one."""
     lines = [("deal", 900 + n, 7000 + n, "", text) for n, text in enumerate(TEXTS)]
