@@ -159,6 +159,8 @@ def _prepare(page: Path, portal: Sandbox) -> None:
     if page.stem not in {"tutorial", "portal", "sign-in"} and page.parent.name in {"docs", "ru"}:
         assert run_command(["portal", "add", "ours", "--webhook", portal.webhook]) == 0
     if page.stem == "unknown":
+        two = pd.read_csv("campaign.csv", dtype=str).head(2)  # the check-up looks at each chat, at the usual pace
+        two.to_csv("campaign.csv", index=False)
         assert run_command(["send", "campaign.csv", "--portal", "ours", "--yes", "--limit", "1"]) == 1
 
 
