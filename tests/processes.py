@@ -182,7 +182,7 @@ class PortalProcess:
 
     def turn(self, dial: str, **values: Any) -> None:
         """Change ``faults``, ``limits``, ``world`` or ``dials``."""
-        answer = self._door.post(f"{self._base}{dial}", json=values, timeout=10)
+        answer = self._door.post(f"{self._base}{dial}", json=values, timeout=30)
         assert answer.ok, answer.text
 
     def wait_for_calls(self, count: int, timeout: float = SLOWEST) -> None:
@@ -197,7 +197,7 @@ class PortalProcess:
         return f"http://127.0.0.1:{self.port}/_sandbox/"
 
     def _get(self, reading: str) -> list[dict[str, Any]]:
-        answer = self._door.get(f"{self._base}{reading}", timeout=10)
+        answer = self._door.get(f"{self._base}{reading}", timeout=30)
         assert answer.ok, answer.text
         found: list[dict[str, Any]] = answer.json()
         return found

@@ -183,11 +183,11 @@ def ask_the_sandbox(exchange: dict[str, Any], portal: Sandbox) -> requests.Respo
             app = portal.oauth.app
             own = {"client_id": app.client_id, "client_secret": app.client_secret}
             params = {**exchange["params"], **own, "refresh_token": portal.oauth.refresh_token}
-            return session.get(portal.token_endpoint, params=params, timeout=10)
+            return session.get(portal.token_endpoint, params=params, timeout=30)
         params, base = dict(exchange["params"]), portal.webhook
         if exchange["sign_in"] == "application":
             params, base = {**params, "auth": portal.oauth.access_token}, portal.rest
-        return session.post(base + exchange["method"], json=params, timeout=10)
+        return session.post(base + exchange["method"], json=params, timeout=30)
 
 
 @each_exchange

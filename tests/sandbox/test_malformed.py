@@ -38,14 +38,14 @@ def test_a_body_that_cannot_be_read_counts_as_no_parameters(
     portal: Sandbox, body: bytes, headers: dict[str, str]
 ) -> None:
     """PHP reads nothing from it, so the first field is missing."""
-    answer = requests.post(portal.webhook + MESSAGE_ADD, data=body, headers=headers, timeout=10)
+    answer = requests.post(portal.webhook + MESSAGE_ADD, data=body, headers=headers, timeout=30)
     assert (answer.status_code, answer.json()["error"]) == (400, "ERROR_ARGUMENT")
 
 
 def test_a_header_that_speaks_of_gzip_is_not_believed(portal: Sandbox) -> None:
     """The body is read as it came."""
     headers = {"Content-Encoding": "gzip"}
-    assert requests.post(portal.webhook + MESSAGE_ADD, json=message(), headers=headers, timeout=10).ok
+    assert requests.post(portal.webhook + MESSAGE_ADD, json=message(), headers=headers, timeout=30).ok
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_header_that_speaks_of_gzip_is_not_believed(portal: Sandbox) -> None:
 def test_a_number_that_does_not_fit(portal: Sandbox, chat: str, taken: bool) -> None:
     """In a text it is the largest that does, as PHP has it; in JSON it is a float, which makes no id."""
     body = json.dumps(message()).replace("8773", chat).encode()
-    answer = requests.post(portal.webhook + MESSAGE_ADD, data=body, headers=JSON, timeout=10)
+    answer = requests.post(portal.webhook + MESSAGE_ADD, data=body, headers=JSON, timeout=30)
     assert answer.status_code == (200 if taken else 400)
     assert [delivery.chat_id for delivery in portal.ledger] == ([LARGEST] if taken else [])
 
@@ -114,7 +114,7 @@ def test_no_request_breaks_the_portal(
         params={"q": query},
         data=json.dumps(given_),
         headers=JSON,
-        timeout=10,
+        timeout=30,
     )
     assert answer.status_code in {200, 400, 403, 404}
 
