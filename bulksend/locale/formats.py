@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 
 _OF_THE_SYSTEM: Final = (
+    N_("Address already in use"),
+    N_("Cannot assign requested address"),
     N_("Disk quota exceeded"),
     N_("File name too long"),
     N_("Input/output error"),
     N_("Is a directory"),
+    N_("Name or service not known"),
     N_("No such file or directory"),
     N_("No space left on device"),
     N_("Not a directory"),
@@ -23,7 +26,7 @@ _OF_THE_SYSTEM: Final = (
     N_("Permission denied"),
     N_("Read-only file system"),
 )
-"""What systems say of files in English, whatever language they are set to; here for the catalogues."""
+"""What systems say of files and addresses in English, whatever language they are set to; here for the catalogues."""
 
 
 def number(value: float) -> str:
@@ -59,4 +62,5 @@ def weekday(number: int) -> str:
 
 def reason(error: OSError) -> str:
     """What the system says is wrong, in the reader's language where it is something common; may be empty."""
-    return _(error.strerror) if error.strerror else ""
+    said = (error.strerror or "").partition(" (")[0]  # Python adds places of its own in brackets
+    return _(said) if said else ""

@@ -12,6 +12,7 @@ from yarl import URL
 
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.web.page import whole_number
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Listening:
         except OSError as error:
             raise UsageError(
                 _("The page cannot be served on port {port} of {host} ({reason}): choose another.").format(
-                    host=self.host, port=self.port, reason=(error.strerror or "").partition(" (")[0]
+                    host=self.host, port=self.port, reason=reason(error)
                 ),
                 code="PORT_TAKEN",
             ) from None
@@ -130,10 +131,9 @@ class Listening:
         try:
             context.load_cert_chain(self.cert, self.key, password=lambda: "")  # it is not to be asked for
         except OSError as error:
-            reason = (error.strerror or "").partition(" (_ssl")[0]
             raise UsageError(
                 _(
                     "The certificate {cert} and its key {key} cannot be used ({reason}): give PEM files that belong "
                     "together and can be read, the key without a passphrase."
-                ).format(cert=self.cert, key=self.key, reason=reason)
+                ).format(cert=self.cert, key=self.key, reason=reason(error))
             ) from None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bulksend.errors import UsageError
 from bulksend.locale import _
+from bulksend.locale.formats import reason
 from bulksend.plan import SheetOptions
 from bulksend.sender.settings import Sending
 
@@ -304,7 +305,7 @@ def safe_name(name: str) -> str:
 
 
 def _unwritable(error: OSError) -> UsageError:
-    return UsageError(_("The folder for uploads cannot be written ({why}).").format(why=error.strerror))
+    return UsageError(_("The folder for uploads cannot be written ({why}).").format(why=reason(error)))
 
 
 def _gone() -> UsageError:

@@ -173,6 +173,8 @@ def test_what_the_system_says() -> None:
     """Its common words are translated; others stay as they are."""
     with use_language("ru"):
         assert reason(PermissionError(errno.EACCES, "Permission denied")) == "нет доступа"
+        in_use = "Address already in use (while attempting to bind on address ('127.0.0.1', 80))"
+        assert reason(OSError(errno.EADDRINUSE, in_use)) == "адрес уже занят"
         assert reason(OSError(errno.EXDEV, "Invalid cross-device link")) == "Invalid cross-device link"
         assert not reason(OSError())
     assert reason(PermissionError(errno.EACCES, "Permission denied")) == "Permission denied"

@@ -609,11 +609,13 @@ def test_an_address_of_nothing_is_a_page(visitor: Visitor, path: str) -> None:
 
 
 def test_a_port_that_is_taken_is_a_sentence(page: PageProcess) -> None:
-    """Said before anything else happens."""
-    ended = page.commands.run("web", "--no-open", "--port", page.host.partition(":")[2])
-    assert ended.code == 2
-    assert "cannot be served on port" in ended.err
-    assert "Traceback" not in ended.said
+    """Said before anything else happens, in the reader's language."""
+    words = "web", "--no-open", "--port", page.host.partition(":")[2]
+    for language, said in {"en": "cannot be served on port", "ru": "нельзя запустить на порту"}.items():
+        ended = page.commands.run(*words, changes={"BULKSEND_LANG": language})
+        assert ended.code == 2
+        assert said in ended.err
+        assert "Traceback" not in ended.said
 
 
 def test_a_portal_is_removed_with_its_secret(visitor: Visitor) -> None:
