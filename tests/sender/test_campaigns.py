@@ -196,14 +196,15 @@ def test_two_campaigns_at_the_same_time(desk: Desk) -> None:
 def test_two_campaigns_in_doubt_about_one_message(desk: Desk) -> None:
     """Of two rows with one text for one chat, both in doubt, only one takes the one message that arrived."""
     line = ("deal", 288, 8773, "", "Reminder")
-    desk.portal.faults = Faults(at={1: "close_after", 2: "close_before"})
+    desk.portal.faults = Faults(at={1: "close_after", 2: "close_before"}, methods={MESSAGE_ADD})
     first = threading.Thread(target=lambda: desk.send([line], again=True))
     first.start()
     other = Desk(desk.folder / "other", desk.portal, desk.journal_path)
     other.folder.mkdir()
-    other.send([line, ("deal", 289, 8774, "", "More")], again=True)
+    other.send([line, ("deal", 289, 8774, "", "More")], again=True, max_in_flight=1)
     first.join()
     desk.portal.drain()
+    assert desk.portal.faults.happened.total() == 2
     reminders = [entry.message_id for entry in desk.portal.ledger if entry.text == "Reminder"]
     with Journal(desk.journal_path) as journal:
         ids = [record.message_id for run in journal.runs() for record in journal.outcomes(run.id)]
