@@ -1,12 +1,15 @@
 """The page as a process of its own, asked over HTTP as a browser would, or by a browser."""
 
+import contextlib
 import csv
 import datetime as dt
+import html
 import io
 import ipaddress
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,7 +103,17 @@ class Visitor:
         self.base = answer.url.rstrip("/")
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        """Open a page; what it leads on to is opened too."""
+        """Open a page; what it leads on to is opened too, also where it does so once it is no longer busy."""
+        for _ in until(SLOWEST, 0.2):
+            answer = self.look(path, **options)
+            onward = re.search(r'data-onward="([^"]+)"', answer.text)
+            if onward is None:
+                return answer
+            path = html.unescape(onward[1]).removeprefix(self.base.removeprefix(self.page.origin))
+        raise AssertionError("the page stayed busy")
+
+    def look(self, path: str, **options: Any) -> requests.Response:
+        """Open a page as it is now, busy or not."""
         return self.session.get(f"{self.base}{path}", timeout=SLOWEST, **options)
 
     def post(
@@ -133,11 +146,7 @@ class Visitor:
 
     def settled(self, path: str) -> str:
         """A page once it is no longer busy."""
-        for _ in until(SLOWEST, 0.2):
-            text = self.get(path).text
-            if "data-onward" not in text:
-                return text
-        raise AssertionError("the page stayed busy")
+        return self.get(path).text
 
     def send(self, sheet: str, portal: str = "sandbox", **choices: str) -> int:
         """Confirm a sheet and give the number of its campaign."""
@@ -152,6 +161,11 @@ class Visitor:
         """The form as the button that sends submits it."""
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', confirm_page))
         return {"do": "send", **hidden, **choices}
+
+    def without_limit(self, number: int) -> None:
+        """Let the rest of a campaign that is not being sent leave at once: sent slowly, it was there to be stopped."""
+        with contextlib.closing(sqlite3.connect(self.page.journal, timeout=SLOWEST)) as file, file:
+            file.execute("UPDATE runs SET settings = json_set(settings, '$.rate', 0) WHERE id = ?", (number,))
 
     def wait(self, number: int, state: str = "finished") -> str:
         """A campaign's page once it is in that state."""
@@ -389,7 +403,7 @@ def saved(visitor: Visitor, name: str, sandbox: Sandbox) -> str:
     return name
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout: float = SLOWEST) -> None:
     """Wait until something holds."""
     end = time.monotonic() + timeout
     while not condition():

@@ -44,6 +44,15 @@ def _change(visitor: Visitor, *statements: str) -> None:
             file.execute(statement)
 
 
+def _rest_at_once(visitor: Visitor, number: int) -> None:
+    """End soon what is sent slowly, so that much could be done meanwhile however slow the computer is."""
+    visitor.post(f"/campaigns/{number}/pause")
+    visitor.wait(number, "waiting")
+    visitor.without_limit(number)
+    visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
+    visitor.wait(number)
+
+
 def _results(visitor: Visitor, number: int) -> list[dict[str, str]]:
     text = visitor.get(f"/campaigns/{number}/results.csv").content.decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
@@ -90,12 +99,13 @@ def test_before_the_button_all_is_said_that_will_happen(visitor: Visitor, portal
 @pytest.mark.parametrize("way", ["twice at once", "once more with the same form", "from another tab"])
 def test_however_often_the_button_is_pressed_there_is_one_campaign(visitor: Visitor, portal: Portal, way: str) -> None:
     """A double click, a reload or the back button, two tabs: nobody gets anything twice."""
-    lines = rows(6, 3, f"Pressed {way}")
-    served = portal(lines, call_time=0.2)
+    lines = rows(30, 3, f"Pressed {way}")
+    served = portal(lines)
     sheet = visitor.upload_rows(lines)
-    name = saved(visitor, f"pressed-{way.replace(' ', '-')}", served)
-    first = visitor.button(visitor.confirm_page(sheet, name), pace="usual")
-    second = visitor.button(visitor.get(f"{sheet}/confirm").text, pace="usual") if "tab" in way else first
+    visitor.confirm_page(sheet, saved(visitor, f"pressed-{way.replace(' ', '-')}", served))
+    visitor.post(f"{sheet}/confirm", {"do": "choose", "pace": "slow"})
+    first = visitor.button(visitor.settled(f"{sheet}/confirm"), pace="slow")
+    second = visitor.button(visitor.get(f"{sheet}/confirm").text, pace="slow") if "tab" in way else first
     answers: list[requests.Response] = []
 
     def press(form: dict[str, str]) -> None:
@@ -112,7 +122,7 @@ def test_however_often_the_button_is_pressed_there_is_one_campaign(visitor: Visi
     places = {visitor.path(answer).partition("?")[0] for answer in answers if answer.status_code == 303}
     assert all(answer.ok for answer in answers)
     assert len(places) == 1
-    visitor.wait(int(places.pop().rsplit("/", 1)[1]))
+    _rest_at_once(visitor, int(places.pop().rsplit("/", 1)[1]))
     assert_exactly_once(lines, _delivered(served))
 
 
@@ -270,15 +280,15 @@ def test_rows_without_a_chat_are_not_counted_as_not_sent(visitor: Visitor, porta
 
 def test_rows_that_wait_in_another_campaign_are_not_new(visitor: Visitor, portal: Portal) -> None:
     """The check of a second upload says which campaign holds them."""
-    lines = rows(6, 6, "Waits elsewhere")
+    lines = rows(32, 32, "Waits elsewhere")
     served = portal(lines)
-    number = visitor.send(visitor.upload_rows(lines[:4]), saved(visitor, "waits-elsewhere", served), pace="slow")
+    number = visitor.send(visitor.upload_rows(lines[:30]), saved(visitor, "waits-elsewhere", served), pace="slow")
     wait_for(lambda: len(served.ledger) >= 1)
     visitor.post(f"/campaigns/{number}/pause")
     visitor.wait(number, "waiting")
     sent = len(served.ledger)
     text = _plain_text(visitor.get(visitor.upload_rows(lines, "longer.csv")).text)
-    assert f"{4 - sent} rows wait to be sent: campaign {number} ({4 - sent})." in text
+    assert f"{30 - sent} rows wait to be sent: campaign {number} ({30 - sent})." in text
     assert "2 rows are new." in text
 
 
@@ -364,17 +374,18 @@ def test_rows_whose_chats_were_looked_up_in_vain_are_not_offered_to_be_tried_aga
 
 def test_pause_and_continue(visitor: Visitor, portal: Portal) -> None:
     """What was sent stays sent; the rest goes on where it stopped."""
-    lines = rows(9, 9, "Paused")
+    lines = rows(30, 30, "Paused")
     served = portal(lines)
-    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "paused", served), pace="usual")
-    wait_for(lambda: len(served.ledger) >= 2)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "paused", served), pace="slow")
+    wait_for(lambda: len(served.ledger) >= 1)
     progress = visitor.get(f"/campaigns/{number}/progress")
     assert progress.headers["X-State"] == "sending"
-    assert " of 9</label>" in progress.text
+    assert " of 30</label>" in progress.text
     assert visitor.post(f"/campaigns/{number}/pause").status_code == 303
     text = visitor.wait(number, "waiting")
     assert re.search(r"Continue with the \d+ rows that are left", text)
-    assert len(served.ledger) < 9
+    assert len(served.ledger) < 30
+    visitor.without_limit(number)
     assert f"Campaign {number} is not finished" in visitor.get("/").text
     form = {"portal": ""}
     assert visitor.post(f"/campaigns/{number}/continue", form).status_code == 303
@@ -496,17 +507,17 @@ def test_a_campaign_that_a_command_sends_is_watched_and_left_alone(
     page: PageProcess, visitor: Visitor, portal: Portal
 ) -> None:
     """With its progress, and no button that could take it."""
-    lines = rows(8, 8, "Elsewhere")
+    lines = rows(30, 30, "Elsewhere")
     served = portal(lines)
     saved(visitor, "elsewhere", served)
     sheet = write_sheet(page.commands.folder / "elsewhere.csv", lines)
-    command = page.commands.start("send", sheet, "--portal", "elsewhere", "--yes")
+    command = page.commands.start("send", sheet, "--portal", "elsewhere", "--yes", "--rate", 0.5)
     try:
-        wait_for(lambda: len(served.ledger) >= 2)
+        wait_for(lambda: len(served.ledger) >= 1)
         number = int(re.findall(r"/campaigns/(\d+)\">\d+\. elsewhere", visitor.get("/").text)[0])
         text = visitor.get(f"/campaigns/{number}").text
         assert "state elsewhere" in text
-        assert " of 8</label>" in text
+        assert " of 30</label>" in text
         assert "/continue" not in text
         refused = visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
         assert refused.status_code == 409
@@ -515,17 +526,20 @@ def test_a_campaign_that_a_command_sends_is_watched_and_left_alone(
         assert visitor.post(f"/campaigns/{number}/delete").status_code == 409
         assert page.run_of(number).holder is not None
     finally:
-        command.wait(SLOWEST)
+        command.terminate()
+        command.communicate(timeout=SLOWEST)
+    ended = page.commands.run("resume", number, "--yes", "--rate", 0)
+    assert ended.code == 0, ended.said
     assert_exactly_once(lines, _delivered(served))
 
 
 def test_killed_then_started_it_says_what_waits_and_continues(own_page: PageProcess, portal: Portal) -> None:
     """Nothing is lost by a power cut, and nothing goes on unasked; a command could continue it as well."""
-    lines = rows(8, 8, "Killed")
+    lines = rows(30, 30, "Killed")
     served = portal(lines)
     visitor = own_page.start().enter()
-    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "killed", served), pace="usual")
-    wait_for(lambda: len(served.ledger) >= 3)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "killed", served), pace="slow")
+    wait_for(lambda: len(served.ledger) >= 1)
     own_page.kill()
     time.sleep(1.0)
     before = len(served.ledger)
@@ -533,6 +547,7 @@ def test_killed_then_started_it_says_what_waits_and_continues(own_page: PageProc
     assert f"Campaign {number} is not finished" in visitor.get("/").text
     time.sleep(0.7)
     assert len(served.ledger) == before
+    visitor.without_limit(number)
     visitor.post(f"/campaigns/{number}/continue", {"portal": ""})
     visitor.wait(number)
     assert_exactly_once(lines, _delivered(served))
@@ -540,15 +555,15 @@ def test_killed_then_started_it_says_what_waits_and_continues(own_page: PageProc
 
 def test_stopped_politely_it_pauses_and_the_command_continues(own_page: PageProcess, portal: Portal) -> None:
     """Ending the program pauses its campaigns in good order; they are the same campaigns for the commands."""
-    lines = rows(8, 8, "Polite")
+    lines = rows(30, 30, "Polite")
     served = portal(lines)
     visitor = own_page.start().enter()
-    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "polite", served), pace="usual")
-    wait_for(lambda: len(served.ledger) >= 3)
+    number = visitor.send(visitor.upload_rows(lines), saved(visitor, "polite", served), pace="slow")
+    wait_for(lambda: len(served.ledger) >= 1)
     assert own_page.stop() == 0
     assert own_page.run_of(number).stage is Stage.STOPPED
     assert own_page.run_of(number).counts.in_doubt == 0
-    ended = own_page.commands.run("resume", number, "--yes")
+    ended = own_page.commands.run("resume", number, "--yes", "--rate", 0)
     assert ended.code == 0, ended.said
     assert_exactly_once(lines, _delivered(served))
 

@@ -179,7 +179,7 @@ class Reading:
 
     def open_still(self, name: str, path: str) -> None:
         """See `tests.web.test_screens.Walker`."""
-        self._read(name, self.visitor.get(path).text)
+        self._read(name, self.visitor.look(path).text)
 
     def press(self, name: str, place: str, action: str, ready: str) -> None:
         """See `tests.web.test_screens.Walker`."""

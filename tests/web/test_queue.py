@@ -13,7 +13,7 @@ from bulksend.journal import Journal
 from bulksend.journal.database import address_of_server
 from tests.journal.conftest import server
 from tests.postgres import Server
-from tests.processes import rows
+from tests.processes import SLOWEST, rows
 from tests.web.conftest import PageProcess, Portal, Visitor, saved
 
 __all__ = ["server"]
@@ -55,7 +55,7 @@ def test_a_slow_queue_keeps_nobody_else_waiting(page: PageProcess, visitor: Visi
             asked.start()
             asked.join(0.3)
             assert asked.is_alive(), place
-            assert requests.get(f"{page.origin}/static/style.css", timeout=5).ok, place
+            assert requests.get(f"{page.origin}/static/style.css", timeout=SLOWEST).ok, place
             locked.rollback()
         asked.join()
 

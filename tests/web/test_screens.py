@@ -188,6 +188,7 @@ def test_the_way_to_the_customers_in_russian(own_page: PageProcess, open_tab: Op
     screens.look("confirm", steady=False)
     tab.click("button:has-text('Пробно отправить 3 сообщения')")
     tab.wait_for_selector(".state:has-text('Завершена')")
+    tab.wait_for_selector("dl time[title]")
     assert " г." in tab.inner_text("dl time >> nth=0")  # the script writes times as the language has them
     screens.look("campaign", steady=False)
     tab.click("button:has-text('English')")

@@ -1,6 +1,8 @@
 """Stop lists: whoever is on one gets nothing, whatever becomes of its upload, as long as a campaign needs it."""
 
+import contextlib
 import http.client
+import os
 import re
 import shutil
 from pathlib import Path
@@ -50,8 +52,12 @@ def _folder(visitor: Visitor, sheet: str) -> Path:
 
 def _kept(visitor: Visitor, sheet: str) -> dict[Path, int]:
     """The files of stop lists of a sheet, and when each was changed."""
-    files = (_folder(visitor, sheet) / "stop-list").rglob("*.csv")
-    return {file: file.stat().st_mtime_ns for file in files}
+    found = {}
+    for folder, _, names in os.walk(_folder(visitor, sheet) / "stop-list"):
+        for file in (Path(folder, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):  # it is being deleted
+                found[file] = file.stat().st_mtime_ns
+    return found
 
 
 def _stop(visitor: Visitor, sheet: str, *chats: int, name: str = "stop.csv") -> str:

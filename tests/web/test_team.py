@@ -335,9 +335,9 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password() -> None:
     def fastest(kept: str | None) -> float:
         took = []
         for _ in range(2):
-            began = time.perf_counter()
+            began = time.process_time()
             assert not matches(WRONG, kept)
-            took.append(time.perf_counter() - began)
+            took.append(time.process_time() - began)
         return min(took)
 
     assert fastest(None) > fastest(password_hash()) / 4

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.processes import rows
+from tests.processes import rows, until
 from tests.web.conftest import PageProcess, Portal, Visitor, saved
 
-SOON = 5
-"""Seconds in which a page is there, however busy the computer of the tests is."""
+SOON = 20
+"""Seconds in which a page is there, however busy the computer of the tests is; a silent portal is given up after 30."""
 
 
 @pytest.fixture
@@ -55,6 +55,13 @@ def _is_there(visitor: Visitor, path: str = "/") -> bool:
     return visitor.session.get(f"{visitor.base}{path}", timeout=SOON).ok
 
 
+def _wait_until_checked(visitor: Visitor, sheet: str) -> None:
+    for _ in until(SOON):
+        if "data-onward" not in visitor.look(sheet).text:
+            return
+    raise AssertionError("the sheet was not checked")
+
+
 def test_a_portal_that_never_answers_keeps_nobody_waiting(
     visitor: Visitor, silent: str, begin: Callable[..., None]
 ) -> None:
@@ -64,9 +71,9 @@ def test_a_portal_that_never_answers_keeps_nobody_waiting(
         sheet = visitor.upload_rows(rows(3, 3, name), f"{name}.csv")
         visitor.post(f"{sheet}/portal", {"portal": "silent"})
         visitor.settled(sheet)
-        begin(visitor.get, f"{sheet}/confirm")
+        begin(visitor.look, f"{sheet}/confirm")
     third = visitor.upload_rows(rows(3, 3, "third"), "third.csv")
-    assert "data-onward" not in visitor.get(third).text
+    _wait_until_checked(visitor, third)
     for _ in range(4):
         begin(visitor.post, "/portals/silent/test")
     assert _is_there(visitor)
@@ -83,7 +90,7 @@ def test_a_sheet_that_takes_long_to_be_read_keeps_nobody_waiting(
     (file,) = (visitor.page.home / "uploads").rglob("*.csv")
     _make_endless(file)
     for _ in range(4):
-        begin(visitor.get, f"{sheet}/{place}")
+        begin(visitor.look, f"{sheet}/{place}")
     assert _is_there(visitor)
 
 
@@ -102,7 +109,7 @@ def test_a_question_that_is_asked_anew_is_asked_once(
     visitor.post(f"{sheet}/portal", {"portal": "silent"})
     visitor.settled(sheet)
     for _ in range(10):
-        begin(visitor.get, f"{sheet}/confirm?ask=1")
+        begin(visitor.look, f"{sheet}/confirm?ask=1")
     tested = visitor.session.post(
         f"{visitor.base}/portals/{good}/test", headers={"Origin": visitor.page.origin}, timeout=SOON
     )
