@@ -25,7 +25,7 @@ _TYPES = {word: kind for kind, words in _TYPE_WORDS.items() for word in words}
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 _DIGITS = r"(?P<digits>[0-9]+|[0-9]{1,3}(?: [0-9]{3})+)"
-_ID = re.compile(rf"(?:№|#|n ?°|no\.? |n )? ?{_DIGITS}(?:[.,]0{{1,6}})?")
+_ID = re.compile(rf"(?:№|#|n ?°|no\.? |n )? ?(?![0-9]{{1,3}}[.,]000$){_DIGITS}(?:[.,]0{{1,6}})?")
 _CHAT_ID = re.compile(r"chat ?(?P<digits>[0-9]+)")
 _QUOTED_FORMULA = re.compile(r'="?([0-9]+)"?')  # how some programs keep Excel's hands off an id in a text file
 
@@ -73,7 +73,8 @@ def identifier(text: str, *, chat: bool = False) -> int:
     """The number a cell holds: above zero, `BLANK` (0) for nothing, `UNREADABLE` (-1) for what is not surely one.
 
     Read are spaces around it and between thousands, ``.0`` after it, ``№`` or ``#`` before it and, for chats, the
-    portal's dialog ids (``chat8773``). Not read are fractions, signs, exponents, footnotes and more than 15 digits.
+    portal's dialog ids (``chat8773``). Not read are fractions, signs, exponents, footnotes, more than 15 digits, and
+    ``8,000``, which is 8000 where commas or points set thousands apart.
     """
     plain = _plain(text)
     if not plain:
