@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +22,12 @@ from bulksend.sheet.reading import Sheet, open_sheet
 from bulksend.sheet.writing import write_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import LEFT_OUT, LOOKUP_CODES, Checked, Checker, FindsChats, Report
+from bulksend.validation.above import refuse_rows_above
 from bulksend.validation.messages import describe
+from bulksend.validation.values import entity_type, identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -42,7 +45,8 @@ class SheetOptions:
         include_hidden: whether rows hidden in the sheet count too.
         entity_type: lead, deal, contact or company for all rows, where no column says it.
         without_chats: whether chat ids may be missing because they are looked up (`bulksend.queries.lookup.look_up`).
-        without_sent: whether rows of a results sheet that it marks as sent are left out; the campaign stays the same.
+        without_sent: whether rows are left out that were sent, or may have been, by a results sheet; the campaign stays
+            the same.
     """
 
     sheet: str | None = None
@@ -308,6 +312,7 @@ def _examine(
     identify: bool,
     see: Callable[[Chunk, Checked], None] = lambda _chunk, _checked: None,
 ) -> Plan:
+    refuse_rows_above(sheet, partial(_names_somebody, columns))
     checker = _checker(sheet, columns, options, chats)
     digest = hashlib.blake2b(digest_size=16)
     users: set[int] = set()
@@ -323,6 +328,13 @@ def _examine(
             _identify(digest, chunk, checked, sheet.original_width)
     content = digest.hexdigest() if identify else ""
     return Plan(sheet, columns, options, checker.report(), tuple(sorted(users)), content, chats, zones)
+
+
+def _names_somebody(columns: Columns, cells: Sequence[str]) -> bool:
+    """Whether cells name an entity, and its type or chat too: one number alone may be a year above the headings."""
+    chat = columns.chat_id is not None and identifier(cells[columns.chat_id], chat=True) > 0
+    kind = columns.entity_type is not None and bool(entity_type(cells[columns.entity_type]))
+    return identifier(cells[columns.entity_id]) > 0 and (chat or kind)
 
 
 def _count_zones(checked: Checked, place: int, zones: dict[str, ZoneRows]) -> int:

@@ -104,14 +104,14 @@ def stop_sentence(result: RunResult) -> str:
 
 
 def hint_for_findings(report: Report) -> list[str]:
-    """What can be typed about rows that cannot be sent as they are, and those that are marked as sent."""
+    """What can be typed about rows that cannot be sent as they are, and those that may have been sent."""
     found = {problem.code for problem in report.problems}
     hints = [_of_code("DIALOG_FINISHED")] if "DIALOG_FINISHED" in found else []
     if "INVALID_CHAT_ID" in found:
         text = _("`bulksend lookup FILE` finds chats where cells are empty, and so does `send --lookup`")
         hints.append(f"INVALID_CHAT_ID: {text}.")
     if report.marked_sent and not report.without_sent:
-        hints.append(_("To leave out what is marked as sent, use --skip-sent."))
+        hints.append(_("To leave out what was sent or may have been, use --skip-sent."))
     return hints
 
 

@@ -136,7 +136,8 @@ verbose_option = option("--verbose", is_flag=True, help="Say what becomes of eac
 skip_sent_option = option(
     "--skip-sent",
     is_flag=True,
-    help="Leave out rows that another campaign sent in the last 24 hours, or that a results sheet marks as sent.",
+    help="Leave out rows that another campaign sent in the last 24 hours, or that were sent or may have been, by a "
+    "results sheet.",
 )
 verify_option = option("--verify", is_flag=True, help="At the end, ask the portal which messages reached the customer.")
 queue_option = option("--queue", is_flag=True, help="Leave it to those who run `bulksend worker`.")

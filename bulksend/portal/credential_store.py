@@ -281,7 +281,8 @@ class PortalStore:
             record = json.loads(text)
         except ValueError:
             record = None
-        if not isinstance(record, dict) or not {"name", "kind", "masked", "secret_in"} <= record.keys():
+        needed = "name", "kind", "masked", "secret_in"
+        if not isinstance(record, dict) or not all(isinstance(record.get(field), str) for field in needed):
             raise _damaged(name)
         return record
 

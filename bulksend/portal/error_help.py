@@ -348,8 +348,8 @@ HELP: Final[Mapping[str, CodeHelp]] = {
     # Left out on purpose.
     "ALREADY_SENT": CodeHelp(
         N_(
-            "another campaign sent this text to this chat in the last 24 hours, or the sheet marks the row as sent, so "
-            "it is left out"
+            "another campaign sent this text to this chat in the last 24 hours, or the row was sent, or may have been, "
+            "by the earlier results in the sheet, so it is left out"
         ),
         N_("To send it once more, choose to send such rows again."),
     ),

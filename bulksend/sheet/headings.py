@@ -116,7 +116,7 @@ OTHER_CHATS = "other_chats"
 """The headings of the columns that a lookup adds to a sheet."""
 
 # Cyrillic letters that look exactly like Latin ones, typed on the wrong keyboard.
-LOOKALIKES = str.maketrans("авсеніоркмтхуѕј", "abceniopkmtxysj")
+LOOKALIKES = str.maketrans("авсеніоркмтхуѕј", "abcehiopkmtxysj")
 
 _FIELD_OF = {}  # filled below, once `key` is defined
 

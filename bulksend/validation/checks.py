@@ -13,7 +13,7 @@ import pandas as pd
 from bulksend.errors import UsageError
 from bulksend.locale import _
 from bulksend.sheet.chunks import Chunk, Flags
-from bulksend.sheet.headings import Columns, status_position
+from bulksend.sheet.headings import RESULT_COLUMNS, Columns, status_position
 from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.messages import describe, heading_of
@@ -24,6 +24,8 @@ LONGEST_MESSAGE = 20_000
 """Characters; the messenger cuts longer texts (portal documentation: message.add)."""
 
 PREVIEW_ROWS = 3
+
+_CODE_BESIDE_STATUS = RESULT_COLUMNS.index("error_code")
 
 _FORMULA_ERRORS = re.compile(
     rf"{NOT_CALCULATED}|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!|#NULL!|#NUM!|#CALC!|#SPILL!"
@@ -135,7 +137,7 @@ class Checker:
             include_hidden: take hidden rows for ordinary ones.
             chats: knows the chats of rows that name none; without it such rows have a problem.
             headings: of the sheet, so that problems name its columns as it does itself.
-            without_sent: leave out rows of a results sheet that it marks as sent.
+            without_sent: leave out rows of a results sheet whose customers have the message by it, or may have it.
         """
         self._columns, self._headings = columns, headings
         self._status, self._without_sent = status_position(headings), without_sent
@@ -213,7 +215,7 @@ class Checker:
 
         good, left_out = findings.good, 0
         if self._status is not None:
-            marked = good & (cells[self._status].to_numpy() == "sent")
+            marked = good & _may_have_it(cells, self._status)
             self._report.marked_sent += int(marked.sum())
             if self._without_sent:
                 left_out = findings.leave_out("ALREADY_SENT", marked)
@@ -360,6 +362,14 @@ def _ids(
     findings.note(code, wrong, texts)
     ids[ids == UNREADABLE] = 0
     return ids
+
+
+def _may_have_it(cells: pd.DataFrame, status: int) -> Flags:
+    """The rows of which an earlier campaign's results say that the customer has the message, or may have it."""
+    statuses, codes = cells[status], cells[status + _CODE_BESIDE_STATUS]
+    return np.asarray(
+        statuses.isin({"sent", "unknown"}) | (statuses == "skipped") & codes.isin({"ALREADY_SENT", "DUPLICATE_MESSAGE"})
+    )
 
 
 def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, written_by_template: bool) -> None:

@@ -69,7 +69,8 @@ class Report:
         hidden: rows left out because the sheet hides them.
         first_hidden: the numbers of the first of them.
         to_look_up: rows that can be sent once a lookup has found their chats.
-        marked_sent: rows without a problem that the sheet, being the results of an earlier campaign, marks as sent.
+        marked_sent: rows without a problem whose customers have the message, or may have it, by the sheet, which is the
+            results of an earlier campaign.
         without_sent: whether these are left out, and not among ``rows``.
         chats: different chats among the good rows.
         preview: the first good rows as they would go out: row number, entity type, entity id, chat id, user id, text.
@@ -190,18 +191,18 @@ class Report:
         return lines
 
     def marked_in_words(self) -> str:
-        """What becomes of the rows that the sheet marks as sent."""
+        """What becomes of the rows that were sent, or may have been, by the sheet itself."""
         if self.without_sent:
             text = ngettext(
-                "{rows} row is left out: the sheet has an earlier campaign's results, which mark it as sent.",
-                "{rows} rows are left out: the sheet has an earlier campaign's results, which mark them as sent.",
+                "{rows} row is left out: by the earlier results in the sheet it was sent, or may have been.",
+                "{rows} rows are left out: by the earlier results in the sheet they were sent, or may have been.",
                 self.marked_sent,
             )
         else:
             text = ngettext(
-                "{rows} row would be sent again: the sheet has an earlier campaign's results, which mark it as sent.",
-                "{rows} rows would be sent again: the sheet has an earlier campaign's results, which mark them as "
-                "sent.",
+                "{rows} row would be sent again: by the earlier results in the sheet it was sent, or may have been.",
+                "{rows} rows would be sent again: by the earlier results in the sheet they were sent, or may have "
+                "been.",
                 self.marked_sent,
             )
         return text.format(rows=number(self.marked_sent))

@@ -9,6 +9,7 @@ from bulksend.locale import _
 from bulksend.sheet.headings import field_of, hints_at, implied_type
 from bulksend.sheet.messages import listed, quoted
 from bulksend.sheet.reading import open_sheet
+from bulksend.validation.above import refuse_rows_above
 from bulksend.validation.values import entity_type, identifier
 
 if TYPE_CHECKING:
@@ -70,7 +71,15 @@ class StopList:
             )
         if kinds is None and not implied:
             entity = None
+        refuse_rows_above(sheet, lambda cells: any(identifier(cells[at], chat=True) > 0 for at in places.values()))
         for chunk in sheet.chunks():
+            for wide in chunk.cells.index[chunk.too_wide].tolist():
+                raise SheetError(
+                    _(
+                        "Row {row} of the stop list {name} has a cell to the right of the headings: write each chat in "
+                        "a row of its own, and a heading above each column."
+                    ).format(row=wide, name=path.name)
+                )
             for number, cells in zip(chunk.cells.index.tolist(), chunk.cells.to_numpy().tolist(), strict=True):
                 chat_id = 0 if chat is None else identifier(cells[chat], chat=True)
                 entity_id = 0 if entity is None else identifier(cells[entity])

@@ -171,8 +171,10 @@ def test_damaged_file(store: PortalStore, tmp_path: Path) -> None:
     store.add("prod", parse_webhook(WEBHOOK))
     file = tmp_path / "portals" / FILE
     whole = json.loads(file.read_text(encoding="utf-8"))
-    for text in ("", "[]", "{}", json.dumps(whole | {"secrets": {}}), json.dumps(whole | {"secrets": None})):
+    changes: tuple[dict[str, object], ...] = ({"secrets": {}}, {"secrets": None}, {"name": 5}, {"masked": None})
+    for text in ("", "[]", "{}", *(json.dumps(whole | change) for change in changes)):
         file.write_text(text, encoding="utf-8")
+        assert [saved.name for saved in store.list()] == ["prod"]
         with pytest.raises(PortalError, match="damaged"):
             store.get("prod")
     store.remove("prod")

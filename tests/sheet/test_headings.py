@@ -232,6 +232,15 @@ def test_row_of_headings_is_found_by_a_name_with_letters() -> None:
     assert heading_position([["title", "x"], ["Words", "Words"]], ["B: Words"]) == 1
 
 
+def test_headings_typed_in_look_alike_letters_are_known() -> None:
+    """`CHAT_ID` in Cyrillic looks the same."""
+    assert [field_of(heading) for heading in ("СНАТ_ID", "МЕSSАGЕ", "СRМ_ЕNТIТУ")] == [
+        "CHAT_ID",
+        "MESSAGE",
+        "CRM_ENTITY",
+    ]
+
+
 def test_columns_have_excels_names() -> None:
     """A, Z, AA, XFD."""
     assert [column_letters(position) for position in (0, 25, 26, 701, 702, 16_383)] == [

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bulksend.errors import UsageError
+from bulksend.errors import SheetError, UsageError
 from bulksend.plan import SheetOptions, examine
 from bulksend.sheet.chunks import Chunk
-from bulksend.sheet.headings import Columns, find_columns
+from bulksend.sheet.headings import RESULT_COLUMNS, Columns, find_columns
 from bulksend.sheet.reading import open_sheet
 from bulksend.template import MessageTemplate
 from bulksend.validation import Checker
@@ -220,3 +220,45 @@ def test_who_shows_the_rows_sees_each_chunk_once_it_is_checked(tmp_path: Path) -
         see=lambda chunk, checked: seen.extend(zip(chunk.cells.index, checked.rows["error_code"], strict=True)),
     )
     assert seen == [(2, ""), (3, "INVALID_ENTITY_ID")]
+
+
+@pytest.mark.parametrize(
+    ("results", "left_out"),
+    [
+        ("sent,4711,,", 1),
+        ("unknown,,ANSWER_LOST,", 1),
+        ("skipped,,ALREADY_SENT,", 1),
+        ("skipped,,DUPLICATE_MESSAGE,", 1),
+        ("skipped,,STOP_LISTED,", 0),
+        ("skipped,,BEYOND_LIMIT,", 0),
+        ("failed,,ACCESS_DENIED,", 0),
+        ("not_sent,,,", 0),
+    ],
+)
+def test_what_by_earlier_results_may_have_been_sent_is_left_out(tmp_path: Path, results: str, left_out: int) -> None:
+    """Also what these results left out for that reason: the results of results know no more of it."""
+    path = tmp_path / "sheet.results.csv"
+    headings = ",".join(["CRM_ENTITY_TYPE", "CRM_ENTITY", "CHAT_ID", "MESSAGE", *RESULT_COLUMNS])
+    path.write_text(f"{headings}\ndeal,1,2,Hello,{results},,\n", encoding="utf-8")
+    kept = examine(path, SheetOptions()).report
+    assert (kept.good, kept.marked_sent) == (1, left_out)
+    report = examine(path, SheetOptions(without_sent=True)).report
+    assert (report.good, report.marked_sent) == (1 - left_out, left_out)
+
+
+@pytest.mark.parametrize("above", ["deal,1,2,Hello", "сделка,№ 1,,Hello", ",1,2,Hello"])
+def test_a_sheet_that_was_sorted_with_its_headings_is_refused(tmp_path: Path, above: str) -> None:
+    """The rows above them would be neither sent nor in the results."""
+    path = tmp_path / "sheet.csv"
+    rest = "CRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE\nlead,3,4,Hello\n"
+    path.write_text(f"Campaign\n{above}\n{rest}", encoding="utf-8")
+    with pytest.raises(SheetError, match=r"Row 2 of sheet.csv looks like a row to be read, .* which are in row 3:"):
+        examine(path, SheetOptions())
+
+
+@pytest.mark.parametrize("above", ["Deals,of,2026,", ",2026,,", "deal,of 2026,,"])
+def test_titles_above_the_headings_are_no_rows(tmp_path: Path, above: str) -> None:
+    """They name nobody."""
+    path = tmp_path / "sheet.csv"
+    path.write_text(f"{above}\nCRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE\nlead,3,4,Hello\n", encoding="utf-8")
+    assert examine(path, SheetOptions()).report.good == 1

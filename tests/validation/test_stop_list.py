@@ -75,3 +75,17 @@ def test_a_stop_list_with_two_columns_of_ids_is_refused(tmp_path: Path) -> None:
     """Otherwise those whom the second one names would get a message."""
     with pytest.raises(SheetError, match=r"'ID контакта' and 'ID сделки' of the stop list .* leave only one of them"):
         _named(tmp_path, "ID контакта;ID сделки\n5;288\n")
+
+
+@pytest.mark.parametrize("text", ["CHAT_ID\n8775,8773\n", "CHAT_ID\n1\n8775,,8773\n"])
+def test_a_stop_list_with_several_chats_in_a_row_is_refused(tmp_path: Path, text: str) -> None:
+    """Only the first of them has a heading, and the others would get a message."""
+    with pytest.raises(SheetError, match=r"Row [23] of the stop list stop.csv has a cell to the right of the headings"):
+        _named(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["8773\nCHAT_ID\n8775\n", "deal;288\nCRM_ENTITY_TYPE;CRM_ENTITY\nlead;288\n"])
+def test_a_stop_list_that_was_sorted_with_its_headings_is_refused(tmp_path: Path, text: str) -> None:
+    """Those above them would get a message."""
+    with pytest.raises(SheetError, match=r"Row 1 of stop.csv looks like a row to be read, .* which are in row 2:"):
+        _named(tmp_path, text)

@@ -335,9 +335,9 @@ def test_what_a_results_sheet_marks_as_sent_is_left_out_unless_it_is_wanted(visi
         "r.csv", csv_of([(*HEADINGS, *results), (*GOOD, *sent), ("deal", 1, 3, "", "Hello", *failed)])
     )
     text = visitor.get(sheet).text
-    assert "1 row is left out: the sheet has an earlier campaign" in text
+    assert "1 row is left out: by the earlier results in the sheet it was sent, or may have been." in text
     assert "1 row can be sent, to 1 chat" in text
-    assert "<dt>Left out, marked as sent in the sheet</dt><dd>1<" in visitor.confirm_page(sheet)
+    assert "<dt>Left out by the earlier results in the sheet</dt><dd>1<" in visitor.confirm_page(sheet)
     assert visitor.post(f"{sheet}/sent", {"sent": "send"}).status_code == 303
     assert "All 2 rows can be sent" in visitor.get(sheet).text
     assert visitor.post(f"{sheet}/sent", {"sent": "leave-out"}).status_code == 303
