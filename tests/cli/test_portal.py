@@ -1,6 +1,7 @@
 """Saved portals: added once, tested, named from then on, without their secrets being shown."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -189,7 +190,9 @@ def test_the_check_up_shows_how_chats_stand(command: Command, portal: Sandbox) -
     assert found["rights"] == ("ok", "imopenlines, crm, im: sending will work")
     assert found["plan"] == ("ok", "ru_ent250")
     assert found["clock"][0] == "warning"
-    assert found["clock"][1].startswith(("300 s ahead", "299 s ahead"))
+    ahead = re.match(r"(\d+) s ahead", found["clock"][1])
+    assert ahead is not None
+    assert 270 <= int(ahead[1]) <= 300  # the answer may have been under way for long
     assert found["execution time"][1].startswith("it is counted")
     assert found["histories"][1].startswith("3 of 4 can be read (INVALID_SESSION_ID);")
     assert found["chat 5"] == ("ok", "deal 1, active, messages in its last dialog: 1")
@@ -222,9 +225,10 @@ def test_a_recording_holds_nothing_of_anybody(command: Command, portal: Sandbox,
     kept = tmp_path / "recording.json"
     assert command("portal", "test", portal.webhook, "--chat", 8773, "--record", kept).code == 0
     text = kept.read_text(encoding="utf-8")
+    text = re.sub(r"\d+\.\d+|\b\d{10}\b", "", text)  # times are kept, and have any digits
     assert [word for word in ("8773", "28812", "77000000", "4711", "Priya", "IVAN", "Sandbox") if word in text] == []
     assert portal.gate.secret not in text
-    asked = {exchange["method"]: exchange for exchange in json.loads(text)["exchanges"]}
+    asked = {exchange["method"]: exchange for exchange in json.loads(kept.read_text(encoding="utf-8"))["exchanges"]}
     dialog, history = asked["imopenlines.dialog.get"], asked["imopenlines.session.history.get"]
     chat = dialog["params"]["CHAT_ID"]
     assert history["params"] == {"CHAT_ID": chat}
