@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from bulksend.queries.checkup import Finding
 
 
+_OF_APPLICATIONS: Final = ("address", "client_id", "client_secret", "refresh_token", "access_token", "token_url")
+
+
 @click.group(short_help="Save, list, test and remove portals.")
 def portal() -> None:
     """Save, list, test and remove portals, so that an address with its secret is given only once."""
@@ -50,10 +53,12 @@ def add(name: str, **params: Any) -> int:
     from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
     from bulksend.portal.credential_store import PortalStore
 
-    if params["client_id"]:
+    if params["webhook"] and params["client_id"]:
+        raise UsageError(_("Give --webhook, or --client-id of an application, not both."))
+    if not params["webhook"] and any(params[name] for name in _OF_APPLICATIONS):
         credentials: Any = application(
             params["address"] or _ask(_("The portal's address"), "--address", hidden=False),
-            client_id=params["client_id"],
+            client_id=params["client_id"] or _ask(_("The application's id"), "--client-id", hidden=False),
             client_secret=params["client_secret"] or _ask(_("The application's secret"), "--client-secret"),
             refresh_token=params["refresh_token"] or _ask(_("The refresh token"), "--refresh-token"),
             access_token=params["access_token"] or "",

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ from bulksend.sandbox.limits import Operating
 from bulksend.sender.options import Options
 from bulksend.target import Target
 from tests.jobs.conftest import database, server
-from tests.processes import Commands, PortalProcess, rows, write_sheet
+from tests.ports import unused_port
+from tests.processes import Commands, PortalProcess, rows, until, write_sheet
 from tests.team import Team
 from tests.web.conftest import PageProcess
 
@@ -236,11 +238,11 @@ input()
 """
 
 
-def free_port() -> int:
+@pytest.fixture
+def port() -> Iterator[int]:
     """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
+    with unused_port() as port:
+        yield port
 
 
 def damage(journal: Path) -> None:
@@ -250,15 +252,15 @@ def damage(journal: Path) -> None:
     journal.write_bytes(b"no journal" * 1000)
 
 
-def test_a_worker_serves_them_to_its_own_computer(database: str, tmp_path: Path) -> None:
+def test_a_worker_serves_them_to_its_own_computer(database: str, tmp_path: Path, port: int) -> None:
     """As true after a campaign as what the page says, in both formats, and nothing of it to other computers."""
-    port = free_port()
     there = f"http://127.0.0.1:{port}/metrics"
     with PortalProcess(tmp_path / "portal") as portal, Team(tmp_path, database) as team:
         team.save("crm", portal)
         team.enter("sheet", rows(12, 6, "Confidential"), "crm")
         worker = team.worker("--metrics", port)
         team.wait_until_finished()
+        assert any(team.runs()[0].holder is None for _ in until(30))
         said = requests.get(there, headers=OPENMETRICS, timeout=20)
         assert said.headers["Content-Type"].startswith("application/openmetrics-text")
         found = values(said.text)
@@ -281,9 +283,8 @@ def test_a_worker_serves_them_to_its_own_computer(database: str, tmp_path: Path)
         assert not [line for line in worker.lines if "Traceback" in line or "GET /metrics" in line]
 
 
-def test_a_journal_that_cannot_be_read_is_no_answer(path: Path) -> None:
+def test_a_journal_that_cannot_be_read_is_no_answer(path: Path, port: int) -> None:
     """A server beside a worker answers 503 and a sentence, which counts as down; nobody sees a traceback."""
-    port = free_port()
     damage(path)
     process = Commands(path.parent.parent, ("-c", SERVER)).start(port, path, stdin=subprocess.PIPE)
     assert process.stdout is not None
