@@ -13,7 +13,7 @@ import pytest
 
 from bulksend.sandbox import Limits, Sandbox
 from tests.cli.conftest import Command, Sheet, lines
-from tests.processes import Commands, end, read_results, rows, until, write_sheet
+from tests.processes import Commands, end, read_results, rows, until, wait_until, write_sheet
 from tests.terminal import Terminal
 
 HEADINGS = ("CRM_ENTITY_TYPE", "CRM_ENTITY_ID", "CHAT_ID", "MESSAGE")
@@ -33,13 +33,12 @@ def test_results_that_could_not_be_written_are_no_success(commands: Commands, mo
     sheet = write_sheet(commands.folder / "a.csv", rows(8, 4))
     folder = commands.folder / "results"
     folder.mkdir()
-    with Sandbox(limits=Limits.none(), latency=0.1) as portal:
+    with Sandbox(limits=Limits.none(), latency=2.0) as portal:
         send = ("send", sheet, "--portal", portal.webhook, "--yes", "--rate", 0, "--max-in-flight", 1)
         process = commands.start(*send, "--results", folder / "out.csv", *more)
-        for _ in until(20):
-            if portal.ledger:
-                break
+        wait_until(lambda: portal.calls)
         shutil.rmtree(folder)
+        portal.latency = 0.0
         said = end(process)
         assert len(portal.ledger) == 8
     assert said.code == 1

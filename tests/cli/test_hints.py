@@ -193,7 +193,7 @@ def test_what_the_sandbox_says_to_type_works(tmp_path: Path, world: Sequence[obj
         else:
             assert "bulksend sandbox --world FILE" in said
         preflight = () if "--no-preflight" in words else ("--preflight",)
-        sent = commands.run(*words, *preflight, "--yes", "--results", "out.csv")
+        sent = commands.run(*words, *preflight, "--yes", "--results", "out.csv", "--rate", 0)
         assert (sent.code, "12 of 12 rows sent" in sent.out) == (0, True), sent.said
     finally:
         running.terminate()

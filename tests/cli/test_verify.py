@@ -124,8 +124,8 @@ def test_interrupted_and_continued(tmp_path: Path, number: signal.Signals) -> No
         portal.turn("dials", latency=0.3)
         verify = ("verify", 1, "--portal", portal.webhook)
         asked = len(portal.calls())
-        process = commands.start(*verify, "--rate", 4)
-        for _ in until(20):
+        process = commands.start(*verify, "--rate", 0.5)
+        for _ in until(30):
             with sqlite3.connect(commands.journal) as file:
                 known = file.execute("SELECT count(delivery) FROM rows").fetchone()[0]
             if known:
