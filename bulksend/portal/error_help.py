@@ -113,6 +113,11 @@ HELP: Final[Mapping[str, CodeHelp]] = {
         N_("a formula in the message gave an error or was never calculated"),
         N_("Open the sheet in Excel, correct the formula and save it."),
     ),
+    "ROWS_IN_MESSAGE": _cell(
+        "message",
+        N_("the message holds other rows of the sheet, as where a quotation mark is missing or too many"),
+        N_("Correct the quotation marks of the row, or save the sheet as .xlsx."),
+    ),
     "TOO_MANY_CELLS": _found(
         N_("the row has more cells than there are headings, so its text may have been cut at a separator"),
         N_("Put the text in quotation marks, or save the sheet as .xlsx."),

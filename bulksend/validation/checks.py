@@ -18,7 +18,16 @@ from bulksend.sheet.metadata import NOT_CALCULATED
 from bulksend.validation.duplicates import Duplicates
 from bulksend.validation.messages import describe, heading_of
 from bulksend.validation.report import FIRST_ROWS, Report
-from bulksend.validation.values import BLANK, ENTITY_TYPES, NO_ZONE, UNREADABLE, entity_types, identifiers, time_zones
+from bulksend.validation.values import (
+    BLANK,
+    ENTITY_TYPES,
+    NO_ZONE,
+    ROW_IN_TEXT,
+    UNREADABLE,
+    entity_types,
+    identifiers,
+    time_zones,
+)
 
 LONGEST_MESSAGE = 20_000
 """Characters; the messenger cuts longer texts (portal documentation: message.add)."""
@@ -32,6 +41,7 @@ _FORMULA_ERRORS = re.compile(
     r"|#Н/Д|#ССЫЛКА!|#ЗНАЧ!|#ИМЯ\?|#ДЕЛ/0!|#ПУСТО!|#ЧИСЛО!|Err:\d{3}"
 )
 _PLACEHOLDER = re.compile(r"\{\{?[^{}\n]{1,60}\}\}?|#[A-ZА-Я_]{2,40}#|%[A-Za-zА-Яа-я_]{2,40}%")
+_FIGURE_IN_ROW = re.compile(r"""[;,\t|]"?[0-9]+"?[;,\t|]""")
 _LOOKED_AT = 200
 _GARBLED = re.compile(
     r"\ufffd|\?{3,} \?{3,}"
@@ -387,6 +397,10 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, w
         find = _FORMULA_ERRORS.search if written_by_template else _FORMULA_ERRORS.fullmatch
         errors = np.array([match[0] if (match := find(text)) else "" for text in stripped], dtype=object)
         findings.note("FORMULA_ERROR", errors != "", errors)
+    if _FIGURE_IN_ROW.search(joined):
+        lines = [match[0].strip() if (match := ROW_IN_TEXT.search(text)) else "" for text in texts]
+        rows = np.array(lines, dtype=object)
+        findings.note("ROWS_IN_MESSAGE", rows != "", rows)
     findings.warn("MESSAGE_CUT", np.flatnonzero(lengths > LONGEST_MESSAGE).tolist())
     if "{" in joined or "#" in joined or "%" in joined:
         found = {place: match[0] for place, text in enumerate(texts) if (match := _PLACEHOLDER.search(text))}

@@ -23,6 +23,12 @@ _TYPE_WORDS = {
 ENTITY_TYPES = tuple(_TYPE_WORDS)
 _TYPES = {word: kind for kind, words in _TYPE_WORDS.items() for word in words}
 
+ROW_IN_TEXT = re.compile(
+    rf"""\n(?:[^\n]*[;,\t|])?"?(?:{"|".join(word for word in _TYPES if len(word) > 2)})"?[;,\t|]"?[0-9]+"?[;,\t|]""",
+    re.IGNORECASE,
+)
+"""A line after the first that reads like a row of a text file: the type and the number of an entity, and more."""
+
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 _DIGITS = r"(?P<digits>[0-9]+|[0-9]{1,3}(?: [0-9]{3})+)"
 _ID = re.compile(rf"(?:№|#|n ?°|no\.? |n )? ?(?![0-9]{{1,3}}[.,]000$){_DIGITS}(?:[.,]0{{1,6}})?")

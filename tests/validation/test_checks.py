@@ -262,3 +262,24 @@ def test_titles_above_the_headings_are_no_rows(tmp_path: Path, above: str) -> No
     path = tmp_path / "sheet.csv"
     path.write_text(f"{above}\nCRM_ENTITY_TYPE,CRM_ENTITY,CHAT_ID,MESSAGE\nlead,3,4,Hello\n", encoding="utf-8")
     assert examine(path, SheetOptions()).report.good == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello\nDeals: deal, 288, 5",
+        "Your deals:\n\ndeal 288\ncontact 5; 6",
+        "Prices:\n100,200,300\n1;2;3",
+        "deal,288,5,Hello",
+    ],
+)
+def test_lists_in_a_message_are_no_rows(text: str) -> None:
+    """Only a further line that begins or goes on as a row of a text file does is taken for one."""
+    assert Checker(COLUMNS).check(_chunk([["deal", "1", "2", "", text]])).rows["error_code"].tolist() == [""]
+
+
+@pytest.mark.parametrize("row", ["deal,288,8773,,Hello", "7;сделка;288;8773", '"Lead"\t"5"\tHello', "Ivan,contact,5,"])
+def test_rows_in_a_message_are_found(row: str) -> None:
+    """However the text file is written."""
+    checked = Checker(COLUMNS).check(_chunk([["deal", "1", "2", "", f"Hello\n{row}"]]))
+    assert checked.rows["error_code"].tolist() == ["ROWS_IN_MESSAGE"]

@@ -220,6 +220,12 @@ PROBLEM_SHEETS: dict[str, Sheet] = {
         "FORMULA_ERROR: 1 row: a formula in the message gave an error or was never calculated, such as '#REF!' (row 2; "
         "column 'MESSAGE'). Open the sheet in Excel, correct the formula and save it.",
     ),
+    "ROWS_IN_MESSAGE": Sheet(
+        'deal,1,2,3,"Hello\ndeal,4,5,6,Good bye"\n',
+        "ROWS_IN_MESSAGE: 1 row: the message holds other rows of the sheet, as where a quotation mark is missing or too "
+        "many, such as 'deal,4,' (row 2; column 'MESSAGE'). Correct the quotation marks of the row, or save the sheet as "
+        ".xlsx.",
+    ),
     "TOO_MANY_CELLS": Sheet(
         "deal,1,2,3,Hello, Anna\n",
         "TOO_MANY_CELLS: 1 row: the row has more cells than there are headings, so its text may have been cut at a "
