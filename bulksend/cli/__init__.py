@@ -120,7 +120,6 @@ def bulksend(verbose: bool) -> None:  # noqa: FBT001 - it says only how much --v
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line as this process and exit with its code; an error is one sentence, never a traceback."""
-    handle(Interrupt())
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A console that cannot show a letter (Windows code pages) must not end a campaign.
@@ -128,9 +127,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if reconfigure is not None:
             reconfigure(errors="replace")
     try:
+        handle(Interrupt())
         code = run(sys.argv[1:] if arguments is None else arguments)
         handle(signal.SIG_IGN)  # its exit code is settled
-    except KeyboardInterrupt:  # it came while something else was being reported
+    except KeyboardInterrupt:  # it came at the very beginning, or while something else was being reported
         code = INTERRUPTED
         handle(signal.SIG_IGN)
     _discard_unwritten()
