@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulksend.sandbox import Faults, Limits, Sandbox
-from tests.processes import TestRow, rows, until, write_sheet
+from tests.processes import TestRow, rows, wait_until, write_sheet
 from tests.terminal import CTRL_C, CTRL_D, Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
@@ -78,7 +78,7 @@ class Desk:
                 terminal.read_until(question)
                 time.sleep(0.05)  # a signal just before Python begins to read is handled only at the next key
                 refuse(terminal)
-                code = terminal.end(10)
+                code = terminal.end()
             assert code == (2 if way == "no" else 130), f"{way}: {terminal.shown}"
             assert "Traceback" not in terminal.shown
             assert way == "the terminal's closing" or "othing was sent." in terminal.shown, way
@@ -253,16 +253,15 @@ def test_another_process_sends_it_while_one_is_asked(
 
 def test_another_process_is_sending_it_when_it_is_confirmed(desk: Desk) -> None:
     """Exit 3, and who holds it; each message arrives once."""
-    sheet = desk.sheet(rows(8, 4))
+    sheet = desk.sheet(rows(40, 4))
     with Terminal(desk.home, "send", sheet, *desk.to) as terminal:
         terminal.read_until("[y/N]")
-        desk.portal.latency = 0.2
-        with Terminal(desk.home, "send", sheet, *desk.quick, "--yes", "--max-in-flight", 1) as other:
-            for _ in until(20):
-                if desk.texts():
-                    break
+        desk.portal.latency = 0.5
+        with Terminal(desk.home, "send", sheet, *desk.to, "--yes", "--max-in-flight", 1) as other:
+            wait_until(lambda: desk.portal.ledger)
             terminal.type("y\n")
             assert terminal.end() == 3
+            desk.portal.latency = 0.0
             assert other.end() == 0
     assert "is being sent by process" in " ".join(terminal.shown.split())
-    assert sorted(desk.texts()) == [f"Message {number}" for number in range(8)]
+    assert sorted(desk.texts()) == sorted(f"Message {number}" for number in range(40))
