@@ -1,6 +1,7 @@
 """``--progress json`` and ``--log-file``: what happens, a JSON object a line, by the schema in the documentation."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,12 @@ def test_a_campaign_from_its_checks_to_its_end(command: Command, portal: Sandbox
 def test_what_is_waited_for(command: Command, portal: Sandbox, path: Path) -> None:
     """Why, and until when; without --verbose no row is named."""
     portal.faults = Faults(at={2: "error500_before"})
-    to = ("--portal", portal.webhook, "--yes", "--rate", 0, "--user-id", 27, "--skip-invalid", "--settle", 3)
+    to = ("--portal", portal.webhook, "--yes", "--rate", 0, "--user-id", 27, "--skip-invalid", "--settle", 6)
     found = events(command("send", path, *to, "--progress", "json"))
     waits = [event for event in found if event["event"] == "waiting"]
     assert [wait["reason"] for wait in waits] == ["history"]
-    assert waits[0]["until"] > waits[0]["at"][:19]
+    began, until, ended = (datetime.fromisoformat(at) for at in (found[0]["at"], waits[0]["until"], found[-1]["at"]))
+    assert began + timedelta(seconds=5) < until <= ended  # it has whole seconds
     assert not [event for event in found if event["event"] == "row"]
 
 
