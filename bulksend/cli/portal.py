@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from bulksend.cli import options as opts
 from bulksend.cli.console import hint, put
@@ -53,9 +54,7 @@ def add(name: str, **params: Any) -> int:
     from bulksend.portal.authorisation import TOKEN_URL, application, parse_webhook
     from bulksend.portal.credential_store import PortalStore
 
-    if params["webhook"] and params["client_id"]:
-        raise UsageError(_("Give --webhook, or --client-id of an application, not both."))
-    if not params["webhook"] and any(params[name] for name in _OF_APPLICATIONS):
+    if _is_application(params):
         credentials: Any = application(
             params["address"] or _ask(_("The portal's address"), "--address", hidden=False),
             client_id=params["client_id"] or _ask(_("The application's id"), "--client-id", hidden=False),
@@ -75,6 +74,21 @@ def add(name: str, **params: Any) -> int:
     )
     hint(_("See whether it works: {command}").format(command=f"bulksend portal test {saved.name}"))
     return 0
+
+
+def _is_application(params: dict[str, Any]) -> bool:
+    """Whether an application is to be saved rather than a webhook; what was typed wins over the environment.
+
+    Raises:
+        UsageError: both were typed, or neither of two was.
+    """
+    if not (params["webhook"] and params["client_id"]):
+        return not params["webhook"] and any(params[name] for name in _OF_APPLICATIONS)
+    source = click.get_current_context().get_parameter_source
+    webhook, client_id = (source(name) is ParameterSource.COMMANDLINE for name in ("webhook", "client_id"))
+    if webhook == client_id:
+        raise UsageError(_("Give --webhook, or --client-id of an application, not both."))
+    return client_id
 
 
 def _record(action: Action, name: str, journal: str | None) -> None:

@@ -50,12 +50,15 @@ def test_an_application_renews_its_token_when_it_is_tested(command: Command) -> 
         assert app.app.client_secret not in added.out + added.err + tested.out + tested.err
 
 
-def test_a_webhook_is_no_application(command: Command, portal: Sandbox) -> None:
-    """Of both neither is left aside without a word, and what is missing of an application is named."""
+def test_a_webhook_is_no_application(command: Command, portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of both neither is left aside without a word, but what is typed wins over the environment."""
     both = command("portal", "add", "ours", "--webhook", portal.webhook, "--client-id", "local.1")
     assert (both.code, both.err) == (2, "Error: Give --webhook, or --client-id of an application, not both.\n")
     half = command("portal", "add", "ours", "--address", portal.rest, "--client-secret", "s", "--refresh-token", "r")
     assert (half.code, "give the application's id with --client-id" in half.err) == (2, True)
+    monkeypatch.setenv("BULKSEND_CLIENT_ID", "local.1")
+    assert command("portal", "add", "ours", "--webhook", portal.webhook).code == 0
+    assert command("portal", "test", "ours").code == 0
 
 
 @pytest.mark.parametrize(
