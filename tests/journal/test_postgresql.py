@@ -56,11 +56,12 @@ def test_killed_and_gone_on_with(team: Team) -> None:
     lines = rows(40, chats=20)
     sheet = write_sheet(team.commands.folder / "sheet.csv", lines)
     team.portal.turn("faults", probability={"close_before": 0.1, "close_after": 0.1}, seed=1)
-    team.portal.turn("dials", latency=0.1)
+    team.portal.turn("dials", latency=0.4)  # it is to be killed before it is over
     process = team.commands.start(*team.sending(sheet))
     team.portal.wait_for_calls(10)
     process.kill()
     process.communicate()
+    team.portal.turn("dials", latency=0.1)
     ended = team.commands.run(*team.sending(sheet))
     assert ended.code == 0, ended.said
     team.assert_all_sent(team.commands.folder / "sheet.results.csv", lines)

@@ -122,7 +122,7 @@ def test_row_in_doubt_beyond_those_that_were_loaded(desk: Desk, monkeypatch: pyt
 def test_outage_in_mid_campaign(desk: Desk) -> None:
     """A portal that goes out of reach is waited for, the display says so, and the campaign ends well."""
     lines = rows(120, chats=12)
-    desk.portal.latency = 0.02
+    desk.portal.latency = 0.06
     outage: list[threading.Thread] = []
 
     def cut() -> None:
