@@ -47,14 +47,14 @@ def test_a_campaign_by_commands(command: Command, sheet: Sheet, portal: Sandbox,
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals and signals")
 def test_confirmed_paused_and_continued(tmp_path: Path) -> None:
     """The answer to the question, Ctrl-C, and `resume`; what was not confirmed is not written down."""
-    lines = rows(40, 4)
+    lines = rows(100, 4)
     world = World.from_rows((kind, entity, chat, 0) for kind, entity, chat, *_ in lines)
     with Sandbox(world=world, limits=Limits.none(), latency=0.2) as portal:
         path = write_sheet(tmp_path / "sheet.csv", lines)
         options = ("--portal", portal.webhook, "--rate", 0, "--max-in-flight", 1)
         for answer in ("n", "y"):
             with Terminal(tmp_path / "home", "send", path, *options) as terminal:
-                terminal.read_until("Send 40 messages?")
+                terminal.read_until("Send 100 messages?")
                 terminal.type(f"{answer}\r")
                 if answer == "y":
                     for _ in until(20):
@@ -67,7 +67,7 @@ def test_confirmed_paused_and_continued(tmp_path: Path) -> None:
         assert resumed.code == 0, resumed.said
     assert _done(tmp_path / "home", 1) == [
         (Action.ENTERED, ""),
-        (Action.CONFIRMED, "40"),
+        (Action.CONFIRMED, "100"),
         (Action.PAUSED, ""),
         (Action.CONTINUED, ""),
     ]

@@ -92,7 +92,7 @@ def test_waiting_ends_as_soon_as_nothing_is_on_its_way(tmp_path: Path) -> None:
         asked = len(portal.calls)
         began = time.monotonic()
         counts = verify(run_id, queries, wait=60, on_wait=lambda rows, _: waits.append(rows))
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 40
         assert (counts[DELIVERED], counts[SENDING]) == (2, 0)
         assert set(waits) == {1}
         assert {call.commands for call in portal.calls[asked + 2 :]} == {1}
@@ -105,7 +105,7 @@ def test_waiting_ends_in_time(tmp_path: Path) -> None:
     with campaign(tmp_path, [1], world) as (_, queries, run_id):
         began = time.monotonic()
         assert verify(run_id, queries, wait=1.5)[SENDING] == 1
-        assert 1.5 <= time.monotonic() - began < 8
+        assert 1.5 <= time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(("rows", "chats"), [(1, 1), (50, 50), (51, 51), (130, 130), (400, 3), (200, 120)])

@@ -67,12 +67,12 @@ def test_nobody_may_join(desk: Desk) -> None:
 @pytest.mark.parametrize("batch", [1, 50])
 def test_answers_to_a_join_are_lost(portal: Sandbox, commands: Commands, batch: int) -> None:
     """It is asked for a few times, with pauses, while the other chats' rows leave; then its row fails."""
-    lines = rows(20, chats=20)
+    lines = rows(8, chats=8)
     shut(portal, lines[:1])
     portal.faults = Faults({FaultKind.ERROR500_BEFORE: 1.0}, methods=[USER_ADD])
     sheet = write_sheet(commands.folder / "sheet.csv", lines)
     options = ("--portal", portal.webhook, "--yes", "--join", "--rate", 10, "--batch", batch)
-    ended = end(commands.start("send", sheet, *options), 30)
+    ended = end(commands.start("send", sheet, *options))
     assert ended.code == 1, ended.said
     assert len([call for call in portal.calls if call.method == USER_ADD]) <= 5
     first, *others = read_results(commands.folder / "sheet.results.csv")

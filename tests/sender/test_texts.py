@@ -69,12 +69,12 @@ def test_each_character_arrives(portal: Sandbox, tmp_path: Path, pace: tuple[obj
 
 def test_only_such_texts_go_alone(desk: Desk) -> None:
     """The other rows of the sheet share their batches; what goes alone does not wait for one another's answers."""
-    desk.portal.latency = 0.2
+    desk.portal.latency = 0.5
     lines = [("deal", 900 + n, 7000 + n, "", f"$result[r{n}]" if n < 8 else f"Message {n}") for n in range(108)]
-    _, run = desk.send(lines, batch=50, max_in_flight=8)
+    _, run = desk.send(lines, batch=50, max_in_flight=8, timeout=20.0)
     desk.assert_each_once(lines, run)
     alone = [call for call in desk.portal.calls if call.method == MESSAGE_ADD]
     batches = [call for call in desk.portal.calls if call.method == "batch" and call.commands > 1]
     assert len(alone) == 8
     assert len(batches) <= 4
-    assert alone[-1].arrived_at - alone[0].arrived_at < 0.8
+    assert alone[-1].arrived_at - alone[0].arrived_at < 2.5  # one after another: 3.5

@@ -203,7 +203,7 @@ def test_a_keyboard_is_enough(own_page: PageProcess, open_tab: Open) -> None:
 
 def test_progress_keeps_up_by_itself(own_page: PageProcess, portal: Portal, open_tab: Open, tmp_path: Path) -> None:
     """Without a reload, at the latest three seconds behind the journal; the page's end is seen too."""
-    lines = rows(8, 8, "Live")
+    lines = rows(16, 16, "Live")
     served = portal(lines)
     visitor = own_page.start()
     tab = open_tab(visitor.address)
@@ -218,7 +218,7 @@ def test_progress_keeps_up_by_itself(own_page: PageProcess, portal: Portal, open
     tab.click("a.button:has-text('Choose the portal')")
     tab.check("input[value=crm]")
     tab.click("button:has-text('Go on')")
-    tab.click("button:has-text('Send 8 messages')")
+    tab.click("button:has-text('Send 16 messages')")
     tab.wait_for_selector(".state.sending")
     tab.evaluate("window.sameDocument = true")
     shown = tab.inner_text(".figures label")
@@ -226,7 +226,7 @@ def test_progress_keeps_up_by_itself(own_page: PageProcess, portal: Portal, open
     if tab.locator(".state.sending").count():
         assert tab.evaluate("window.sameDocument") is True
     tab.wait_for_selector(".state.finished")
-    assert len(served.ledger) == 8
+    assert len(served.ledger) == 16
 
 
 def test_another_site_in_the_same_browser_can_do_nothing(own_page: PageProcess, open_tab: Open) -> None:
