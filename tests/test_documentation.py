@@ -173,6 +173,7 @@ def test_every_program_works(page: Path, folder: Path) -> None:
         exec(compile(fast, f"{page.name}, program {number}", "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.packages
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_it_builds_without_a_warning(tmp_path: Path, language: str) -> None:

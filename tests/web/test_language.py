@@ -195,6 +195,7 @@ class Reading:
         self.english += [(name, word) for word in re.findall(r"[A-Za-z]{2,}", TYPED.sub("", said)) if word not in NAMES]
 
 
+@pytest.mark.screens
 def test_every_screen_is_in_russian_alone(
     own_page: PageProcess, portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
