@@ -205,11 +205,11 @@ def test_two_campaigns_in_doubt_about_one_message(desk: Desk) -> None:
     first.join()
     desk.portal.drain()
     assert desk.portal.faults.happened.total() == 2
-    reminders = [entry.message_id for entry in desk.portal.ledger if entry.text == "Reminder"]
     with Journal(desk.journal_path) as journal:
-        ids = [record.message_id for run in journal.runs() for record in journal.outcomes(run.id)]
-    assert len(reminders) == 2
-    assert len(ids) == len(set(ids)) == 3
+        records = [record for run in journal.runs() for record in journal.outcomes(run.id)]
+    taken = [record.message_id for record in records if record.state is State.SENT]
+    assert sorted(taken, key=str) == sorted((entry.message_id for entry in desk.portal.ledger), key=str)
+    assert {record.state for record in records} <= {State.SENT, State.UNKNOWN}  # unknown on a slow machine at most
 
 
 def test_edited_sheet(desk: Desk) -> None:
