@@ -395,11 +395,10 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, w
     if "#" in joined or "Err:" in joined:
         # a formula with an error shows nothing else; a template puts the error of one cell among its own words
         find = _FORMULA_ERRORS.search if written_by_template else _FORMULA_ERRORS.fullmatch
-        errors = np.array([match[0] if (match := find(text)) else "" for text in stripped], dtype=object)
+        errors = _found(find, stripped)
         findings.note("FORMULA_ERROR", errors != "", errors)
     if _FIGURE_IN_ROW.search(joined):
-        lines = [match[0].strip() if (match := ROW_IN_TEXT.search(text)) else "" for text in texts]
-        rows = np.array(lines, dtype=object)
+        rows = _found(ROW_IN_TEXT.search, texts)
         findings.note("ROWS_IN_MESSAGE", rows != "", rows)
     findings.warn("MESSAGE_CUT", np.flatnonzero(lengths > LONGEST_MESSAGE).tolist())
     if "{" in joined or "#" in joined or "%" in joined:
@@ -410,6 +409,11 @@ def _check_messages(messages: npt.NDArray[np.object_], findings: _Findings, *, w
     if "\ufffd" in joined or "??? ???" in joined or _GARBLED.search(some):
         found = {place: match[0] for place, text in enumerate(texts) if (match := _GARBLED.search(text))}
         findings.warn("GARBLED_MESSAGE", list(found), next(iter(found.values()), ""))
+
+
+def _found(find: Callable[[str], re.Match[str] | None], texts: list[str]) -> npt.NDArray[np.object_]:
+    """What is found in each text, without the white space around it; "" where nothing is."""
+    return np.array([match[0].strip() if (match := find(text)) else "" for text in texts], dtype=object)
 
 
 def _hidden(index: pd.Index) -> pd.DataFrame:

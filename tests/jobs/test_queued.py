@@ -10,7 +10,7 @@ import pytest
 from bulksend import Campaign, Journal, Options, Sending, examine, find_target
 from bulksend.jobs import Jobs
 from bulksend.jobs.queued import QueuedJobs
-from tests.processes import PortalProcess, assert_exactly_once, environment, rows, until, write_sheet
+from tests.processes import PortalProcess, assert_exactly_once, environment, rows, wait_until, write_sheet
 from tests.team import Team
 
 
@@ -68,7 +68,7 @@ def test_left_to_a_worker(team: Team, jobs: Jobs, tmp_path: Path) -> None:
         assert waiting.wait(60)
         (run,) = team.runs()
         assert 0 < run.counts.sent < 12
-        assert any(jobs.of(1) is None for _ in until(30))
+        wait_until(lambda: jobs.of(1) is None)
         portal.turn("dials", latency=0)
         jobs.start(sending(sheet, "crm", team.commands.home))
         team.wait_until_finished()

@@ -9,7 +9,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.processes import Commands, PortalProcess, TestRow, assert_exactly_once, rows, until, write_sheet
+from tests.processes import Commands, PortalProcess, TestRow, assert_exactly_once, rows, wait_until, write_sheet
 from tests.team import Team
 
 
@@ -117,7 +117,7 @@ def test_paused_from_anywhere(team: Team, portal: PortalProcess) -> None:
     portal.wait_for_calls(5)
     assert team.commands.run("pause", 1, "--journal", team.journal).code == 0
     worker.wait_until_said("Campaign 1: ")
-    assert any(team.runs()[0].holder is None for _ in until(30))
+    wait_until(lambda: team.runs()[0].holder is None)
     portal.turn("dials", latency=0)
     sent = len(portal.ledger)
     assert team.states() == ["paused"]

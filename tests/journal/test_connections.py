@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from bulksend.journal import Journal
 from bulksend.journal.engines import CONNECTIONS
-from tests.processes import until
+from tests.processes import wait_until
 
 OTHERS: Final = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
@@ -24,7 +24,7 @@ def others(connection: psycopg.Connection) -> int:
 
 def wait_until_alone(connection: psycopg.Connection) -> None:
     """The server ends a process of its own for a connection a little after the connection."""
-    assert any(not others(connection) for _ in until(30))
+    wait_until(lambda: not others(connection))
 
 
 def cut_off(address: str) -> None:

@@ -27,7 +27,7 @@ from bulksend.sender.options import Options
 from bulksend.target import Target
 from tests.jobs.conftest import database, server
 from tests.ports import unused_port
-from tests.processes import Commands, PortalProcess, rows, until, write_sheet
+from tests.processes import Commands, PortalProcess, rows, wait_until, write_sheet
 from tests.team import Team
 from tests.web.conftest import PageProcess
 
@@ -260,7 +260,7 @@ def test_a_worker_serves_them_to_its_own_computer(database: str, tmp_path: Path,
         team.enter("sheet", rows(12, 6, "Confidential"), "crm")
         worker = team.worker("--metrics", port)
         team.wait_until_finished()
-        assert any(team.runs()[0].holder is None for _ in until(30))
+        wait_until(lambda: team.runs()[0].holder is None)
         said = requests.get(there, headers=OPENMETRICS, timeout=20)
         assert said.headers["Content-Type"].startswith("application/openmetrics-text")
         found = values(said.text)
